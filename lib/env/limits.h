@@ -1,0 +1,59 @@
+// Every bound of the system, in one file. Full means refuse with a temporary error, never grow.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "base/ids.h"
+
+namespace ndb::limits {
+
+// the cluster
+inline constexpr std::uint32_t kNodeIdMax = 255;
+inline constexpr std::uint32_t kDataNodeIdMax = 144;
+inline constexpr std::uint32_t kReplicasMax = 4;
+inline constexpr std::uint32_t kGroupsMax = 72;  // ids 0..71
+inline constexpr std::uint32_t kWorkersMax = 32;
+inline constexpr std::uint32_t kVotersMax = 7;
+// tables
+inline constexpr std::uint32_t kTablesMax = 20320;
+inline constexpr std::uint32_t kColumnsMax = 512;
+inline constexpr std::uint32_t kKeyColumnsMax = 32;
+inline constexpr std::uint32_t kNameBytesMax = 128;
+inline constexpr std::uint32_t kBuckets = 3840;  // per table: divisible by every count of fragments up to 6, by 8, 10, 12 ..
+inline constexpr std::uint32_t kFragmentsMax = 1536;
+inline constexpr std::uint32_t kRowBytesMax = 30000;
+inline constexpr std::uint32_t kKeyBytesMax = 1024;
+// frames
+inline constexpr std::size_t kFrameBytesMax = std::size_t{64} << 20;   // a larger one closes the link
+inline constexpr std::size_t kFrameBytesFull = std::size_t{8} << 20;   // a sender refuses new work beyond this
+inline constexpr std::size_t kReceiveBytes = std::size_t{256} << 10;   // read from one link in one step
+inline constexpr std::uint32_t kLinksMax = 4096;
+// transactions, per worker
+inline constexpr std::uint32_t kOpenTransactionsMax = 16384;
+inline constexpr std::uint32_t kOpenOperationsMax = 65536;
+inline constexpr std::uint32_t kOpenScansMax = 1024;
+inline constexpr std::uint32_t kOperationsPerTransactionMax = 32768;
+inline constexpr std::size_t kStreamBytesMax = std::size_t{16} << 20;  // unacknowledged, per fragment
+inline constexpr std::uint32_t kScanBatchRows = 1024;
+inline constexpr std::uint32_t kScanBatchBytes = 256u << 10;
+inline constexpr std::uint32_t kOutcomesKept = 65536;  // per fragment: outcomes remembered for repeated requests
+// memory
+inline constexpr std::size_t kPageBytes = std::size_t{32} << 10;
+// management protocol
+inline constexpr std::size_t kTextLineBytesMax = 512;
+inline constexpr std::size_t kTextBulkBytesMax = std::size_t{1} << 20;  // characters of base64
+inline constexpr std::uint32_t kRequestIdsKept = 4096;
+inline constexpr std::uint32_t kGenerationsKept = 1000;
+// times
+inline constexpr Time kMetaHeartbeat = 20 * kMillisecond;       // leader of the metadata log to members
+inline constexpr Time kMetaElection = 500 * kMillisecond;       // 1x to 2x of it, randomised
+inline constexpr Time kNodeHeartbeat = 20 * kMillisecond;       // data node to leader
+inline constexpr Time kLease = 200 * kMillisecond;              // a primary serves no longer without an answer
+inline constexpr Time kConnectRetry = 50 * kMillisecond;
+
+static_assert(kRowBytesMax + 64 < kPageBytes, "a row fits a page");
+static_assert(kKeyBytesMax < kRowBytesMax);
+static_assert(kFrameBytesFull + kStreamBytesMax < kFrameBytesMax);
+static_assert(kLease > 4 * kNodeHeartbeat);
+
+}  // namespace ndb::limits
