@@ -28,6 +28,8 @@ inline constexpr std::size_t kFrameBytesMax = std::size_t{64} << 20;   // a larg
 inline constexpr std::size_t kFrameBytesFull = std::size_t{8} << 20;   // a sender refuses new work beyond this
 inline constexpr std::size_t kReceiveBytes = std::size_t{256} << 10;   // read from one link in one step
 inline constexpr std::uint32_t kLinksMax = 4096;
+inline constexpr std::size_t kUnsentBytesMax = std::size_t{256} << 20;  // a peer that reads this little is cut off
+inline constexpr std::size_t kAcceptsPerRound = 64;
 // transactions, per worker
 inline constexpr std::uint32_t kOpenTransactionsMax = 16384;
 inline constexpr std::uint32_t kOpenOperationsMax = 65536;
@@ -50,10 +52,14 @@ inline constexpr Time kMetaElection = 500 * kMillisecond;       // 1x to 2x of i
 inline constexpr Time kNodeHeartbeat = 20 * kMillisecond;       // data node to leader
 inline constexpr Time kLease = 200 * kMillisecond;              // a primary serves no longer without an answer
 inline constexpr Time kConnectRetry = 50 * kMillisecond;
+inline constexpr Time kConnectTimeout = 2 * kSecond;            // name look-up included
+inline constexpr Time kCloseFlush = 2 * kSecond;                // a closed link may take this long to take its last bytes
 
 static_assert(kRowBytesMax + 64 < kPageBytes, "a row fits a page");
 static_assert(kKeyBytesMax < kRowBytesMax);
 static_assert(kFrameBytesFull + kStreamBytesMax < kFrameBytesMax);
+static_assert(kUnsentBytesMax > 2 * kFrameBytesMax);
+static_assert(kReceiveBytes < kFrameBytesFull);
 static_assert(kLease > 4 * kNodeHeartbeat);
 
 }  // namespace ndb::limits

@@ -74,7 +74,10 @@ class Outbox {
     connects.push_back({tag, std::move(host), port, text});
   }
   void close(LinkId id) { closes.push_back(id); }  // after what was written in this step has been sent
-  void upgrade(LinkId id) { upgrades.push_back(id); }  // text to frames; what follows in the input is frames
+  // Turns a text link into a frame link, once. What this step and earlier ones wrote on the link is the last text that
+  // goes out; what later steps write is frames. Called while handling a `text` event of this link, `consumed` says how
+  // many bytes of that event's data are text: the rest, and all input that follows, is read as frames.
+  void upgrade(LinkId id, std::size_t consumed = SIZE_MAX) { upgrades.push_back({id, consumed}); }
   // The earliest of all wishes of this step wins; the shell forgets them at the next step's begin.
   void wake_at(Time t) {
     if (t < wake) wake = t;
@@ -100,7 +103,11 @@ class Outbox {
   Epoch epoch = 0;  // put into every frame header by the shell
   std::vector<Connect> connects;
   std::vector<LinkId> closes;
-  std::vector<LinkId> upgrades;
+  struct Upgrade {
+    LinkId link;
+    std::size_t consumed;
+  };
+  std::vector<Upgrade> upgrades;
   std::vector<std::pair<Severity, std::string>> logs;
   Time wake = kNever;
   bool exit_wanted = false;
