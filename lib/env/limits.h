@@ -23,6 +23,12 @@ inline constexpr std::uint32_t kBuckets = 3840;  // per table: divisible by ever
 inline constexpr std::uint32_t kFragmentsMax = 1536;
 inline constexpr std::uint32_t kRowBytesMax = 30000;
 inline constexpr std::uint32_t kKeyBytesMax = 1024;
+// the metadata log
+inline constexpr std::uint32_t kMetaSnapshotEntries = 1024;     // this many entries after a snapshot follows the next
+inline constexpr std::uint32_t kMetaTrailingEntries = 256;      // kept before a snapshot for members that are a little late
+inline constexpr std::uint32_t kMetaMembersMax = 1024;
+inline constexpr std::uint32_t kMetaOpenProposalsMax = 4096;
+inline constexpr std::uint32_t kMetaEntriesPerMessageMax = 65536;
 // frames
 inline constexpr std::size_t kFrameBytesMax = std::size_t{64} << 20;   // a larger one closes the link
 inline constexpr std::size_t kFrameBytesFull = std::size_t{8} << 20;   // a sender refuses new work beyond this
@@ -49,6 +55,11 @@ inline constexpr std::uint32_t kGenerationsKept = 1000;
 // times
 inline constexpr Time kMetaHeartbeat = 20 * kMillisecond;       // leader of the metadata log to members
 inline constexpr Time kMetaElection = 500 * kMillisecond;       // 1x to 2x of it, randomised
+inline constexpr Time kMetaTick = 10 * kMillisecond;
+inline constexpr Time kMetaSnapshotResend = 5 * kSecond;         // an unanswered snapshot is sent again
+inline constexpr Time kProposeTimeout = 10 * kSecond;           // then the outcome of a proposal is unknown
+inline constexpr Time kProposeRepeat = 200 * kMillisecond;
+inline constexpr Time kMembershipStep = 100 * kMillisecond;     // between two changes of the log's membership
 inline constexpr Time kNodeHeartbeat = 20 * kMillisecond;       // data node to leader
 inline constexpr Time kLease = 200 * kMillisecond;              // a primary serves no longer without an answer
 inline constexpr Time kConnectRetry = 50 * kMillisecond;

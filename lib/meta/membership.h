@@ -1,0 +1,38 @@
+// Who is a member of the metadata log, and with which role: the policy by which the leader lets the log's own
+// membership follow the cluster. It is a function from what is wanted and what is, to the one next step; the leader
+// carries that step out, waits until it has ended, and asks again.
+//
+// Every wanted process receives the log (standby). Of those that want a vote, management servers come first, then
+// lower raft ids, limits::kVotersMax at most. A voter that died is demoted to spare, so that the quorum follows the
+// living; when it lives again it returns through standby. One that is not wanted any more is removed. The leader never
+// demotes or removes itself.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "meta/log.h"
+
+namespace ndb::meta {
+
+struct WantedMember {
+  std::uint64_t raft_id = 0;
+  bool wants_vote = false;
+  bool alive = false;
+  bool management = false;  // a management server: gets its vote before the data nodes do
+  friend bool operator==(const WantedMember&, const WantedMember&) = default;
+};
+
+struct MembershipStep {
+  enum class Kind : std::uint8_t { none = 0, add, assign, remove } kind = Kind::none;
+  std::uint64_t raft_id = 0;
+  Role role = Role::spare;  // of an assign
+  friend bool operator==(const MembershipStep&, const MembershipStep&) = default;
+};
+
+// The next step, or none. `leader` is the member that asks. A step that would leave a set of voters of which a majority
+// is not known to be alive is never named, unless it makes the situation no worse (a dead one of them leaves).
+// An empty `wanted` means that nothing is known yet: no step.
+MembershipStep next_membership_step(const std::vector<MemberInfo>& members, const std::vector<WantedMember>& wanted,
+                                    std::uint64_t leader);
+
+}  // namespace ndb::meta
