@@ -1,0 +1,73 @@
+#include "wire/messages.h"
+
+namespace ndb::wire {
+
+void encode(Writer& w, const Hello& h) {
+  w.u32(h.protocol);
+  w.u64(h.cluster_id);
+  w.bytes32(h.cluster_name);
+  w.u8(static_cast<std::uint8_t>(h.kind));
+  w.u16(h.node);
+  w.u64(h.raft_id);
+  w.u32(h.incarnation);
+  w.u64(h.session);
+  w.u16(h.port);
+  w.u8(h.workers);
+  w.u64(h.view);
+}
+bool decode(Reader& r, Hello* h) {
+  h->protocol = r.u32();
+  h->cluster_id = r.u64();
+  h->cluster_name = r.text();
+  h->kind = static_cast<PeerKind>(r.u8());
+  h->node = r.u16();
+  h->raft_id = r.u64();
+  h->incarnation = r.u32();
+  h->session = r.u64();
+  h->port = r.u16();
+  h->workers = r.u8();
+  h->view = r.u64();
+  return !r.bad() && h->kind <= PeerKind::mgm && h->node <= limits::kNodeIdMax;
+}
+
+void encode(Writer& w, const Heartbeat& h) {
+  w.u16(h.node);
+  w.u32(h.incarnation);
+  w.u64(h.sent);
+  w.u64(h.version);
+  w.u64(h.oldest_open);
+  w.u64(h.memory_used);
+  w.u64(h.memory_total);
+  w.u64(h.rows);
+  w.u8(h.phase);
+  w.u8(h.percent);
+  w.bytes32(h.doing);
+}
+bool decode(Reader& r, Heartbeat* h) {
+  h->node = r.u16();
+  h->incarnation = r.u32();
+  h->sent = r.u64();
+  h->version = r.u64();
+  h->oldest_open = r.u64();
+  h->memory_used = r.u64();
+  h->memory_total = r.u64();
+  h->rows = r.u64();
+  h->phase = r.u8();
+  h->percent = r.u8();
+  h->doing = r.text();
+  return !r.bad() && h->node != 0 && h->node <= limits::kNodeIdMax;
+}
+
+void encode(Writer& w, const NodeOrder& o) {
+  w.u8(static_cast<std::uint8_t>(o.kind));
+  w.u32(o.request);
+  w.bytes32(o.text);
+}
+bool decode(Reader& r, NodeOrder* o) {
+  o->kind = static_cast<OrderKind>(r.u8());
+  o->request = r.u32();
+  o->text = r.text();
+  return !r.bad() && o->kind >= OrderKind::stop && o->kind <= OrderKind::report;
+}
+
+}  // namespace ndb::wire
