@@ -28,7 +28,7 @@ inline T load(const void* p) noexcept {
 }
 template <class T>
   requires std::is_trivially_copyable_v<T>
-inline void store(void* p, T v) noexcept {
+inline void save(void* p, T v) noexcept {
   std::memcpy(p, &v, sizeof v);
 }
 

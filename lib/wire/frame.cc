@@ -5,18 +5,18 @@ namespace {
 std::uint32_t frame_crc(const char* header, Bytes payload) noexcept {
   char h[kFrameHeaderBytes];
   std::memcpy(h, header, sizeof h);
-  store<std::uint32_t>(h + 8, 0);
+  save<std::uint32_t>(h + 8, 0);
   return crc32c(payload, crc32c(Bytes(h, sizeof h)));
 }
 }  // namespace
 
 void seal_frame(char* header, Bytes payload, Epoch epoch) noexcept {
-  store<std::uint32_t>(header, kFrameMagic);
-  store<std::uint32_t>(header + 4, static_cast<std::uint32_t>(payload.size()));
-  store<std::uint32_t>(header + 8, 0);
-  store<std::uint32_t>(header + 12, 0);
-  store<std::uint64_t>(header + 16, epoch);
-  store<std::uint32_t>(header + 8, frame_crc(header, payload));
+  save<std::uint32_t>(header, kFrameMagic);
+  save<std::uint32_t>(header + 4, static_cast<std::uint32_t>(payload.size()));
+  save<std::uint32_t>(header + 8, 0);
+  save<std::uint32_t>(header + 12, 0);
+  save<std::uint64_t>(header + 16, epoch);
+  save<std::uint32_t>(header + 8, frame_crc(header, payload));
 }
 
 FrameState open_frame(Bytes in, FrameHeader* h) noexcept {

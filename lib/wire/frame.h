@@ -34,8 +34,8 @@ template <class Type>
 inline std::size_t begin_message(Writer& w, Type type, WorkerId to, WorkerId from) {
   std::size_t at = w.size();
   char* p = w.extend(kMessageHeaderBytes);
-  store<std::uint32_t>(p, 0);
-  store<std::uint16_t>(p + 4, static_cast<std::uint16_t>(type));
+  save<std::uint32_t>(p, 0);
+  save<std::uint16_t>(p + 4, static_cast<std::uint16_t>(type));
   p[6] = static_cast<char>(to);
   p[7] = static_cast<char>(from);
   return at;
