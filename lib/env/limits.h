@@ -51,7 +51,16 @@ inline constexpr std::size_t kPageBytes = std::size_t{32} << 10;
 inline constexpr std::size_t kTextLineBytesMax = 512;
 inline constexpr std::size_t kTextBulkBytesMax = std::size_t{1} << 20;  // characters of base64
 inline constexpr std::uint32_t kRequestIdsKept = 4096;
+inline constexpr std::size_t kConfigLineBytesMax = 1024;
+inline constexpr std::size_t kConfigTextBytesMax = std::size_t{1} << 20;
+inline constexpr std::size_t kConfigProblemsMax = 500;  // reported for one text
 inline constexpr std::uint32_t kGenerationsKept = 1000;
+// the catalog
+inline constexpr std::uint32_t kJobsKept = 64;
+inline constexpr std::size_t kConfigTextBytesMax = std::size_t{1} << 20;  // one generation, as given
+inline constexpr std::size_t kMetaTextBytesMax = std::size_t{64} << 10;   // a reason, a message, a parameter's value
+inline constexpr std::uint32_t kParametersMax = 4096;                     // values of one node in a configuration
+inline constexpr std::uint32_t kNamesShown = 10;                          // in a refusal; then "and 7 more"
 // times
 inline constexpr Time kMetaHeartbeat = 20 * kMillisecond;       // leader of the metadata log to members
 inline constexpr Time kMetaElection = 500 * kMillisecond;       // 1x to 2x of it, randomised
@@ -64,6 +73,7 @@ inline constexpr Time kNodeHeartbeat = 20 * kMillisecond;       // data node to 
 inline constexpr Time kLease = 200 * kMillisecond;              // a primary serves no longer without an answer
 inline constexpr Time kConnectRetry = 50 * kMillisecond;
 inline constexpr Time kConnectTimeout = 2 * kSecond;            // name look-up included
+inline constexpr Time kHelloTimeout = 2 * kSecond;              // a frame link without a Hello is closed
 inline constexpr Time kCloseFlush = 2 * kSecond;                // a closed link may take this long to take its last bytes
 
 static_assert(kRowBytesMax + 64 < kPageBytes, "a row fits a page");
