@@ -52,7 +52,6 @@ inline constexpr std::size_t kTextLineBytesMax = 512;
 inline constexpr std::size_t kTextBulkBytesMax = std::size_t{1} << 20;  // characters of base64
 inline constexpr std::uint32_t kRequestIdsKept = 4096;
 inline constexpr std::size_t kConfigLineBytesMax = 1024;
-inline constexpr std::size_t kConfigTextBytesMax = std::size_t{1} << 20;
 inline constexpr std::size_t kConfigProblemsMax = 500;  // reported for one text
 inline constexpr std::uint32_t kGenerationsKept = 1000;
 // the catalog
