@@ -23,6 +23,10 @@ inline constexpr std::uint32_t kBuckets = 3840;  // per table: divisible by ever
 inline constexpr std::uint32_t kFragmentsMax = 1536;
 inline constexpr std::uint32_t kRowBytesMax = 30000;
 inline constexpr std::uint32_t kKeyBytesMax = 1024;
+// filters of scans
+inline constexpr std::size_t kFilterBytesMax = std::size_t{16} << 10;
+inline constexpr std::uint32_t kFilterItemsMax = 256;
+inline constexpr std::uint32_t kFilterDepthMax = 32;
 // the metadata log
 inline constexpr std::uint32_t kMetaSnapshotEntries = 1024;     // this many entries after a snapshot follows the next
 inline constexpr std::uint32_t kMetaTrailingEntries = 256;      // kept before a snapshot for members that are a little late
