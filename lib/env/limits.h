@@ -49,6 +49,10 @@ inline constexpr std::size_t kStreamBytesMax = std::size_t{16} << 20;  // unackn
 inline constexpr std::uint32_t kScanBatchRows = 1024;
 inline constexpr std::uint32_t kScanBatchBytes = 256u << 10;
 inline constexpr std::uint32_t kOutcomesKept = 65536;  // per fragment: outcomes remembered for repeated requests
+// clients
+inline constexpr std::uint32_t kClientSlotsMax = 65536;         // transactions in flight of one client machine
+inline constexpr std::uint32_t kClientScansMax = 255;           // open scans of one client machine
+inline constexpr std::uint32_t kClientScanParallel = 4;         // cursors of one scan that are read at the same time
 // memory
 inline constexpr std::size_t kPageBytes = std::size_t{32} << 10;
 // management protocol
@@ -78,6 +82,11 @@ inline constexpr Time kConnectRetry = 50 * kMillisecond;
 inline constexpr Time kConnectTimeout = 2 * kSecond;            // name look-up included
 inline constexpr Time kHelloTimeout = 2 * kSecond;              // a frame link without a Hello is closed
 inline constexpr Time kCloseFlush = 2 * kSecond;                // a closed link may take this long to take its last bytes
+inline constexpr Time kClientDeadline = 30 * kSecond;           // a one-shot transaction or a scan, retries included
+inline constexpr Time kClientBackOffMin = kMillisecond;         // before a retry, doubled and randomised up to
+inline constexpr Time kClientBackOffMax = 50 * kMillisecond;
+inline constexpr Time kClientPatience = 200 * kMillisecond;     // without an answer, then the catalog is looked at again
+inline constexpr Time kClientTick = 10 * kMillisecond;          // resolution of a client's retries and deadlines
 
 static_assert(kRowBytesMax + 64 < kPageBytes, "a row fits a page");
 static_assert(kKeyBytesMax < kRowBytesMax);
