@@ -20,7 +20,7 @@ namespace ndb::os {
 struct DaemonOptions {
   std::string pid_path;  // pid_path(directory, id)
   std::string out_path;  // out_path(directory, id); stdout and stderr are appended to it
-  bool foreground = false;  // no fork, no redirection; the pid file is still written
+  bool foreground = false;  // no fork, no redirection; the pid file is still written and held
 };
 
 std::string pid_path(const std::string& directory, NodeId id);  // <directory>/ndb_<id>.pid
@@ -30,8 +30,9 @@ class Daemon {
  public:
   Daemon() = default;
   Daemon(Daemon&&) = default;
-  Daemon& operator=(Daemon&&) = default;
-  ~Daemon();  // in the server: removes the pid file; a server that never said ready() is reported as failed
+  Daemon& operator=(Daemon&&) = delete;
+  // In the server: removes the pid file. A server that ends without a word is reported by the caller as failed.
+  ~Daemon();
 
   bool is_caller() const { return caller_; }
   int caller_status() const { return status_; }
@@ -43,16 +44,20 @@ class Daemon {
   friend Result<Daemon> daemonise(const DaemonOptions&);
   bool caller_ = false;
   int status_ = 0;
-  Fd pipe_;
-  std::string pid_file_;
+  void say(int status, const std::string& sentence);
+  Fd pipe_;  // to the caller, until the word is said
+  std::string out_path_;
+  std::string pid_path_;
+  Fd pid_lock_;
 };
 
 // Returns twice: in the caller after the server's word, in the server at once. The working directory and umask stay.
-// Refused with Error::in_use when the pid file names a process that lives and holds it.
+// Refused with Error::in_use when a living process holds the pid file (a lock, so a stale file is no hindrance).
 Result<Daemon> daemonise(const DaemonOptions& options);
 
 // Starts this program again in this process with the same arguments: how a node restarts itself. Files opened with
-// O_CLOEXEC close; daemonise() in the new image finds that it is a daemon already and does not fork. Returns only on failure.
+// O_CLOEXEC close; daemonise() in the new image finds that it is a daemon already and does not fork. The program is
+// looked up anew, so that an upgraded one is what starts. Returns only on failure.
 Failure exec_again(char* const argv[]);
 
 }  // namespace ndb::os

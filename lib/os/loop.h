@@ -8,8 +8,8 @@
 // Promises
 //  * Events of one link come in order; link_up is its first, link_down its last, exactly once; a LinkId is given out
 //    again only after that. A link that the machine closes delivers nothing more but link_down.
-//  * close(): what was written before is sent first, for at most limits::kCloseFlush; then link_down. What is written to a
-//    link after close(), or to a link that is gone, is dropped.
+//  * close(): what was written before is still sent, in the background, for at most limits::kCloseFlush; link_down comes
+//    at once. What is written to a link after close(), or to a link that is gone, is dropped.
 //  * A damaged frame closes its link with a warning that names the peer; so does a peer that leaves more than
 //    limits::kUnsentBytesMax unread. An accepted connection beyond limits::kLinksMax is closed with a warning.
 //  * A frame's payload is split at message boundaries when a round wrote more than limits::kReceiveBytes to one link; a

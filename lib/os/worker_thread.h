@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "base/check.h"
 #include "os/loop.h"
 
 namespace ndb::os {
@@ -40,8 +41,7 @@ class WorkerThread {
   const std::size_t jobs_max_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::function<void()>> jobs_;  // the first one is running while busy_
-  bool busy_ = false;
+  std::deque<std::function<void()>> jobs_;  // the first one is running, its place empty
   bool ending_ = false;
   std::thread thread_;
 };

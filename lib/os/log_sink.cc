@@ -1,0 +1,58 @@
+#include "os/log_sink.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace ndb::os {
+
+std::string_view severity_name(env::Severity s) noexcept {
+  switch (s) {
+    case env::Severity::debug: return "DEBUG";
+    case env::Severity::info: return "INFO";
+    case env::Severity::warning: return "WARNING";
+    case env::Severity::error: return "ERROR";
+    case env::Severity::critical: return "CRITICAL";
+    case env::Severity::alert: return "ALERT";
+  }
+  return "INFO";
+}
+
+LogSink::LogSink(const std::string& path, std::string name, env::Severity from)
+    : name_(std::move(name)), from_(from) {
+  if (path.empty()) return;
+  file_ = Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (!file_) {
+    int why = errno;
+    add(env::Severity::error, os_failure("open the log", path, why).text + "; logging to stderr");
+    flush();
+  }
+}
+
+void LogSink::add(env::Severity severity, std::string_view text) {
+  if (severity < from_) return;
+  lines_ += utc_text(unix_now_ns());
+  lines_ += ' ';
+  lines_ += severity_name(severity);
+  lines_ += " -- ";
+  if (!name_.empty()) {
+    lines_ += name_;
+    lines_ += ": ";
+  }
+  for (char c : text) lines_ += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+  lines_ += '\n';
+}
+
+void LogSink::flush() noexcept {
+  if (lines_.empty()) return;
+  std::string_view rest = lines_;
+  while (!rest.empty()) {
+    ssize_t n = ::write(file_ ? file_.get() : STDERR_FILENO, rest.data(), rest.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;  // a full disk must not stop the server; the lines are lost
+    rest.remove_prefix(static_cast<std::size_t>(n));
+  }
+  lines_.clear();
+}
+
+}  // namespace ndb::os

@@ -1,0 +1,29 @@
+// Where log lines go: a file, or stderr. One line an entry: UTC time, severity, name, text; control characters inside the
+// text become spaces. Lines are collected and written by flush(), with one system call, once a round of the loop.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "env/machine.h"
+#include "os/files.h"
+
+namespace ndb::os {
+
+class LogSink {
+ public:
+  // A path that cannot be opened is complained about on stderr, and stderr is used.
+  LogSink(const std::string& path, std::string name, env::Severity from);
+  ~LogSink() { flush(); }
+  void add(env::Severity severity, std::string_view text);
+  void flush() noexcept;
+
+ private:
+  Fd file_;
+  std::string name_;
+  env::Severity from_;
+  std::string lines_;
+};
+
+std::string_view severity_name(env::Severity s) noexcept;
+
+}  // namespace ndb::os
