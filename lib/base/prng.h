@@ -16,7 +16,8 @@ class Prng {
   }
   // 0 <= result < n; n > 0. The bias is below 2^-32 for the n we use.
   std::uint64_t below(std::uint64_t n) noexcept {
-    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * n) >> 64);
+    __extension__ typedef unsigned __int128 Wide;  // -Wpedantic does not know the type
+    return static_cast<std::uint64_t>((static_cast<Wide>(next()) * n) >> 64);
   }
   std::uint64_t between(std::uint64_t lo, std::uint64_t hi) noexcept { return lo + below(hi - lo + 1); }
   bool chance(double p) noexcept { return static_cast<double>(next() >> 11) * 0x1.0p-53 < p; }
