@@ -66,6 +66,7 @@ inline constexpr std::uint32_t kGenerationsKept = 1000;
 inline constexpr std::uint32_t kJobsKept = 64;
 inline constexpr std::size_t kConfigTextBytesMax = std::size_t{1} << 20;  // one generation, as given
 inline constexpr std::size_t kMetaTextBytesMax = std::size_t{64} << 10;   // a reason, a message, a parameter's value
+inline constexpr std::size_t kOutcomeTextBytesMax = 2048;                 // kRequestIdsKept of them are kept
 inline constexpr std::uint32_t kParametersMax = 4096;                     // values of one node in a configuration
 inline constexpr std::uint32_t kNamesShown = 10;                          // in a refusal; then "and 7 more"
 // times

@@ -118,6 +118,7 @@ struct Catalog {
   bool started = false;             // the first start of the cluster has happened (node groups exist)
   std::uint32_t replicas = 2;
   std::uint64_t generation = 0;     // of the configuration; 0 = none committed yet
+  Version changed_version = 0;      // of the last entry that changed tables, groups, jobs or the generation (I3)
   std::uint64_t leader_epoch = 0;   // +1 each time a member becomes leader of the log
   std::uint64_t leader_raft_id = 0;
   NodeId single_user = 0;           // the API node that alone may work; 0 = nobody special
@@ -160,9 +161,25 @@ struct Catalog {
   }
 };
 
+const char* name_of(NodeType t);   // "data"
+const char* name_of(NodeState s);  // "in sync"
+const char* name_of(JobState s);   // "rolled back"
+// Some lines for people: logs, tests, dumps.
+std::string describe(const Catalog& c);
+
+// Fragments that a new table gets on this group: replicas for each worker that every member has.
+std::uint32_t fragments_on(const Catalog& c, const Group& g);
+// The distribution of a table that is created now. not_ready: no group, or one without an in-sync member.
+Result<Distribution> new_distribution(const Catalog& c);
+// What StartReorg would make of this table: `groups` with the new fragments, `map`, `next`. An empty `next`: nothing
+// to do. Costs a few passes over the buckets.
+Result<Distribution> planned_distribution(const Catalog& c, const Table& t, const std::vector<GroupId>& drain);
+
 // The whole catalog as bytes: the snapshot of the metadata log, what clients fetch, what I2 compares.
 void encode(Writer& w, const Catalog& c);
 bool decode(Reader& r, Catalog* c);  // false: malformed
+void encode(Writer& w, const ConfigImage& image);
+bool decode(Reader& r, ConfigImage* image);
 std::uint64_t fingerprint(const Catalog& c);  // block_hash of the encoding
 
 }  // namespace ndb::meta

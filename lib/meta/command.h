@@ -3,7 +3,8 @@
 // in the order of the log, so that two racing requests have one winner.
 //
 // Checks common to all: a request id that was applied before yields the stored outcome again and changes nothing (I4);
-// `expect_version` != 0 and != the catalog's view-relevant version is refused with version_moved (I3). Schema changes
+// `expect_version` != 0 is refused with version_moved when tables, groups, jobs or the configuration's generation have
+// changed since (I3: it is older than Catalog::changed_version, or newer than the log). Schema changes
 // (tables, node groups, reorganisations) are refused with schema_busy while a job runs; the text says which.
 #pragma once
 #include <string>

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/errors.h"
 #include "base/ids.h"
 #include "env/limits.h"
 
@@ -48,6 +49,8 @@ enum class Phase : std::uint8_t {  // of a reorganisation; DESIGN "Reorganisatio
   cleaning,   // moved rows leave the old fragments              reads new   writes new
 };
 inline bool past_commit_point(Phase p) { return p >= Phase::switched; }
+const char* name_of(Phase p);  // "copying"; none is "none"
+const char* name_of(Type t);   // "varchar"
 
 struct Targets {
   FragmentId first = 0;   // lock and check here
@@ -110,6 +113,17 @@ std::vector<FragmentId> initial_map(std::uint32_t fragments);
 // From `old` over old_n fragments to new_n > old_n: entry i becomes i mod new_n unless that is an old fragment, then it
 // stays. Moves (new_n - old_n)/new_n of the buckets, none between old fragments.
 std::vector<FragmentId> extended_map(const std::vector<FragmentId>& old, std::uint32_t old_n, std::uint32_t new_n);
+
+// The same for any change: `from` and `to` are the fragments that own buckets before and after. A bucket moves only
+// when its fragment leaves or owns more than its share; while none leaves, only the new ones receive.
+std::vector<FragmentId> balanced_map(const std::vector<FragmentId>& old, const std::vector<FragmentId>& from,
+                                     const std::vector<FragmentId>& to);
+
+// Most bytes that a value of this column takes in a key or in the fixed part of a row, its length included; text and
+// blob: their length only.
+std::uint32_t bytes_max(const Column& c);
+// Whether name, columns and keys make a table; the id and the distribution are not looked at.
+Failure check_definition(const Table& t);
 
 void encode(Writer& w, const Table& t);
 bool decode(Reader& r, Table* t);  // false: malformed

@@ -1,0 +1,206 @@
+// Data nodes come and go; the cluster's first start.
+#include "meta/apply_rules.h"
+
+namespace ndb::meta::rules {
+
+std::uint32_t in_sync_members(const Catalog& c, GroupId g, NodeId but) {
+  const Group* group = c.group(g);
+  std::uint32_t n = 0;
+  if (group == nullptr) return n;
+  for (const NodeId id : group->members) {
+    const Node* node = c.node(id);
+    n += id != but && node != nullptr && node->state == NodeState::in_sync ? 1 : 0;
+  }
+  return n;
+}
+
+namespace {
+
+// A configured data node that may take part; else why not.
+Failure usable(const Catalog& c, NodeId id) {
+  const Node* n = c.node(id);
+  if (n == nullptr) {
+    return {Error::no_such_node, words("no node ", id, " in the configuration (generation ", c.generation, ")")};
+  }
+  if (n->type != NodeType::data) {
+    return {Error::wrong_node_id, words("node ", id, " is configured as ", name_of(n->type), " node, not as data node")};
+  }
+  if (n->disabled) return {Error::bad_node_state, words("node ", id, " is disabled; enable it first")};
+  return {};
+}
+
+Failure wrong_incarnation(const Node& n, std::uint32_t incarnation) {
+  return {Error::version_moved, words("node ", n.id, " has incarnation ", n.incarnation, ", not ", incarnation,
+                                      ": it was started again since")};
+}
+
+}  // namespace
+
+Outcome run(Change& change, const NodeJoins& x) {
+  Catalog& c = change.c;
+  if (auto f = usable(c, x.node)) return refuse(std::move(f));
+  if (x.workers < 1 || x.workers > limits::kWorkersMax) {
+    return refuse(Error::bad_definition, words("node ", x.node, " has ", x.workers, " workers; a node takes 1 to ",
+                                               limits::kWorkersMax));
+  }
+  Node& n = c.nodes[x.node];
+  // Its process is a new one, so what the old one held in memory is gone. While a peer in sync has the rows, the old
+  // incarnation is declared dead here and now. Without a peer the rows would have no home in the log's eyes.
+  if (n.state == NodeState::in_sync && n.group != kNoGroup && in_sync_members(c, n.group, n.id) == 0 &&
+      holds_fragments(c, n.group)) {
+    return refuse(Error::would_lose_group,
+                  words("node ", x.node, " was the last member of node group ", n.group, " in sync",
+                        x.initial ? " and comes without its rows: letting it in would lose them"
+                                  : ": no other node can give it the rows written since its files",
+                        "; declare it down by force to give the group's rows up"));
+  }
+  n.state = NodeState::joining;
+  n.incarnation++;
+  n.raft_id = x.raft_id;
+  n.address = x.address;
+  n.port = x.port;
+  n.workers = x.workers;
+  n.generation = x.generation;
+  change.view();
+  change.group(n.group);
+  return done({n.incarnation});
+}
+
+Outcome run(Change& change, const NodeInSync& x) {
+  Catalog& c = change.c;
+  if (auto f = usable(c, x.node)) return refuse(std::move(f));
+  Node& n = c.nodes[x.node];
+  if (n.incarnation != x.incarnation) return refuse(wrong_incarnation(n, x.incarnation));
+  if (n.state == NodeState::in_sync) return nothing_to_do(words("node ", x.node, " is in sync already"));
+  if (n.state != NodeState::joining) {
+    return refuse(Error::bad_node_state, words("node ", x.node, " is down; it must join first"));
+  }
+  if (!c.started) {
+    return refuse(Error::not_ready, "the cluster has not been started; its first start brings the nodes in sync");
+  }
+  const Group* g = c.group(n.group);
+  const View view = g == nullptr ? 0 : g->view;
+  if (x.group_view != view) {
+    return refuse(Error::version_moved,
+                  g == nullptr ? words("node ", x.node, " belongs to no node group any more; ask again")
+                               : words("node group ", g->id, " changed at version ", view, ", node ", x.node,
+                                       " was confirmed for version ", x.group_view, "; ask the primaries again"));
+  }
+  if (g != nullptr && in_sync_members(c, g->id) == 0 && holds_fragments(c, g->id)) {
+    return refuse(Error::would_lose_group, words("node group ", g->id, " has no member in sync that node ", x.node,
+                                                 " could have got its rows from"));
+  }
+  n.state = NodeState::in_sync;
+  change.view();
+  change.group(n.group);
+  return done();
+}
+
+Outcome run(Change& change, const NodeDown& x) {
+  Catalog& c = change.c;
+  auto i = c.nodes.find(x.node);
+  if (i == c.nodes.end()) return refuse(Error::no_such_node, words("no node ", x.node, " in the configuration"));
+  Node& n = i->second;
+  if (n.type != NodeType::data) return refuse(Error::wrong_node_id, words("node ", x.node, " is no data node"));
+  if (n.incarnation != x.incarnation) return refuse(wrong_incarnation(n, x.incarnation));
+  if (n.state == NodeState::down) return nothing_to_do(words("node ", x.node, " is down already"));
+  const bool last = n.state == NodeState::in_sync && n.group != kNoGroup && in_sync_members(c, n.group, n.id) == 0;
+  if (last && !x.forced) {
+    return refuse(Error::would_lose_group, words("node ", x.node, " is the last member of node group ", n.group,
+                                                 " in sync; start another member and wait until it is in sync, or "
+                                                 "force it and lose the group"));
+  }
+  n.state = NodeState::down;
+  change.view();
+  change.group(n.group);
+  Outcome o = done();
+  if (last) o.text = words("node group ", n.group, " has no member in sync any more");
+  return o;
+}
+
+// --- the first start
+
+namespace {
+
+using Members = std::map<GroupId, std::vector<NodeId>>;
+
+Failure check_starters(const Catalog& c, const std::vector<NodeId>& nodes) {
+  for (std::size_t i = 0; i < nodes.size(); i++) {
+    if (auto f = usable(c, nodes[i])) return f;
+    if (std::count(nodes.begin(), nodes.end(), nodes[i]) > 1) {
+      return {Error::node_repeated, words("node ", nodes[i], " is listed twice")};
+    }
+    if (c.node(nodes[i])->state != NodeState::joining) {
+      return {Error::bad_node_state, words("node ", nodes[i], " is ", name_of(c.node(nodes[i])->state),
+                                           "; a first start takes nodes that have just joined")};
+    }
+  }
+  return {};
+}
+
+// Explicit wishes first; then the others, in the order of their ids, fill the lowest groups that have room.
+Failure assign(const Catalog& c, std::vector<NodeId> nodes, Members* groups) {
+  std::sort(nodes.begin(), nodes.end());
+  for (const NodeId id : nodes) {
+    const Node& n = *c.node(id);
+    if (n.wished_group != kNoGroup) (*groups)[n.wished_group].push_back(id);
+  }
+  for (const auto& [g, members] : *groups) {
+    if (members.size() > c.replicas) {
+      return {Error::wrong_number_of_nodes, words("node group ", g, " takes ", c.replicas, " nodes (NoOfReplicas), but ",
+                                                  members.size(), " wish to be in it: ", listed(members))};
+    }
+  }
+  for (const NodeId id : nodes) {
+    const Node& n = *c.node(id);
+    if (n.wished_group != kNoGroup || n.no_group_wish) continue;
+    auto room = std::find_if(groups->begin(), groups->end(),
+                             [&](const auto& g) { return g.second.size() < c.replicas; });
+    GroupId g = 0;
+    if (room != groups->end()) {
+      g = room->first;
+    } else {
+      while (groups->contains(g)) g++;
+    }
+    (*groups)[g].push_back(id);
+  }
+  return {};
+}
+
+}  // namespace
+
+Outcome run(Change& change, const StartCluster& x) {
+  Catalog& c = change.c;
+  if (c.generation == 0) return refuse(Error::not_ready, "there is no configuration yet");
+  if (c.started) return refuse(Error::bad_node_state, "the cluster has had its first start already");
+  if (auto f = check_starters(c, x.nodes)) return refuse(std::move(f));
+  Members groups;
+  if (auto f = assign(c, x.nodes, &groups)) return refuse(std::move(f));
+  if (groups.empty()) {
+    return refuse(Error::wrong_number_of_nodes, "no data node is there to form a node group");
+  }
+  if (groups.size() > limits::kGroupsMax) {
+    return refuse(Error::bad_group_id, words("a cluster takes at most ", limits::kGroupsMax, " node groups"));
+  }
+  for (auto& [g, members] : groups) {
+    if (members.size() != c.replicas) {
+      return refuse(Error::wrong_number_of_nodes, words("node group ", g, " has ", members.size(), " of ", c.replicas,
+                                                        " nodes (NoOfReplicas): ", listed(members),
+                                                        "; start the missing ones"));
+    }
+    std::sort(members.begin(), members.end());
+  }
+  std::vector<std::uint64_t> ids;
+  for (const NodeId id : x.nodes) c.nodes[id].state = NodeState::in_sync;
+  for (const auto& [g, members] : groups) {
+    for (const NodeId id : members) c.nodes[id].group = g;
+    c.groups[g] = Group{g, members, change.index};
+    ids.push_back(g);
+  }
+  c.started = true;
+  change.view();
+  change.changed();
+  return done(std::move(ids));
+}
+
+}  // namespace ndb::meta::rules
