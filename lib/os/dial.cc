@@ -127,7 +127,8 @@ void Loop::Impl::answer(std::uint64_t number, std::vector<SocketAddress> found) 
   }
 }
 
-// Starts a connection to the next address; when there is none left, no_link becomes due.
+// Starts a connection to the next address; when there is none left, no_link comes in the next round (a machine that
+// tries again at once must not keep this round from ending).
 void Loop::Impl::try_next(Dial& d) {
   d.fd.reset();
   while (d.next < d.addresses.size()) {
@@ -140,7 +141,9 @@ void Loop::Impl::try_next(Dial& d) {
     d.all_refused = d.all_refused && errno == ECONNREFUSED;
     d.fd.reset();
   }
-  give_up(d, d.all_refused);
+  d.exhausted = true;
+  d.deadline = 0;
+  note_deadline(0);
 }
 
 void Loop::Impl::on_dial(Dial& d) {
@@ -158,7 +161,6 @@ void Loop::Impl::on_dial(Dial& d) {
   if (error != 0) {
     d.all_refused = d.all_refused && error == ECONNREFUSED;
     try_next(d);
-    run_due();
     return;
   }
   NDB_CHECK(::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, d.fd.get(), nullptr) == 0);
@@ -175,8 +177,8 @@ void Loop::Impl::on_dial(Dial& d) {
   adopt(std::move(fd), wish.text, address_text(peer), wish.tag);
 }
 
-void Loop::Impl::give_up(Dial& d, bool refused) {
-  due.push_back({env::EventKind::no_link, 0, d.wish.tag, refused});
+void Loop::Impl::give_up(Dial& d) {
+  due.push_back({env::EventKind::no_link, 0, d.wish.tag, d.exhausted && d.all_refused});
   for (auto& p : dials) {
     if (p.get() != &d) continue;
     std::unique_ptr<Dial> owned = std::move(p);

@@ -278,7 +278,7 @@ void Loop::Impl::expire(Time now) {
   next_deadline = kNever;
   for (std::size_t i = dials.size(); i-- > 0;) {
     if (dials[i]->deadline <= now) {
-      give_up(*dials[i], false);
+      give_up(*dials[i]);
     } else {
       note_deadline(dials[i]->deadline);
     }

@@ -50,6 +50,7 @@ struct Dial : Source {
   std::vector<SocketAddress> addresses;
   std::size_t next = 0;
   bool all_refused = true;  // so far
+  bool exhausted = false;   // all addresses tried
   Time deadline = 0;
 };
 
@@ -117,7 +118,7 @@ struct Loop::Impl {
   void connect(env::Outbox::Connect wish);
   void try_next(Dial& d);
   void on_dial(Dial& d);
-  void give_up(Dial& d, bool refused);
+  void give_up(Dial& d);
   void answer(std::uint64_t number, std::vector<SocketAddress> found);
 
   env::Machine& machine;
