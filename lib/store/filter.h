@@ -68,7 +68,7 @@ class Filter {
 
   enum class Kind : std::uint8_t {
     null,        // is null
-    i8, i16, i24, i32, i64, u8, u16, u24, u32, u64, bits,  // range check on lo, span
+    i8, i16, i24, i32, u8, u16, u24, u32, w64, bits,  // range check on lo, span
     f32, f64,    // compare with d
     fixed_bytes, // bytes, by `op`
     blank_bytes, // char(n)

@@ -39,6 +39,7 @@ struct ColumnShape {
   std::uint16_t null_bit = 0;  // kNotNull = cannot be null
   std::uint16_t slot = 0;      // fixed: offset in the image; variable: number of its end
   std::uint16_t bytes = 0;     // fixed: exactly; variable: at most
+  bool checked = false;        // not every stored form of its length is a value
   static constexpr std::uint16_t kNotNull = 0xffff;
 };
 
@@ -53,6 +54,8 @@ class RowShape {
   const std::vector<std::uint16_t>& key_columns() const noexcept { return key_; }
   bool all_fixed() const noexcept { return variables_ == 0; }
   std::uint32_t image_bytes_min() const noexcept { return heap_; }
+  std::uint16_t ends_offset() const noexcept { return ends_; }  // of the ends of variable columns
+  std::uint16_t heap_offset() const noexcept { return heap_; }  // of their bytes
 
   // ---- checks of what comes from outside
   bool valid_image(Bytes image) const;
@@ -121,11 +124,13 @@ class RowShape {
   std::uint16_t start_of(Bytes image, unsigned variable) const {
     return variable == 0 ? heap_ : end_of(image, variable - 1);
   }
-  Error apply_variable(Bytes old_image, Bytes patch, std::size_t start, Writer& new_image) const;
+  Error apply_variable(Bytes old_image, Bytes patch, Writer& new_image) const;
 
   std::vector<ColumnShape> columns_;         // in definition order
   std::vector<std::uint16_t> key_;           // column numbers in key order
   std::vector<std::uint16_t> variable_;      // column numbers in the order of their ends
+  std::vector<std::uint16_t> checked_;       // fixed columns whose stored form has impossible values
+  std::vector<std::uint16_t> nullable_fixed_;
   std::vector<bool> distributes_;            // by position in the key
   std::uint16_t null_bits_ = 0;
   std::uint16_t null_bytes_ = 0;

@@ -74,11 +74,13 @@ std::uint32_t stored_bytes(const meta::Column& column);
 Error to_stored(const meta::Column& column, const Value& value, char* out);
 // REQUIRES: fixed; `stored` has stored_bytes(column) bytes. Any bytes give some value.
 Value from_stored(const meta::Column& column, Bytes stored);
-// Is this what to_stored can have written? (Ranges, blank bits, NaNs.)
+// Is this what to_stored can have written? (Ranges, spare bits, NaNs.) Any bytes may be asked about.
 bool valid_stored(const meta::Column& column, Bytes stored);
 
-// Decimals as text: [+-]digits[.digits]; digits beyond the scale are rounded, half away from zero.
-Error decimal_from_text(Bytes text, unsigned precision, unsigned scale, std::string* stored);
-std::string decimal_to_text(Bytes stored, unsigned scale);
+inline Bytes without_blanks(Bytes b) {
+  std::size_t n = b.size();
+  while (n > 0 && b[n - 1] == ' ') n--;
+  return b.substr(0, n);
+}
 
 }  // namespace ndb::store
