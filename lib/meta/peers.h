@@ -9,14 +9,16 @@
 // The one that connected says Hello first; the other checks it and answers with its own, or with Refused and closes. A
 // missing link is tried again every limits::kConnectRetry. A link without a Hello within limits::kHelloTimeout is closed.
 //
+// A data node that has not been let in yet also connects to data nodes with higher ids, which cannot know its address.
+//
 // Refused are: another protocol version, cluster id or cluster name (both values in the text), a node id that is not
 // in the configuration or is disabled, one of another kind, an incarnation older than the catalog's, and a node id
-// whose holder (another raft id) still has a link. What one side does not know yet (0, empty) is not compared. A second
-// Hello of the same process replaces its first link.
+// whose holder (another raft id) was heard within the last limits::kLease. What one side does not know yet (0, empty)
+// is not compared. A second Hello of the same process replaces its first link: `down`, then `up`.
 //
-// A process that should connect to us, whose link dropped while the catalog thinks it up, is knocked at (its port,
-// every limits::kConnectRetry; a knock that is answered is closed again): so everybody learns at once of a port that
-// refuses, which is the failure detector's fast way.
+// A data node that the catalog thinks up, that has no link and that we do not connect to anyway is knocked at (its
+// port, every limits::kConnectRetry; a knock that is answered is closed again): so everybody learns at once of a port
+// that refuses, which is the failure detector's fast way.
 //
 // Use: on_event() for each event first (true: it was about a link of ours and is dealt with; link_down of a peer also
 // leaves a Change); for each message of a frame on_message() first (true: dealt with); tick() at the end of every step;
@@ -107,37 +109,46 @@ class Peers {
   std::vector<Change> changes;  // drained by the owner
 
  private:
-  enum class Stage : std::uint8_t { upgrading, waiting, open, closing };
+  enum class Stage : std::uint8_t { upgrading, hello_due, waiting, open, closing };
   struct Link {
     Stage stage = Stage::waiting;
     bool ours = false;         // we connected: we say Hello first
-    bool hello_due = false;    // ours, to be sent in a later step than the upgrade
-    std::size_t dial = 0;      // 1 + index into servers_ that this link came from; 0 = none
+    std::size_t server = 0;    // 1 + index into servers_ that this link came from; 0 = none
     NodeId expected = 0;       // whom we dialled; 0 = anybody
     Time deadline = kNever;    // for its Hello
+    Time heard = 0;
     std::string address;
     wire::Hello hello;         // of the peer, when open
   };
   struct Dial {                // one for each server entry, and one for each data node we connect to or knock at
-    bool under_way = false;
-    bool knock = false;
+    bool under_way = false;    // a connect, or its link before it is open
     Time next = 0;
+    std::uint32_t incarnation = 0;  // in the catalog when the connect began
   };
-  static constexpr std::uint64_t kTagServer = std::uint64_t{0x5045} << 48;  // + index and round of servers_
-  static constexpr std::uint64_t kTagNode = std::uint64_t{0x5046} << 48;    // + node id
-  static constexpr std::uint64_t kTagKnock = std::uint64_t{0x5047} << 48;
 
   bool link_up(Time now, const env::Event& event, env::Outbox& out);
   bool link_down(Time now, env::LinkId id);
   bool no_link(Time now, const env::Event& event);
+  Dial* dial_of_tag(std::uint64_t tag);
+  Dial* dial_of(const Link& link);
+  Link* find(env::LinkId id);
+  const Link* find(env::LinkId id) const;
+  Link& make(Time now, env::LinkId id, std::string address);
   void received_hello(Time now, env::LinkId id, Link& link, Bytes body, env::Outbox& out);
-  Failure check(const wire::Hello& hello, env::LinkId link) const;
+  void received_refusal(Time now, env::LinkId id, Link& link, Bytes body, env::Outbox& out);
+  Failure check(const wire::Hello& hello) const;
+  Failure check_fresh(Time now, const wire::Hello& hello, const Link& link) const;
+  bool loses_to(env::LinkId old_id, const Link& link, const wire::Hello& hello) const;
   void refuse(env::LinkId id, Link& link, const Failure& why, env::Outbox& out);
+  void retire(env::LinkId id, env::Outbox& out);  // an open link: `down` now, then close
+  void unmap(env::LinkId id, const Link& link);
   void say_hello(env::LinkId id, env::Outbox& out);
+  void close(env::LinkId id, Link& link, env::Outbox& out);
   void dial_servers(Time now, env::Outbox& out);
   void dial_nodes(Time now, env::Outbox& out);
-  void check_links(Time now, env::Outbox& out);
-  bool dials_server(const Server& s, std::size_t index) const;
+  void wish(Time t, env::Outbox& out);
+  bool wants_server(std::size_t index) const;
+  bool let_in() const;
 
   Self self_;
   std::shared_ptr<const Catalog> catalog_;
@@ -146,11 +157,11 @@ class Peers {
   std::vector<NodeId> server_ids_;             // learnt from Hellos, beside servers_
   std::vector<Dial> server_dials_;
   std::map<NodeId, Dial> node_dials_;
-  std::map<NodeId, std::uint32_t> knock_;      // dropped while thought up: incarnation; until linked or refused
-  std::map<env::LinkId, Link> links_;
-  std::map<NodeId, env::LinkId> by_node_;
+  std::vector<std::unique_ptr<Link>> links_;   // by id
+  std::map<NodeId, env::LinkId> by_node_;      // data nodes and management servers
   std::map<std::uint64_t, env::LinkId> by_raft_;
   bool recheck_ = false;
+  Time next_ = 0;                              // when tick() has something to do; 0 = at once
 };
 
 }  // namespace ndb::meta

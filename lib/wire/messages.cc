@@ -58,6 +58,18 @@ bool decode(Reader& r, Heartbeat* h) {
   return !r.bad() && h->node != 0 && h->node <= limits::kNodeIdMax;
 }
 
+void encode(Writer& w, const HeartbeatOk& h) {
+  w.u64(h.sent);
+  w.u64(h.lease_ns);
+  w.u64(h.leader_epoch);
+}
+bool decode(Reader& r, HeartbeatOk* h) {
+  h->sent = r.u64();
+  h->lease_ns = r.u64();
+  h->leader_epoch = r.u64();
+  return !r.bad();
+}
+
 void encode(Writer& w, const NodeOrder& o) {
   w.u8(static_cast<std::uint8_t>(o.kind));
   w.u32(o.request);

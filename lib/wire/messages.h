@@ -81,6 +81,8 @@ struct HeartbeatOk {
   std::uint64_t lease_ns = 0;       // the node may serve until its own `sent` + this
   std::uint64_t leader_epoch = 0;
 };
+void encode(Writer& w, const HeartbeatOk& h);
+bool decode(Reader& r, HeartbeatOk* h);
 
 enum class OrderKind : std::uint8_t { stop = 1, restart = 2, restart_initial = 3, start = 4, abort_stop = 5,
                                       set_parameter = 6, report = 7 };

@@ -1,0 +1,216 @@
+#include "meta/leader.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace ndb::meta {
+
+namespace {
+
+// StartNoNodegroupTimeout of the configuration: how long the first start waits for nodes outside groups; 0 = for ever.
+Time no_group_wait(const Catalog& c) {
+  constexpr Time kDefault = 15 * kSecond;
+  const ConfigImage* image = c.config();
+  if (image == nullptr) return kDefault;
+  for (const ConfigNode& n : image->nodes) {
+    if (n.type != NodeType::data) continue;
+    auto i = n.values.find("StartNoNodegroupTimeout");
+    if (i == n.values.end()) return kDefault;
+    std::int64_t ms = 0;
+    auto [end, error] = std::from_chars(i->second.data(), i->second.data() + i->second.size(), ms);
+    if (error != std::errc{} || ms < 0 || ms > 1'000'000'000'000) return kDefault;
+    return ms == 0 ? kNever : ms * kMillisecond;
+  }
+  return kDefault;
+}
+
+bool takes_part(const Node& n) { return n.type == NodeType::data && !n.disabled; }
+
+}  // namespace
+
+void Leader::begin(Time now) {
+  since_ = now;
+  watched_.clear();
+  start_asked_ = kNever;
+  start_request_ = {};
+}
+
+std::uint64_t Leader::heard(Time now, wire::Heartbeat h, const Member& member) {
+  std::uint64_t lease = 0;
+  const auto catalog = member.catalog();
+  const Node* node = catalog->node(h.node);
+  if (leading() && member.leading() && node != nullptr && node->state != NodeState::down &&
+      node->incarnation == h.incarnation) {
+    Watch& w = watched_[h.node];
+    if (w.incarnation != h.incarnation) {
+      w = Watch{};
+      w.incarnation = h.incarnation;
+    }
+    if (w.verdict.none()) {  // no lease is given behind a verdict: the others may have applied it already
+      w.answered = now;
+      w.heard = true;
+      refused_.erase(h.node);
+      lease = static_cast<std::uint64_t>(limits::kLease);
+    }
+  }
+  Report& report = reports_[h.node];
+  report.received = now;
+  report.last = std::move(h);
+  return lease;
+}
+
+void Leader::on_heartbeat(Time now, env::LinkId link, Bytes body, const Member& member, const Peers& peers,
+                          env::Outbox& out) {
+  Reader r(body);
+  wire::Heartbeat h;
+  if (!decode(r, &h) || !r.done() || h.node != peers.node_of(link)) return;
+  wire::HeartbeatOk ok{h.sent, 0, member.catalog()->leader_epoch};
+  ok.lease_ns = heard(now, std::move(h), member);
+  if (!member.leading()) return;
+  Writer& w = out.link(link);
+  std::size_t at = wire::begin_message(w, wire::Type::heartbeat_ok, kControl, kControl);
+  wire::encode(w, ok);
+  wire::end_message(w, at);
+}
+
+void Leader::on_change(Time, const Peers::Change& change) {
+  if (change.peer != wire::PeerKind::data || change.node == 0) return;
+  if (change.kind == Peers::Change::Kind::up) {
+    refused_.erase(change.node);
+  } else if (change.kind == Peers::Change::Kind::port_refused) {
+    refused_[change.node] = change.incarnation;
+  }
+}
+
+void Leader::step(Time now, Member& member, env::Outbox& out) {
+  if (!member.leading()) {
+    since_ = kNever;
+    return;
+  }
+  const std::uint64_t epoch = member.catalog()->leader_epoch;
+  if (since_ == kNever || epoch != epoch_) {
+    begin(now);
+    epoch_ = epoch;
+    out.log(env::Severity::info, "leading the metadata log, leader epoch " + std::to_string(epoch));
+  }
+  watch_nodes(now, member, out);
+  start_cluster(now, member, out);
+}
+
+void Leader::watch_nodes(Time now, Member& member, env::Outbox& out) {
+  const auto catalog = member.catalog();
+  for (const auto& [id, node] : catalog->nodes) {
+    if (node.type != NodeType::data || node.state == NodeState::down) {
+      watched_.erase(id);
+      continue;
+    }
+    auto [i, fresh] = watched_.try_emplace(id);
+    Watch& w = i->second;
+    if (fresh || w.incarnation != node.incarnation) {
+      w = Watch{};
+      w.incarnation = node.incarnation;
+      w.answered = now;
+    }
+    auto refused = refused_.find(id);
+    if (!w.verdict.none() && !member.proposing(w.verdict)) w.verdict = {};  // refused, or its outcome is unknown
+    if (!w.verdict.none()) continue;
+    if (refused != refused_.end() && refused->second == node.incarnation) {
+      declare(now, member, node, w, true, out);
+      continue;
+    }
+    const Time lease_end = w.answered + (w.heard ? limits::kLease + kLeaseMargin : kLeaderSilence);
+    const Time silent = std::max(lease_end, since_ + kLeaderSilence);
+    if (now < silent) {
+      out.wake_at(silent);
+    } else if (!last_in_sync(*catalog, node)) {
+      declare(now, member, node, w, false, out);
+    }
+  }
+}
+
+bool Leader::last_in_sync(const Catalog& catalog, const Node& node) const {
+  if (node.state != NodeState::in_sync || node.group == kNoGroup) return false;
+  const Group* group = catalog.group(node.group);
+  if (group == nullptr) return false;
+  return std::none_of(group->members.begin(), group->members.end(), [&](NodeId id) {
+    const Node* other = catalog.node(id);
+    return id != node.id && other != nullptr && other->state == NodeState::in_sync;
+  });
+}
+
+void Leader::declare(Time now, Member& member, const Node& node, Watch& watch, bool forced, env::Outbox& out) {
+  const std::string reason = forced ? "its port refuses connections" : "no heartbeat within its lease";
+  out.log(env::Severity::warning, "declaring node " + std::to_string(node.id) + " dead: " + reason);
+  Command c;
+  c.body = NodeDown{node.id, node.incarnation, reason, forced};
+  watch.verdict = member.propose(now, std::move(c));
+}
+
+void Leader::start_cluster(Time now, Member& member, env::Outbox& out) {
+  const auto catalog = member.catalog();
+  if (catalog->started || catalog->generation == 0) return;
+  if (!start_request_.none() && member.proposing(start_request_)) return;
+  std::vector<NodeId> joining;
+  bool with_group = false;
+  bool missing = false;          // one that belongs to a group
+  bool missing_outside = false;  // one that does not
+  for (const auto& [id, node] : catalog->nodes) {
+    if (!takes_part(node)) continue;
+    const bool here = node.state == NodeState::joining;
+    if (here) joining.push_back(id);
+    if (node.no_group_wish) {
+      missing_outside |= !here;
+    } else {
+      missing |= !here;
+      with_group |= here;
+    }
+  }
+  if (missing || !with_group) {
+    start_asked_ = kNever;
+    return;
+  }
+  if (start_asked_ == kNever) start_asked_ = now;
+  if (missing_outside) {
+    const Time wait = no_group_wait(*catalog);
+    if (wait == kNever) return;
+    if (now < start_asked_ + wait) {
+      out.wake_at(start_asked_ + wait);
+      return;
+    }
+  }
+  out.log(env::Severity::info, "first start of the cluster with " + std::to_string(joining.size()) + " data nodes");
+  Command c;
+  c.body = StartCluster{std::move(joining)};
+  start_request_ = member.propose(now, std::move(c));
+}
+
+bool Leader::barrier_reached(const Catalog& catalog, View v) const {
+  if (!leading()) return false;
+  for (const auto& [id, node] : catalog.nodes) {
+    if (node.type != NodeType::data || node.state != NodeState::in_sync) continue;
+    auto w = watched_.find(id);
+    auto r = reports_.find(id);
+    if (w == watched_.end() || !w->second.heard || w->second.incarnation != node.incarnation) return false;
+    if (r == reports_.end() || r->second.last.incarnation != node.incarnation) return false;
+    if (r->second.last.version < v || r->second.last.oldest_open < v) return false;
+  }
+  return true;
+}
+
+View Leader::oldest_open(const Catalog& catalog) const {
+  View oldest = UINT64_MAX;
+  for (const auto& [id, node] : catalog.nodes) {
+    if (node.type != NodeType::data || node.state == NodeState::down) continue;
+    auto r = reports_.find(id);
+    if (r == reports_.end() || r->second.last.incarnation != node.incarnation) return 0;
+    oldest = std::min({oldest, r->second.last.oldest_open, r->second.last.version});
+  }
+  return oldest == UINT64_MAX ? 0 : oldest;
+}
+
+const Leader::Report* Leader::report(NodeId node) const {
+  auto i = reports_.find(node);
+  return i == reports_.end() ? nullptr : &i->second;
+}
+
+}  // namespace ndb::meta

@@ -1,0 +1,78 @@
+// What runs beside the leader of the metadata log, in whichever process that is: the failure detector with its leases,
+// and the first start of the cluster. Every management server and data node holds one; it acts while Member::leading()
+// and remembers heartbeats always (management servers are sent all of them, for reports).
+//
+// Leases (docs/PROTOCOL.md, section 5). A data node may serve until `sent` + lease of its own clock, where `sent` is when
+// it sent the heartbeat that was answered. The leader counts from its answer, which is later, and adds a margin for
+// drifting clocks. So a node that is declared dead by silence has stopped serving before (invariant I6). A new leader
+// waits kLeaderSilence before it trusts silence, also of a node that was just let in: an earlier leader may have answered up to two election times after
+// it lost its majority.
+//
+// A node whose port refuses connections is declared dead at once: its process is gone. This alone may take the last
+// in-sync member of a group.
+//
+// Use: heartbeat messages to on_heartbeat(), changes of Peers to on_change(), then step() at the end of every step
+// of the owner, after Member's vectors were drained. A proposal of ours may show up in Member::finished: ignore it.
+#pragma once
+#include <map>
+
+#include "env/machine.h"
+#include "meta/member.h"
+#include "meta/peers.h"
+#include "wire/messages.h"
+
+namespace ndb::meta {
+
+inline constexpr Time kLeaseMargin = limits::kLease / 10;
+inline constexpr Time kLeaderSilence = 2 * limits::kMetaElection + limits::kLease + kLeaseMargin;
+
+class Leader {
+ public:
+  struct Report {
+    wire::Heartbeat last;
+    Time received = 0;
+  };
+
+  // `body` of a wire::Type::heartbeat from `link`. Malformed ones, and those that name another node than the link's, are
+  // dropped. Answers while leading.
+  void on_heartbeat(Time now, env::LinkId link, Bytes body, const Member& member, const Peers& peers,
+                    env::Outbox& out);
+  // The same without a link: for a data node that leads, its own heartbeat. The answer is the lease, ns; 0 = none.
+  std::uint64_t heard(Time now, wire::Heartbeat heartbeat, const Member& member);
+  void on_change(Time now, const Peers::Change& change);
+  void step(Time now, Member& member, env::Outbox& out);  // states its wish with wake_at()
+
+  // --- the barrier of reorganisations
+  // True when every in-sync node has told this leader that it has applied version v and that nothing older than v is
+  // open in it. Only while leading; false when it does not lead.
+  bool barrier_reached(const Catalog& catalog, View v) const;
+  // The oldest view that a transaction or scan may still be running in, over all in-sync and joining nodes; 0 = unknown.
+  View oldest_open(const Catalog& catalog) const;
+
+  // The latest heartbeat; nullptr = none since this process started.
+  const Report* report(NodeId node) const;
+  bool leading() const { return since_ != kNever; }
+
+ private:
+  struct Watch {
+    std::uint32_t incarnation = 0;
+    Time answered = 0;      // the last lease given, or when this incarnation was first seen by this leader
+    bool heard = false;     // by this leader, in this incarnation
+    RequestId verdict;      // NodeDown, proposed
+  };
+  void begin(Time now);
+  void watch_nodes(Time now, Member& member, env::Outbox& out);
+  bool last_in_sync(const Catalog& catalog, const Node& node) const;
+  void declare(Time now, Member& member, const Node& node, Watch& watch, bool forced, env::Outbox& out);
+  void start_cluster(Time now, Member& member, env::Outbox& out);
+
+  Time since_ = kNever;                 // leading since; kNever = not leading
+  std::uint64_t epoch_ = 0;             // Catalog::leader_epoch of our time
+  std::map<NodeId, Watch> watched_;
+  std::map<NodeId, Report> reports_;
+  std::map<NodeId, std::uint32_t> refused_;  // node -> incarnation whose port refused
+  Time start_asked_ = kNever;           // all nodes with a group were there, those without are waited for since
+  RequestId start_request_;
+};
+
+}  // namespace ndb::meta
