@@ -47,7 +47,10 @@ class LogStore {
   virtual void append_now(const std::vector<LogEntry>& entries) = 0;  // durable on return: bootstrap only
   virtual void append(std::uint64_t tag, std::vector<LogEntry> entries) = 0;
   virtual void truncate(std::uint64_t from_index) = 0;             // in order with appends, no completion
+  // Entries before keep_from_index are deleted; keep_from_index > snapshot.index: all entries are. One atomic change.
   virtual void put_snapshot(std::uint64_t tag, LogSnapshot snapshot, std::uint64_t keep_from_index) = 0;
+  // A synchronous call was not durable when it returned, or the state could not be read: nothing may follow.
+  virtual bool failed() const { return false; }
   // The catalog after an applied entry, for people with the sqlite3 shell and for a fast start; not needed for safety.
   virtual void mirror_catalog(std::shared_ptr<const std::string> encoded_catalog) { (void)encoded_catalog; }
 };
@@ -63,7 +66,7 @@ class Log {
  public:
   struct Applied {
     std::uint64_t index = 0;
-    std::string data;  // an encoded Command; empty for raft's own entries
+    std::string data;  // as proposed: an encoded Command. Raft's own entries do not appear; indices may skip.
   };
   struct Send {
     std::uint64_t to_raft_id = 0;
@@ -79,6 +82,8 @@ class Log {
   // Once, before start(), on the first voter of a new cluster.
   Failure bootstrap();
   Failure start(Time now);            // loads the store; `restored` may be filled
+  // Before start: a snapshot after so many entries, and how many entries before it are kept (1 at least).
+  void set_snapshots(std::uint32_t threshold, std::uint32_t trailing);
   void tick(Time now);                // call at least every 10 ms of `now`; next_tick() says when
   Time next_tick() const;
   void receive(Time now, std::uint64_t from_raft_id, Bytes message);
@@ -90,6 +95,9 @@ class Log {
   std::uint64_t term() const;
   std::uint64_t last_applied() const;
   std::uint64_t commit_index() const;
+  // The store failed, or a peer's log contradicts what is committed here: this member does nothing any more and its
+  // process has to stop. Says why.
+  const Failure& failure() const;
   // Only on the leader; false = not the leader any more or busy, try again. Success shows as an Applied with this data.
   bool propose(Time now, std::string data);
   // Membership (leader only, one change at a time; false = refused or busy, try again later).
@@ -105,8 +113,8 @@ class Log {
   std::vector<Applied> applied;          // in order, each exactly once since start
   std::string restored;                  // a snapshot replaced everything: an encoded catalog (comes before `applied`)
   std::uint64_t restored_index = 0;
-  // The owner supplies snapshots: called by raft when the log has grown; must be the catalog as of last_applied().
-  // Set once before start.
+  // The owner supplies snapshots: called in the midst of a call when the log has grown; must be the catalog as of
+  // last_applied(), so the owner first works off what is in `applied` by then. Set once before start; null = never.
   std::string (*encode_snapshot)(void* owner) = nullptr;
   void* owner = nullptr;
 

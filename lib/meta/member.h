@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ namespace ndb::meta {
 struct MemberOptions {
   std::uint64_t raft_id = 0;  // unique for the life of the cluster; one that lost its store comes back under a new one
   std::uint64_t seed = 0;     // of election time-outs and of request ids; different in every process and every start
+  std::uint32_t snapshot_threshold = 0;  // for tests; 0 = limits::kMetaSnapshotEntries and kMetaTrailingEntries
+  std::uint32_t snapshot_trailing = 1;
 };
 
 class Member {
@@ -101,7 +104,8 @@ class Member {
     std::string bytes;  // the encoded command
     Time deadline = 0;
     Time next_try = 0;
-    std::uint64_t tried_term = 0;  // proposed as leader of this term already: not again in the same one
+    std::uint64_t tried_term = 0;    // proposed as leader of this term already: not again in the same one
+    std::uint64_t tried_leader = 0;  // sent to this one last
   };
   void after(Time now);          // what every call ends with: apply, finish, lead, collect
   void apply_entries();
@@ -110,7 +114,7 @@ class Member {
   void lead(Time now);
   void try_pending(Time now);
   void follow_membership(Time now);
-  void forward(std::uint64_t leader, const std::string& bytes);
+  void prefer_management(Time now);
   void received_forward(Time now, Bytes bytes);
   static std::string encode_snapshot(void* self);
 
@@ -124,8 +128,12 @@ class Member {
   std::uint64_t proposed_start_term_ = 0;  // LeaderStarts was proposed in this term
   std::uint64_t leading_term_ = 0;         // and applied in this one
   RequestId start_request_;                // of that LeaderStarts
+  Time led_since_ = 0;
+  std::set<RequestId> forwarded_;          // proposed for others in this term, not applied yet
   Time next_membership_step_ = 0;
-  Time next_try_ = 0;
+  Time next_transfer_ = 0;
+  Time next_mirror_ = 0;
+  Version mirrored_ = 0;                   // the store's readable copy of the catalog is this old
 };
 
 }  // namespace ndb::meta

@@ -1,0 +1,116 @@
+#include "meta/membership.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "env/limits.h"
+
+namespace ndb::meta {
+
+namespace {
+
+using Kind = MembershipStep::Kind;
+
+struct Situation {
+  const std::vector<MemberInfo>& members;
+  const std::vector<WantedMember>& wanted;
+  std::uint64_t leader;
+
+  const WantedMember* wish(std::uint64_t id) const {
+    for (const WantedMember& w : wanted) {
+      if (w.raft_id == id) return &w;
+    }
+    return nullptr;
+  }
+  bool alive(std::uint64_t id) const {
+    const WantedMember* w = wish(id);
+    return id == leader || (w != nullptr && w->alive);
+  }
+  bool management(std::uint64_t id) const {
+    const WantedMember* w = wish(id);
+    return w != nullptr && w->management;
+  }
+  const MemberInfo* member(std::uint64_t id) const {
+    for (const MemberInfo& m : members) {
+      if (m.raft_id == id) return &m;
+    }
+    return nullptr;
+  }
+  std::size_t voters() const {
+    return static_cast<std::size_t>(
+        std::count_if(members.begin(), members.end(), [](const MemberInfo& m) { return m.role == Role::voter; }));
+  }
+  // Would a majority of the voters be alive if this living one were no voter any more?
+  bool can_spare(std::uint64_t id) const {
+    std::size_t all = 0, living = 0;
+    for (const MemberInfo& m : members) {
+      if (m.role != Role::voter || m.raft_id == id) continue;
+      ++all;
+      living += alive(m.raft_id) ? 1 : 0;
+    }
+    return living > all / 2;
+  }
+};
+
+// Voters that should be none: dead ones first, whose going can only help.
+MembershipStep voter_leaves(const Situation& v) {
+  for (const MemberInfo& m : v.members) {
+    if (m.role == Role::voter && !v.alive(m.raft_id)) return {Kind::assign, m.raft_id, Role::spare};
+  }
+  for (const MemberInfo& m : v.members) {
+    if (m.role != Role::voter || m.raft_id == v.leader || !v.can_spare(m.raft_id)) continue;
+    if (!v.wish(m.raft_id)->wants_vote) return {Kind::assign, m.raft_id, Role::standby};
+  }
+  return {};
+}
+
+MembershipStep newcomer(const Situation& v) {
+  for (const WantedMember& w : v.wanted) {
+    if (!w.alive || w.raft_id == 0) continue;
+    const MemberInfo* m = v.member(w.raft_id);
+    if (m == nullptr) return {Kind::add, w.raft_id, Role::spare};
+    if (m->role == Role::spare) return {Kind::assign, w.raft_id, Role::standby};
+  }
+  return {};
+}
+
+MembershipStep voter_joins(const Situation& v) {
+  const WantedMember* best = nullptr;
+  auto before = [](const WantedMember& a, const WantedMember& b) {
+    return a.management != b.management ? a.management : a.raft_id < b.raft_id;
+  };
+  for (const WantedMember& w : v.wanted) {
+    const MemberInfo* m = v.member(w.raft_id);
+    if (!w.alive || !w.wants_vote || m == nullptr || m->role != Role::standby) continue;
+    if (best == nullptr || before(w, *best)) best = &w;
+  }
+  if (best == nullptr) return {};
+  if (v.voters() < limits::kVotersMax) return {Kind::assign, best->raft_id, Role::voter};
+  if (!best->management) return {};
+  std::uint64_t last = 0;  // a data node makes room
+  for (const MemberInfo& m : v.members) {
+    if (m.role != Role::voter || m.raft_id == v.leader || v.management(m.raft_id)) continue;
+    if (v.can_spare(m.raft_id)) last = std::max(last, m.raft_id);
+  }
+  if (last == 0) return {};
+  return {Kind::assign, last, Role::standby};
+}
+
+}  // namespace
+
+MembershipStep next_membership_step(const std::vector<MemberInfo>& members, const std::vector<WantedMember>& wanted,
+                                    std::uint64_t leader) {
+  if (wanted.empty()) return {};
+  Situation v{members, wanted, leader};
+  if (MembershipStep s = voter_leaves(v); s.kind != Kind::none) return s;
+  if (MembershipStep s = newcomer(v); s.kind != Kind::none) return s;
+  if (MembershipStep s = voter_joins(v); s.kind != Kind::none) return s;
+  for (const MemberInfo& m : members) {
+    if (m.role != Role::voter && m.raft_id != leader && v.wish(m.raft_id) == nullptr) {
+      return {Kind::remove, m.raft_id, m.role};
+    }
+  }
+  return {};
+}
+
+}  // namespace ndb::meta
