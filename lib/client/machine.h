@@ -154,7 +154,7 @@ class ClientMachine : public env::Machine {
   ScanState scan_state(ScanHandle s) const { return scans_[s]->state; }
   Error scan_error(ScanHandle s) const { return scans_[s]->error; }
   // The oldest batch that has arrived: rows, each u32 bytes and image. False: none now. Valid until scan_drop.
-  bool scan_batch(ScanHandle s, Bytes* rows, std::uint32_t* count) const;
+  bool scan_batch(ScanHandle s, Bytes* rows, std::uint32_t* count);
   void scan_drop(ScanHandle s);            // done with that batch
   // Rows counted (count_only), rows looked at so far.
   std::uint64_t scan_rows(ScanHandle s) const { return scans_[s]->rows; }
@@ -172,7 +172,7 @@ class ClientMachine : public env::Machine {
     pausing,    // to be sent again at next_try
     must_ask,   // the outcome is to be asked for at next_try
     asking,     // the outcome has been asked for
-    complete,   // in done_ or taken by the owner
+    complete,   // released by the owner while on its way, and answered now
   };
   struct Slot {
     SlotState state = SlotState::free;
@@ -182,6 +182,7 @@ class ClientMachine : public env::Machine {
     bool abandoned = false;   // released while on its way
     bool commit_sent = false; // a commit may be somewhere: the outcome counts
     bool finished = false;    // committed, aborted or given up: nothing to abort in release()
+    bool reported = false;    // in done_, not taken yet
     std::uint16_t generation = 0;
     std::uint16_t operations = 0;
     std::uint16_t attempts = 0;
@@ -209,6 +210,7 @@ class ClientMachine : public env::Machine {
     Time next_connect = 0;
     bool wanted = false;          // somebody waits for it
     bool closing = false;
+    Time since = 0;               // of the state
     View view = 0;                // the newest one heard of
   };
   enum class CursorState : std::uint8_t { unsent, opening, open, reading, done };
@@ -246,7 +248,7 @@ class ClientMachine : public env::Machine {
   void on_message(Time now, Peer& p, const wire::Message& m, env::Outbox& out);
   void tick(Time now, env::Outbox& out);
   // --- links.cc
-  void on_link_up(const env::Event& e, env::Outbox& out);
+  void on_link_up(Time now, const env::Event& e, env::Outbox& out);
   void on_link_down(Time now, const env::Event& e, env::Outbox& out);
   void on_no_link(Time now, const env::Event& e, env::Outbox& out);
   Peer* peer(NodeId node);
@@ -279,7 +281,7 @@ class ClientMachine : public env::Machine {
   void flush_scan(Scan& s, ScanHandle h, Time now, env::Outbox& out);
   void open_cursors(Scan& s, ScanHandle h, Time now, env::Outbox& out);
   void read_cursors(Scan& s, ScanHandle h, Time now, env::Outbox& out);
-  void on_scan_batch(Time now, Peer& p, Bytes body, env::Outbox& out);
+  void on_scan_batch(Time now, Peer& p, WorkerId from, Bytes body, env::Outbox& out);
   void scan_failed(Scan& s, ScanHandle h, Time now, Error e, env::Outbox& out);
   void close_cursors(Scan& s, ScanHandle h, env::Outbox& out);
   void scans_lost(Time now, env::LinkId link, env::Outbox& out);
@@ -320,6 +322,7 @@ class ClientMachine : public env::Machine {
   std::string management_text_;
   Time next_tick_ = 0;
   Time earliest_try_ = kNever;              // of pausing slots and scans
+  bool retry_now_ = false;                  // the next tick repeats whatever pauses
 };
 
 }  // namespace ndb::client

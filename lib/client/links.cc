@@ -1,0 +1,156 @@
+// Links to data nodes: made when somebody needs them, given up when the catalog says that their node is gone.
+#include "client/machine.h"
+
+namespace ndb::client {
+
+namespace {
+constexpr std::uint64_t kManagementTag = std::uint64_t{1} << 63;
+}
+
+ClientMachine::Peer* ClientMachine::peer(NodeId node) {
+  return node < peers_.size() && peers_[node].node != 0 ? &peers_[node] : nullptr;
+}
+
+ClientMachine::Peer* ClientMachine::peer_of_link(env::LinkId link) {
+  if (link >= link_node_.size() || link_node_[link] == 0) return nullptr;
+  Peer* p = peer(link_node_[link]);
+  return p != nullptr && p->link == link && !p->closing ? p : nullptr;
+}
+
+// The peer when its link is ready for requests; otherwise a link is asked for.
+ClientMachine::Peer* ClientMachine::up(NodeId node, Time now, env::Outbox& out) {
+  if (node == 0 || !catalog_) return nullptr;
+  if (node >= peers_.size() || peers_[node].node == 0) {
+    const meta::Node* n = catalog_->node(node);
+    if (n == nullptr || n->type != meta::NodeType::data || n->port == 0) return nullptr;
+    if (node >= peers_.size()) peers_.resize(node + std::size_t{1});
+    Peer& fresh = peers_[node];
+    fresh.node = node;
+    fresh.host = n->address;
+    fresh.port = n->port;
+    fresh.incarnation = n->incarnation;
+  }
+  Peer& p = peers_[node];
+  if (p.state == Peer::State::up && !p.closing) return &p;
+  p.wanted = true;
+  if (p.state == Peer::State::idle) connect_peers(now, out);
+  else if (now - p.since > limits::kClientPatience) note_trouble(now);
+  return nullptr;
+}
+
+void ClientMachine::connect_peers(Time now, env::Outbox& out) {
+  for (Peer& p : peers_) {
+    if (p.state == Peer::State::greeting && now - p.since > limits::kConnectTimeout && !p.closing) {
+      p.closing = true;  // it takes connections, but nobody is at home
+      out.close(p.link);
+    }
+    if (!p.wanted || p.state != Peer::State::idle) continue;
+    if (now < p.next_connect) {
+      out.wake_at(p.next_connect);
+      continue;
+    }
+    const meta::Node* n = catalog_ ? catalog_->node(p.node) : nullptr;
+    if (n == nullptr || n->port == 0 || n->state == meta::NodeState::down) {
+      p.wanted = false;  // asked for again by the next who needs it
+      continue;
+    }
+    p.host = n->address;
+    p.port = n->port;
+    p.incarnation = n->incarnation;
+    p.state = Peer::State::connecting;
+    p.since = now;
+    p.connects++;
+    p.next_connect = now + limits::kConnectRetry;
+    out.connect(std::uint64_t{p.connects} << 16 | p.node, p.host, p.port);
+  }
+}
+
+void ClientMachine::on_link_up(Time now, const env::Event& e, env::Outbox& out) {
+  if (e.link >= link_node_.size()) link_node_.resize(e.link + 1);
+  if (e.tag == kManagementTag) {
+    if (management_ != Management::connecting) {
+      out.close(e.link);
+      return;
+    }
+    management_ = Management::asking;
+    management_link_ = e.link;
+    management_text_.clear();
+    out.link(e.link).raw("ndb get catalog\nhave: " +
+                         std::to_string(catalog_ ? catalog_->version : 0) + "\n\n");
+    return;
+  }
+  Peer* p = peer(static_cast<NodeId>(e.tag & 0xffff));
+  if (p == nullptr || p->state != Peer::State::connecting || p->connects != e.tag >> 16) {
+    out.close(e.link);
+    return;
+  }
+  p->state = Peer::State::greeting;
+  p->since = now;
+  p->link = e.link;
+  p->closing = false;
+  link_node_[e.link] = p->node;
+  wire::Hello hello;
+  hello.kind = wire::PeerKind::api;
+  hello.node = options_.node;
+  hello.session = options_.session;
+  if (catalog_) {
+    hello.cluster_id = catalog_->cluster_id;
+    hello.cluster_name = catalog_->name;
+    hello.view = catalog_->view;
+  }
+  Writer& w = out.link(e.link);
+  auto at = wire::begin_message(w, wire::Type::hello, kControl, 0);
+  wire::encode(w, hello);
+  wire::end_message(w, at);
+}
+
+void ClientMachine::on_link_down(Time now, const env::Event& e, env::Outbox& out) {
+  if (e.link == management_link_ && management_ == Management::asking) {
+    finish_management(now, out, "the management server closed the connection");
+    return;
+  }
+  if (e.link >= link_node_.size() || link_node_[e.link] == 0) return;
+  Peer* p = peer(link_node_[e.link]);
+  link_node_[e.link] = 0;
+  if (p == nullptr || p->link != e.link) return;
+  const bool was_up = p->state == Peer::State::up;
+  p->state = Peer::State::idle;
+  p->link = 0;
+  p->closing = false;
+  p->wanted = false;
+  if (was_up) counts_.links_lost++;
+  if (catalog_from_ == p->node) catalog_request_ = 0;
+  for (Handle h = 0; h < slots_.size(); h++) {
+    if (!slots_[h]) continue;
+    Slot& s = *slots_[h];
+    const bool open_there = s.begun && s.route.node == p->node && !s.finished;
+    if (s.link == e.link && s.state == SlotState::sent) {
+      step_lost(s, h, now);
+    } else if (s.link == e.link && s.state == SlotState::asking) {
+      pause(s, now, SlotState::must_ask);
+    } else if (open_there && s.link == e.link && s.state == SlotState::building) {
+      s.link = 0;  // noticed by its next send()
+    }
+  }
+  scans_lost(now, e.link, out);
+  refresh();
+}
+
+void ClientMachine::on_no_link(Time now, const env::Event& e, env::Outbox& out) {
+  if (e.tag == kManagementTag) {
+    if (management_ == Management::connecting) {
+      const Endpoint& m = options_.management[management_next_ % options_.management.size()];
+      finish_management(now, out, "no management server answers on " + m.host + ":" + std::to_string(m.port));
+    }
+    return;
+  }
+  Peer* p = peer(static_cast<NodeId>(e.tag & 0xffff));
+  if (p == nullptr || p->state != Peer::State::connecting || p->connects != e.tag >> 16) return;
+  p->state = Peer::State::idle;
+  p->wanted = false;
+  trouble_ = "node " + std::to_string(p->node) + " does not answer on " + p->host + ":" + std::to_string(p->port);
+  if (catalog_from_ == p->node) catalog_request_ = 0;
+  refresh();
+}
+
+}  // namespace ndb::client
