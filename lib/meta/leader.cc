@@ -73,7 +73,12 @@ void Leader::on_heartbeat(Time now, env::LinkId link, Bytes body, const Member& 
   wire::end_message(w, at);
 }
 
-void Leader::on_change(Time, const Peers::Change& change) {
+void Leader::on_change(Time now, const Peers::Change& change) {
+  if (change.raft_id != 0 && change.node != 0) holders_[change.raft_id] = change.node;
+  if (change.peer == wire::PeerKind::mgm && change.raft_id != 0) {
+    if (change.kind == Peers::Change::Kind::up) lost_.erase(change.raft_id);
+    if (change.kind == Peers::Change::Kind::down) lost_[change.raft_id] = now;
+  }
   if (change.peer != wire::PeerKind::data || change.node == 0) return;
   if (change.kind == Peers::Change::Kind::up) {
     refused_.erase(change.node);
@@ -82,7 +87,7 @@ void Leader::on_change(Time, const Peers::Change& change) {
   }
 }
 
-void Leader::step(Time now, Member& member, env::Outbox& out) {
+void Leader::step(Time now, Member& member, const Peers& peers, env::Outbox& out) {
   if (!member.leading()) {
     since_ = kNever;
     return;
@@ -95,6 +100,48 @@ void Leader::step(Time now, Member& member, env::Outbox& out) {
   }
   watch_nodes(now, member, out);
   start_cluster(now, member, out);
+  want_members(now, member, peers);
+}
+
+void Leader::want_members(Time now, Member& member, const Peers& peers) {
+  std::map<std::uint64_t, WantedMember> wanted;
+  const bool management = peers.self().kind == wire::PeerKind::mgm;
+  wanted[member.raft_id()] = {member.raft_id(), true, true, management};
+  for (const env::LinkId link : peers.links(wire::PeerKind::mgm)) {
+    const std::uint64_t raft = peers.raft_of(link);
+    if (raft != 0) wanted[raft] = {raft, true, true, true};
+  }
+  for (const auto& [raft, when] : lost_) {
+    if (now - when < kMemberGrace) wanted.try_emplace(raft, WantedMember{raft, true, true, true});
+  }
+  const auto catalog = member.catalog();
+  std::map<NodeId, std::uint64_t> present;  // node -> the raft id that it has now
+  for (const auto& [id, node] : catalog->nodes) {
+    if (node.type == NodeType::api || node.disabled) continue;
+    const env::LinkId link = peers.link_of(id);
+    if (node.type == NodeType::data && node.raft_id != 0) {
+      const bool up = node.state != NodeState::down;
+      wanted.try_emplace(node.raft_id, WantedMember{node.raft_id, up, up || peers.link_of_raft(node.raft_id) != 0, false});
+      present[id] = node.raft_id;
+      holders_[node.raft_id] = id;
+    }
+    if (link == 0 || peers.raft_of(link) == 0) continue;
+    const std::uint64_t raft = peers.raft_of(link);  // a process that is not let in yet gets the log, too
+    wanted.try_emplace(raft, WantedMember{raft, node.type == NodeType::mgm, true, node.type == NodeType::mgm});
+    if (node.type == NodeType::mgm) present[id] = raft;
+  }
+  for (const MemberInfo& m : member.log().members()) {
+    auto holder = holders_.find(m.raft_id);
+    if (holder != holders_.end()) {
+      auto now_has = present.find(holder->second);
+      const bool replaced = now_has != present.end() && now_has->second != m.raft_id;
+      if (replaced || catalog->node(holder->second) == nullptr) continue;  // to be removed
+    }
+    wanted.try_emplace(m.raft_id, WantedMember{m.raft_id, true, false, true});
+  }
+  std::vector<WantedMember> list;
+  for (const auto& [raft, w] : wanted) list.push_back(w);
+  if (list != member.wanted_members()) member.want_members(std::move(list));
 }
 
 void Leader::watch_nodes(Time now, Member& member, env::Outbox& out) {

@@ -1,5 +1,5 @@
 // What runs beside the leader of the metadata log, in whichever process that is: the failure detector with its leases,
-// and the first start of the cluster. Every management server and data node holds one; it acts while Member::leading()
+// the first start of the cluster, and who should be a member of the log. Every management server and data node holds one; it acts while Member::leading()
 // and remembers heartbeats always (management servers are sent all of them, for reports).
 //
 // Leases (docs/PROTOCOL.md, section 5). A data node may serve until `sent` + lease of its own clock, where `sent` is when
@@ -10,6 +10,10 @@
 //
 // A node whose port refuses connections is declared dead at once: its process is gone. This alone may take the last
 // in-sync member of a group.
+//
+// Members of the log are all management servers and data nodes that are linked or that the catalog knows; management
+// servers and data nodes that were let in want a vote. A member that nobody knows (a management server that has not
+// been seen since we started) stays, as a dead one.
 //
 // Use: heartbeat messages to on_heartbeat(), changes of Peers to on_change(), then step() at the end of every step
 // of the owner, after Member's vectors were drained. A proposal of ours may show up in Member::finished: ignore it.
@@ -24,6 +28,7 @@
 namespace ndb::meta {
 
 inline constexpr Time kLeaseMargin = limits::kLease / 10;
+inline constexpr Time kMemberGrace = 2 * kSecond;    // a lost management server counts as alive for this long
 inline constexpr Time kLeaderSilence = 2 * limits::kMetaElection + limits::kLease + kLeaseMargin;
 
 class Leader {
@@ -40,7 +45,7 @@ class Leader {
   // The same without a link: for a data node that leads, its own heartbeat. The answer is the lease, ns; 0 = none.
   std::uint64_t heard(Time now, wire::Heartbeat heartbeat, const Member& member);
   void on_change(Time now, const Peers::Change& change);
-  void step(Time now, Member& member, env::Outbox& out);  // states its wish with wake_at()
+  void step(Time now, Member& member, const Peers& peers, env::Outbox& out);  // states its wish with wake_at()
 
   // --- the barrier of reorganisations
   // True when every in-sync node has told this leader that it has applied version v and that nothing older than v is
@@ -65,11 +70,14 @@ class Leader {
   bool last_in_sync(const Catalog& catalog, const Node& node) const;
   void declare(Time now, Member& member, const Node& node, Watch& watch, bool forced, env::Outbox& out);
   void start_cluster(Time now, Member& member, env::Outbox& out);
+  void want_members(Time now, Member& member, const Peers& peers);
 
   Time since_ = kNever;                 // leading since; kNever = not leading
   std::uint64_t epoch_ = 0;             // Catalog::leader_epoch of our time
   std::map<NodeId, Watch> watched_;
   std::map<NodeId, Report> reports_;
+  std::map<std::uint64_t, NodeId> holders_;   // raft id -> node, as far as was seen
+  std::map<std::uint64_t, Time> lost_;        // raft id of a management server -> when its link went
   std::map<NodeId, std::uint32_t> refused_;  // node -> incarnation whose port refused
   Time start_asked_ = kNever;           // all nodes with a group were there, those without are waited for since
   RequestId start_request_;
