@@ -53,6 +53,7 @@ void Log::tick(Time now) {
   if (!i.running() || now < next_tick()) return;
   i.last_tick = now;
   if (i.install != nullptr) return;
+  i.before_self_election();
   i.tick_cb(&i.io);
   i.settle();
 }
@@ -292,6 +293,28 @@ bool Log::Impl::may_change_membership() const {
          raft.leader_state.change == nullptr && term_of(raft.commit_index) == raft.current_term;
 }
 
+bool lone_voter(const std::vector<MemberInfo>& members, std::uint64_t id) {
+  std::size_t others = 0;
+  bool self = false;
+  for (const MemberInfo& m : members) {
+    if (m.role != Role::voter) continue;
+    self = self || m.raft_id == id;
+    others += m.raft_id == id ? 0 : 1;
+  }
+  return self && others == 0;
+}
+
+// A lone voter is made leader by libraft when its time is up, without an election and in the term that it happens to be
+// in. It gets a term of its own here.
+void Log::Impl::before_self_election() {
+  if (raft.state != RAFT_FOLLOWER || !lone_voter(log.members(), id)) return;
+  auto ms = static_cast<raft_time>(now / kMillisecond);
+  if (ms - raft.election_timer_start < raft.follower_state.randomized_election_timeout) return;
+  if (set_term(raft.current_term + 1) != 0 || set_vote(id) != 0) return;
+  ++raft.current_term;
+  raft.voted_for = id;
+}
+
 std::uint64_t Log::Impl::term_of(std::uint64_t index) const {
   const RaftLog& l = raft.log;
   if (index != 0 && index == l.snapshot.last_index) return l.snapshot.last_term;
@@ -334,19 +357,40 @@ void Log::Impl::receive(std::uint64_t from, codec::Message&& m) {
       out.request_vote.last_log_term = m.index_term;
       out.request_vote.disrupt_leader = m.flag;
       out.request_vote.pre_vote = m.pre_vote;
-      break;
+      vote(from, out);
+      return;
     case RAFT_IO_REQUEST_VOTE_RESULT:
       out.request_vote_result.term = m.term;
       out.request_vote_result.vote_granted = m.flag;
       out.request_vote_result.pre_vote = m.pre_vote ? raft_tribool_true : raft_tribool_false;
       break;
     case RAFT_IO_TIMEOUT_NOW:
+      if (lone_voter(log.members(), id)) return;  // libraft would lead without an election
       out.timeout_now = {m.term, m.index, m.index_term};
       break;
     default:
       return;
   }
   hand_over(from, out);
+}
+
+// A member votes whatever its own list of members says: the candidate may know a later one in which it has a vote, and
+// without this vote nobody might ever learn of it. libraft asks its own list, so it is shown one that says yes.
+void Log::Impl::vote(std::uint64_t from, raft_message& request) {
+  std::vector<MemberInfo> members = log.members();
+  bool voter = std::any_of(members.begin(), members.end(),
+                           [&](const MemberInfo& m) { return m.raft_id == id && m.role == Role::voter; });
+  if (voter || raft.state != RAFT_FOLLOWER) {
+    hand_over(from, request);
+    return;
+  }
+  raft_configuration kept = raft.configuration;
+  raft_configuration_init(&raft.configuration);
+  NDB_CHECK(raft_configuration_add(&raft.configuration, id, codec::address_of(id).c_str(), RAFT_VOTER) == 0);
+  NDB_CHECK(raft_configuration_add(&raft.configuration, from, codec::address_of(from).c_str(), RAFT_VOTER) == 0);
+  hand_over(from, request);
+  raft_configuration_close(&raft.configuration);
+  raft.configuration = kept;
 }
 
 void Log::Impl::receive_append(std::uint64_t from, codec::Message&& m) {

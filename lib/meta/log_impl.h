@@ -9,6 +9,10 @@
 //   libraft would report leftovers of an older term as well.
 // - An uncommitted membership is taken back here, from our own list, when its entry is overwritten: libraft looks for
 //   the previous one in the log, where a snapshot may have dropped it, and forgets to do so after a restart.
+// - Whoever is asked for its vote votes, member or not in its own view (4.2.1): libraft refuses, and two members of which
+//   the second has not heard of its promotion yet would never elect a leader again.
+// - A lone voter gets a new term before it elects itself: libraft would go on in the old one and could put other entries
+//   in the place of those that its followers got before it crashed.
 // - No membership change before an entry of the leader's own term is committed.
 // - While a snapshot from the leader is being stored everything else is dropped; the leader repeats it. Own snapshots
 //   are complete for libraft at once: until they are durable the older one and the longer log are what is on disk.
@@ -26,6 +30,9 @@
 #include "meta/log_raft.h"
 
 namespace ndb::meta {
+
+// Is this member the only voter?
+bool lone_voter(const std::vector<MemberInfo>& members, std::uint64_t id);
 
 struct Log::Impl {
   Impl(Log& l, LogStore& s, std::uint64_t own_id, std::uint64_t seed);
@@ -57,6 +64,7 @@ struct Log::Impl {
   std::uint64_t term_of(std::uint64_t index) const;  // 0 = not in the log
 
   void receive(std::uint64_t from, codec::Message&& m);
+  void vote(std::uint64_t from, raft_message& request);
   void receive_append(std::uint64_t from, codec::Message&& m);
   void receive_snapshot(std::uint64_t from, codec::Message&& m);
   void hand_over(std::uint64_t from, raft_message& m);
@@ -66,6 +74,7 @@ struct Log::Impl {
   void complete_append(const PendingAppend& a);
   void complete_install();
   void announce_commit();
+  void before_self_election();
 
   // libraft's calls
   int load(raft_term* term, RaftId* vote, raft_snapshot** snapshot, raft_index* start_index, raft_entry** entries,

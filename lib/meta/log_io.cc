@@ -115,6 +115,19 @@ int Log::Impl::load(raft_term* term, RaftId* vote, raft_snapshot** snapshot_out,
     return RAFT_CORRUPT;
   }
   if (s.raft_id == 0) store.set_raft_id(id);
+  std::vector<MemberInfo> members;
+  for (auto e = s.entries.rbegin(); e != s.entries.rend() && members.empty(); ++e) {
+    if (e->type == RAFT_CHANGE) NDB_CHECK(codec::decode_membership(e->data, &members));
+  }
+  if (members.empty() && s.snapshot.present()) NDB_CHECK(codec::decode_membership(s.snapshot.membership, &members));
+  if (lone_voter(members, id)) {  // it will elect itself at once
+    store.set_term(++s.term);
+    store.set_vote(s.vote = id);
+    if (store.failed()) {
+      fail(Error::os_failed, "the metadata log cannot be written");
+      return RAFT_IOERR;
+    }
+  }
   *term = s.term;
   *vote = s.vote;
   *start_index = s.entries.empty() ? s.snapshot.index + 1 : s.entries.front().index;
