@@ -11,6 +11,7 @@ ClientMachine::ClientMachine(ClientOptions options) : options_(std::move(options
   NDB_CHECK(options_.slots > 0 && options_.slots <= limits::kClientSlotsMax);
   for (std::uint32_t i = options_.slots; i-- > 0;) free_.push_back(i);
   slots_.resize(options_.slots);
+  in_doubt_.resize(limits::kClientWritesMax);
   if (options_.catalog) {
     catalog_ = options_.catalog;
     routing_ = std::make_unique<Routing>(*catalog_);

@@ -25,6 +25,7 @@
 //  * outcome_unknown is said only when no node could tell until the deadline.
 //  * A node's newer view, a stale_view, silence for kClientPatience or a lost link make it fetch the catalog again,
 //    from a data node or, when none answers, from a management server.
+//  * At most kClientWritesMax writing transactions are on their way or open at a time; more wait.
 //
 // A scan holds one cursor for each fragment, all opened under one view before the first row is given; until then a
 // refusal reopens all of them; after that it is an error of the scan, temporary when scanning again may help.
@@ -75,6 +76,7 @@ struct Result {
   std::uint16_t results = 0;
   Bytes bytes;                   // valid until the next send() on this handle, or release()
   std::uint64_t tag = 0;         // the owner's, of open()
+  TxnId id;                      // when something was sent
 };
 
 // Walks Result::bytes.
@@ -147,7 +149,6 @@ class ClientMachine : public env::Machine {
   // Gives the slot back. An open transaction is aborted; one that is on its way goes on, unheard.
   void release(Handle h);
   std::uint32_t in_use() const { return in_use_; }
-  TxnId txn_id(Handle h) const { return {options_.session, slots_[h]->number}; }
 
   // --- scans
   ScanHandle scan_open(TableId table, ScanOptions options, std::uint64_t tag = 0);  // kNoScan: too many
@@ -269,6 +270,8 @@ class ClientMachine : public env::Machine {
   void on_outcome_reply(Time now, Bytes body);
   void step_lost(Slot& s, Handle h, Time now);
   void failed_step(Slot& s, Handle h, Time now, Error e);
+  bool draw_number(Slot& s);                // false: too many writes without a known outcome
+  void drop_number(Slot& s);
   void pause(Slot& s, Time now, SlotState next);
   void finish(Slot& s, Handle h, Error e, wire::TxnState state, bool answered);
   void expire(Slot& s, Handle h);
@@ -302,7 +305,10 @@ class ClientMachine : public env::Machine {
   std::vector<Handle> done_;                // from done_head_ on
   std::size_t done_head_ = 0;
   std::uint32_t in_use_ = 0;
+  // Nodes remember outcomes by number mod kClientWritesMax: a number whose place is still in doubt is skipped.
   std::uint64_t next_number_ = 1;
+  std::uint64_t next_read_number_ = std::uint64_t{1} << 40;  // one-shots that only read leave no outcome
+  std::vector<bool> in_doubt_;              // by number mod kClientWritesMax
   std::vector<std::unique_ptr<Scan>> scans_;
   std::vector<ScanHandle> scans_ready_;
   std::vector<std::pair<env::LinkId, std::pair<WorkerId, std::uint32_t>>> scans_to_close_;

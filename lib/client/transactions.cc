@@ -38,6 +38,7 @@ Handle ClientMachine::open(std::uint64_t tag) {
   s.request.clear();
   s.request.extend(kHead);
   s.result.handle = h;
+  s.result.id = {};
   s.result.tag = tag;
   return h;
 }
@@ -89,6 +90,26 @@ ClientMachine::Slot* ClientMachine::slot_of_request(std::uint32_t request, Handl
   return request_of(*s, *h) == request ? s : nullptr;
 }
 
+bool ClientMachine::draw_number(Slot& s) {
+  if (!s.writes && (s.flags & wire::kCommit) != 0) {
+    s.number = next_read_number_++;
+    return true;
+  }
+  for (std::uint32_t i = 0; i < limits::kClientWritesMax; i++) {
+    const std::uint64_t n = next_number_++;
+    if (in_doubt_[n % limits::kClientWritesMax]) continue;
+    in_doubt_[n % limits::kClientWritesMax] = true;
+    s.number = n;
+    return true;
+  }
+  return false;
+}
+
+void ClientMachine::drop_number(Slot& s) {
+  if (s.number != 0 && s.number < std::uint64_t{1} << 40) in_doubt_[s.number % limits::kClientWritesMax] = false;
+  s.number = 0;
+}
+
 // Encodes the slot's step into its node's link. False: it cannot be sent now (the slot pauses), or it was finished.
 bool ClientMachine::try_send(Slot& s, Handle h, Time now, env::Outbox& out) {
   if (s.begun) {
@@ -114,7 +135,7 @@ bool ClientMachine::try_send(Slot& s, Handle h, Time now, env::Outbox& out) {
     }
     s.link = p->link;
     s.node = p->node;
-    if (s.number == 0) s.number = next_number_++;
+    if (s.number == 0 && !draw_number(s)) return false;
   }
   if (out.backlog(s.link) > limits::kFrameBytesFull) return false;
   s.generation++;
@@ -156,7 +177,7 @@ void ClientMachine::on_execute_reply(Time now, Bytes body) {
                         (head.error == Error::no_such_table || head.error == Error::bad_row_image);
     if (head.error == Error::stale_view || head.error == Error::not_ready) refresh();
     if (repeatable(s) && (s.flags & wire::kAbort) == 0 && (worth_repeating(head.error) || behind)) {
-      s.number = 0;  // that transaction is over for good: the repeat is another one
+      drop_number(s);  // that transaction is over for good: the repeat is another one
       s.commit_sent = false;
       failed_step(s, h, now, head.error);
       return;
@@ -189,7 +210,7 @@ void ClientMachine::step_lost(Slot& s, Handle h, Time now) {
     pause(s, now, SlotState::must_ask);
     s.next_try = now;
   } else if (repeatable(s) && (s.flags & wire::kAbort) == 0) {
-    s.number = 0;
+    drop_number(s);
     failed_step(s, h, now, Error::node_failure);
   } else {
     s.finished = true;
@@ -251,7 +272,7 @@ void ClientMachine::on_outcome_reply(Time now, Bytes body) {
     finish(s, h, Error::node_failure, wire::TxnState::aborted, false);
     return;
   }
-  if (outcome == 2) s.number = 0;  // aborted for good; else the same id again: the node knows it if it came after all
+  if (outcome == 2) drop_number(s);  // aborted for good; else the same id again: the node knows it if it came after all
   s.commit_sent = outcome != 2;
   failed_step(s, h, now, s.last_error == Error::outcome_unknown ? Error::node_failure : s.last_error);
 }
@@ -267,8 +288,12 @@ void ClientMachine::expire(Slot& s, Handle h) {
 }
 
 void ClientMachine::finish(Slot& s, Handle h, Error e, wire::TxnState state, bool answered) {
-  if (state != wire::TxnState::open) s.finished = true;
   s.result.error = e;
+  if (s.number != 0) s.result.id = {options_.session, s.number};
+  if (state != wire::TxnState::open) {
+    s.finished = true;
+    drop_number(s);
+  }
   s.result.state = state;
   s.result.answered = answered;
   s.result.bytes = answered ? s.reply.view() : Bytes();

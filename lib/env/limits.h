@@ -51,6 +51,7 @@ inline constexpr std::uint32_t kScanBatchBytes = 256u << 10;
 inline constexpr std::uint32_t kOutcomesKept = 65536;  // per fragment: outcomes remembered for repeated requests
 // clients
 inline constexpr std::uint32_t kClientSlotsMax = 65536;         // transactions in flight of one client machine
+inline constexpr std::uint32_t kClientWritesMax = 512;            // of one session without a known outcome: txn::Outcomes::kWindow
 inline constexpr std::uint32_t kClientScansMax = 255;           // open scans of one client machine
 inline constexpr std::uint32_t kClientScanParallel = 4;         // cursors of one scan that are read at the same time
 // memory
