@@ -120,7 +120,7 @@ class HashIndex {
   static constexpr unsigned kDepthMax = 26;                  // the low 6 bits name the bucket
   static constexpr std::uint64_t kDirectoryBase = 4096;      // a directory of this size is always allowed,
   static constexpr std::uint64_t kDirectoryPerSegment = 16;  // a larger one by the number of segments
-  static constexpr unsigned kJoinEntries = kBuckets * kEntries * 2 / 5;  // both together
+  static constexpr unsigned kJoinEntries = kBuckets * kEntries / 2;  // both together
 
   static const Segment kEmpty;  // stands for all of an empty index; never written
 
