@@ -35,8 +35,8 @@ const char* name_of(Type t) {
 
 std::uint32_t bytes_max(const Column& c) {
   switch (c.type) {
-    case Type::tinyint: case Type::utinyint: case Type::year: return 1;
-    case Type::smallint: case Type::usmallint: return 2;
+    case Type::tinyint: case Type::utinyint: return 1;
+    case Type::smallint: case Type::usmallint: case Type::year: return 2;
     case Type::mediumint: case Type::umediumint: case Type::integer: case Type::uinteger: case Type::float32:
     case Type::date: return 4;
     case Type::bigint: case Type::ubigint: case Type::float64: case Type::time: case Type::datetime:
