@@ -78,8 +78,7 @@ struct ParseResult {
 
 ParseResult parse_ini(std::string_view text);
 ParseResult parse_toml(std::string_view text);
-// By the look of the text: the first line that says something is TOML when it opens an array of
-// tables, a dotted table, or quotes a value; else it is ini.
+// TOML when a line starts with "[[" or "[default.", else ini.
 ParseResult parse_any(std::string_view text);
 std::string print_ini(const Config&);
 std::string print_toml(const Config&);
