@@ -1,0 +1,49 @@
+// What became of transactions, as far back as a client may ask: for every session the last kWindow transaction numbers
+// that touched this fragment. The stream fills it on every replica in the same order, so it survives the loss of the
+// primary. A client must not have more than kWindow transactions between the first unanswered one and the newest.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+
+namespace ndb::txn {
+
+enum class Fate : std::uint8_t { unknown = 0, committed = 1, aborted = 2 };
+
+class Outcomes {
+ public:
+  static constexpr std::uint32_t kWindow = 512;
+  static constexpr std::size_t kSessionsMax = 2048;
+
+  void put(const TxnId& t, Fate f) {
+    if (t.session == 0) return;
+    if (t.session != last_session_ || last_ == nullptr) find_or_make(t.session);
+    last_->at(t.number % kWindow) = t.number << 2 | static_cast<std::uint64_t>(f);
+  }
+  Fate get(const TxnId& t) const {
+    auto i = sessions_.find(t.session);
+    if (i == sessions_.end()) return Fate::unknown;
+    std::uint64_t v = i->second->at(t.number % kWindow);
+    return v >> 2 == t.number ? static_cast<Fate>(v & 3u) : Fate::unknown;
+  }
+  // Everything, for a replica that is being filled. Sorted by session.
+  void encode(Writer& w) const;
+  bool decode(Reader& r);
+  void clear();
+
+ private:
+  using Window = std::array<std::uint64_t, kWindow>;
+  void find_or_make(std::uint64_t session);
+
+  std::unordered_map<std::uint64_t, std::unique_ptr<Window>> sessions_;
+  std::vector<std::uint64_t> order_;  // of first use: the oldest session is forgotten first
+  std::uint64_t last_session_ = 0;
+  Window* last_ = nullptr;
+};
+
+}  // namespace ndb::txn

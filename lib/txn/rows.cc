@@ -1,0 +1,169 @@
+// Rows between fragments: what a reorganisation (lib/reorg) needs of the worker that owns them. The rules are the
+// same as for everybody: a row is touched under its lock, and changes travel in the stream.
+#include "txn/worker.h"
+
+namespace ndb::txn {
+
+bool Worker::leads(FragmentRef ref) const {
+  Replica* r = replica(ref);
+  return r != nullptr && r->role == Role::primary;
+}
+
+bool Worker::caught_up(FragmentRef ref) const {
+  Replica* r = replica(ref);
+  return r != nullptr && r->role == Role::primary && r->appended == r->committed;
+}
+
+Worker::RowsTaken Worker::take_rows(FragmentRef from, FragmentId to, std::uint64_t cursor, Writer& w) {
+  RowsTaken taken;
+  taken.next = cursor;
+  taken.again = true;
+  Replica* r = replica(from);
+  if (r == nullptr || r->role != Role::primary) return taken;
+  const std::uint32_t p = parts_.take();
+  if (p == 0) return taken;
+  Part& part = parts_[p];
+  part.reset();
+  part.replica = r;
+  part.state = PartState::idle;
+  const meta::Distribution& d = r->table.table->distribution;
+  const std::size_t before = w.size();
+  std::vector<store::RowRef> contended;
+  refs_.clear();
+  std::uint64_t next = r->rows.scan(cursor, refs_, 512);
+  for (store::RowRef ref : refs_) {
+    store::Row* row = r->rows.row(ref);
+    const std::uint64_t hash = r->table.shape.hash_of_image(row->view());
+    const std::uint16_t b = meta::bucket_of(hash);
+    if (d.next.empty() || d.map[b] != from.fragment || d.next[b] != to) continue;
+    const bool busy = row->lock != 0 && (locks_[row->lock].owner != 0 || locks_[row->lock].wait_head != 0);
+    std::size_t i = 0;
+    if (busy) {
+      contended.push_back(ref);
+      continue;
+    }
+    if (acquire(p, ref, LockMode::shared, &i) != Grant::granted) {
+      undo_part(p);
+      w.truncate(before);
+      return taken;  // no more locks: try this stretch again
+    }
+    w.put(Change{ChangeKind::put, 0, 0, row->bytes, hash});
+    w.raw(row->view());
+    taken.rows++;
+  }
+  taken.again = false;
+  taken.next = next;
+  for (store::RowRef ref : contended) {
+    store::KeyBuffer buffer;
+    Bytes key = r->table.shape.key_of(r->rows.image(ref), buffer);
+    if (lock_row(from, key, r->table.shape.hash(key))) taken.waiting++;
+  }
+  if (taken.rows == 0) {
+    undo_part(p);
+    return taken;
+  }
+  taken.part = p;
+  counters_.moved_rows += taken.rows;
+  return taken;
+}
+
+// A row that a transaction holds: stands in its lock's queue like everybody else; row_locked is called in the end.
+bool Worker::lock_row(FragmentRef ref, Bytes key, std::uint64_t hash) {
+  Replica* r = replica(ref);
+  const std::uint32_t p = r == nullptr || r->role != Role::primary ? 0 : parts_.take();
+  if (p == 0) return false;
+  Part& part = parts_[p];
+  part.reset();
+  part.replica = r;
+  part.state = PartState::running;
+  part.input.put(wire::Operation{wire::Op::read_shared, 0, static_cast<std::uint16_t>(key.size()), 0, ref.table, hash});
+  part.input.raw(key);
+  part.operations_left = 1;
+  run_part(p);
+  return true;
+}
+
+// The end of lock_row: the lock is held (or the row is gone by now).
+void Worker::tell_row_locked(std::uint32_t p, bool ok) {
+  Part& part = parts_[p];
+  Reader in(part.results.view());
+  auto res = in.get<wire::OpResult>();
+  Bytes image = ok && res.error == Error::ok ? in.raw(res.bytes) : Bytes{};
+  std::string copy(image);
+  if (row_locked) row_locked(part.replica->ref, p, ok, copy);
+}
+
+void Worker::release_rows(std::uint32_t part) {
+  if (parts_.used(part) && !parts_[part].direct && parts_[part].coordinator_node == 0) undo_part(part);
+}
+
+bool Worker::put_rows(FragmentRef to, Bytes changes, std::uint64_t tag) {
+  Replica* r = replica(to);
+  if (r == nullptr || r->role != Role::primary || !room_for_writes()) return false;
+  if (r->ring.size() > limits::kStreamBytesMax) return false;
+  // Every image is checked: they came over the network.
+  ChangeView c;
+  Bytes rest = changes;
+  std::uint32_t n = 0;
+  while (next_change(rest, &c)) {
+    if (c.head.kind != ChangeKind::put || !r->table.shape.valid_image(c.image)) return false;
+    n++;
+  }
+  if (!rest.empty()) return false;
+  append(*r, RecordKind::rows, {}, nullptr, changes, n, 0, tag);
+  counters_.moved_rows += n;
+  return true;
+}
+
+std::uint64_t Worker::drop_rows(FragmentRef from, std::uint64_t cursor, std::uint32_t* dropped, bool* busy) {
+  *busy = true;
+  Replica* r = replica(from);
+  if (r == nullptr || r->role != Role::primary || r->ring.size() > limits::kStreamBytesMax / 4) return cursor;
+  const meta::Distribution& d = r->table.table->distribution;
+  refs_.clear();
+  std::uint64_t next = r->rows.scan(cursor, refs_, 512);
+  scratch_.clear();
+  std::uint32_t n = 0;
+  store::KeyBuffer buffer;
+  for (store::RowRef ref : refs_) {
+    store::Row* row = r->rows.row(ref);
+    const std::uint64_t hash = r->table.shape.hash_of_image(row->view());
+    if (d.next.empty() || d.next[meta::bucket_of(hash)] == from.fragment) continue;
+    if (row->lock != 0 || !row->committed()) return cursor;
+    Bytes key = r->table.shape.key_of(row->view(), buffer);
+    scratch_.put(Change{ChangeKind::remove, 0, static_cast<std::uint16_t>(key.size()), 0, hash});
+    scratch_.raw(key);
+    n++;
+  }
+  if (n > 0) append(*r, RecordKind::drop, {}, nullptr, scratch_.view(), n, 0, 0);
+  *dropped += n;
+  *busy = false;
+  return next;
+}
+
+bool Worker::freeze(FragmentRef ref, std::uint16_t from, std::uint16_t to) {
+  Replica* r = replica(ref);
+  if (r == nullptr) return false;
+  if (r->frozen_from != from || r->frozen_to != to) {
+    r->frozen_from = from;
+    r->frozen_to = to;
+    std::vector<std::uint32_t> waiters;
+    waiters.swap(r->frozen_waiters);
+    for (std::uint32_t p : waiters) {
+      if (parts_.used(p) && parts_[p].state == PartState::waiting && parts_[p].wait_lock == 0 &&
+          parts_[p].wait_ticket != 0) {
+        wake_part(p);
+      }
+    }
+  }
+  for (std::uint32_t p = 1; p <= parts_.made(); p++) {
+    if (!parts_.used(p) || parts_[p].replica != r) continue;
+    for (const Touched& t : parts_[p].touched) {
+      const std::uint16_t b = meta::bucket_of(t.hash);
+      if (t.lock != 0 && b >= from && b < to) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace ndb::txn

@@ -1,0 +1,282 @@
+// The replication stream of a fragment, both ends. Frames of one link arrive in order or the link breaks, so a backup
+// sees records in sequence; after a broken link or a change of view it says where to go on (stream_resume).
+#include "txn/worker.h"
+
+namespace ndb::txn {
+
+void Worker::mark_dirty(Replica& r) {
+  if (r.dirty) return;
+  r.dirty = true;
+  dirty_.push_back(&r);
+}
+
+Sequence Worker::append(Replica& r, RecordKind kind, const TxnId& txn, const Anchor* anchor, Bytes changes,
+                        std::uint32_t count, std::uint32_t part, std::uint64_t tag) {
+  NDB_CHECK(r.leads());
+  RecordHead h{};
+  h.bytes = static_cast<std::uint32_t>(sizeof h + (anchor ? sizeof(Anchor) : 0) + changes.size());
+  h.kind = kind;
+  h.changes = static_cast<std::uint16_t>(count < 0xffff ? count : 0xffff);
+  h.session = txn.session;
+  h.number = txn.number;
+  Writer& w = r.ring.tail();
+  w.put(h);
+  if (anchor) w.put(*anchor);
+  w.raw(changes);
+  r.appended++;
+  counters_.stream_records++;
+  if (part != 0 || tag != 0) r.pending.push_back({r.appended, part, tag});
+  mark_dirty(r);
+  return r.appended;
+}
+
+void Worker::send_stream(Replica& r, Peer& p) {
+  const std::uint64_t end = r.ring.end();
+  Writer& w = link_writer(link_to(p.node));
+  std::size_t at = wire::begin_message(w, wire::Type::stream, p.worker, options_.worker);
+  Sequence n = r.appended - p.sent_sequence;
+  Stream s{r.ref.table, r.ref.fragment, 0, r.group_view, p.sent_sequence + 1, r.committed};
+  w.put(s);
+  w.u32(static_cast<std::uint32_t>(n));
+  w.raw(r.ring.view(p.sent));
+  wire::end_message(w, at);
+  p.sent = end;
+  p.sent_sequence = r.appended;
+  p.told_committed = r.committed;
+}
+
+void Worker::flush_streams() {
+  for (std::size_t i = 0; i < dirty_.size(); i++) {
+    Replica& r = *dirty_[i];
+    r.dirty = false;
+    if (!r.leads()) continue;
+    for (Peer& p : r.peers) {
+      if (p.streaming && p.sent_sequence < r.appended && can_reach(p.node)) send_stream(r, p);
+    }
+    advance(r);  // without peers that count it is committed now, and may have made other streams dirty
+  }
+  dirty_.clear();
+  for (Replica* r : acks_) {
+    r->ack_due = false;
+    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended};
+    send(r->primary, r->primary_worker, wire::Type::stream_ack, a);
+  }
+  acks_.clear();
+}
+
+// Commits what every replica that counts has acknowledged.
+void Worker::advance(Replica& r) {
+  Sequence stable = r.appended;
+  for (const Peer& p : r.peers) {
+    if (p.counts && p.acked < stable) stable = p.acked;
+  }
+  if (stable > r.committed) {
+    commit_to(r, stable);
+    for (const Peer& p : r.peers) commits_untold_ = commits_untold_ || p.told_committed < r.committed;
+    if (commits_untold_ && tell_commits_at_ == kNever) tell_commits_at_ = now_ + 5 * kMillisecond;
+  }
+  if (r.role == Role::takeover) settle_takeover(r);
+}
+
+void Worker::commit_to(Replica& r, Sequence upto) {
+  NDB_CHECK(upto <= r.appended);
+  while (r.committed < upto) {
+    Bytes rest = r.ring.view(r.ring.begin());
+    RecordHead head;
+    Bytes body;
+    NDB_CHECK(next_record(rest, &head, &body));
+    r.committed++;
+    Pending pending;
+    const bool waits = !r.pending.empty() && r.pending.front().sequence == r.committed;
+    if (waits) {
+      pending = r.pending.front();
+      r.pending.pop_front();
+    }
+    complete(r, r.committed, head, body, waits ? &pending : nullptr);
+    r.ring.release(r.ring.begin() + head.bytes);
+  }
+  while (!to_abort_.empty()) {
+    std::uint32_t p = to_abort_.back();
+    to_abort_.pop_back();
+    append(r, RecordKind::abort, parts_[p].txn, nullptr, {}, 0, 0, 0);
+    undo_part(p);
+  }
+}
+
+void Worker::apply_changes(Replica& r, Bytes changes, Sequence seq) {
+  ChangeView c;
+  store::KeyBuffer buffer;
+  while (next_change(changes, &c)) {
+    if (c.head.kind == ChangeKind::put) {
+      Bytes key = r.table.shape.key_of(c.image, buffer);
+      if (r.rows.put(key, c.head.hash, c.image, seq) != Error::ok) broken_ = true;
+    } else if (c.head.kind == ChangeKind::remove) {
+      r.rows.remove(c.key, c.head.hash);
+    }
+  }
+}
+
+// A record is committed: its effect becomes visible. At the primary a Part usually holds it ready, with locks and row
+// references; everywhere else, and for records inherited from an earlier primary, it comes from the bytes.
+void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes body, const Pending* pending) {
+  const std::uint32_t p = pending != nullptr ? pending->part : 0;
+  switch (head.kind) {
+    case RecordKind::write:
+      r.outcomes.put(head.txn(), Fate::committed);
+      if (p != 0) {
+        apply_part(p, seq);
+        end_direct(p, parts_[p].first_error, wire::TxnState::committed);
+      } else {
+        apply_changes(r, body, seq);
+      }
+      return;
+    case RecordKind::prepare: {
+      if (p == 0) {
+        if (body.size() < sizeof(Anchor)) return;
+        r.prepared[head.txn()] = {load<Anchor>(body.data()), std::string(body.substr(sizeof(Anchor))), false};
+        return;
+      }
+      Part& part = parts_[p];
+      if (!r.leads()) {  // no longer primary: now it is what any backup holds
+        r.prepared[head.txn()] = {load<Anchor>(body.data()), std::string(body.substr(sizeof(Anchor))), false};
+        undo_part(p);
+        return;
+      }
+      part.state = PartState::prepared;
+      part.since = now_;
+      if (part.abort_wanted) {
+        to_abort_.push_back(p);  // not here: the ring must not grow while it is being read
+        return;
+      }
+      tell_coordinator(part, p, (part.flags & kPartPrepare) ? wire::Type::part_reply : wire::Type::part_prepared,
+                       Error::ok);
+      return;
+    }
+    case RecordKind::commit:
+      if (p != 0) {
+        tell_coordinator(parts_[p], p, wire::Type::part_done, Error::ok);
+        undo_part(p);
+        return;
+      }
+      [[fallthrough]];
+    case RecordKind::abort: {
+      auto i = r.prepared.find(head.txn());
+      if (i == r.prepared.end()) return;
+      if (head.kind == RecordKind::commit) apply_changes(r, i->second.changes, seq);
+      r.prepared.erase(i);
+      return;
+    }
+    case RecordKind::decide:
+      r.outcomes.put(head.txn(), Fate::committed);
+      r.decided.insert(head.txn());
+      if (p != 0) {
+        apply_part(p, seq);
+        std::uint32_t c = parts_[p].coordinator;
+        undo_part(p);
+        decided(c);
+      } else {
+        apply_changes(r, body, seq);
+      }
+      return;
+    case RecordKind::decide_abort:
+      if (r.outcomes.get(head.txn()) == Fate::unknown) r.outcomes.put(head.txn(), Fate::aborted);
+      return;
+    case RecordKind::forget:
+      r.decided.erase(head.txn());
+      return;
+    case RecordKind::rows:
+    case RecordKind::drop:
+      apply_changes(r, body, seq);
+      if (pending != nullptr && pending->tag != 0 && row_moved) row_moved(r.ref, pending->tag, true);
+      return;
+  }
+}
+
+// ---- backup
+
+void Worker::on_stream(const wire::Message& m, NodeId from) {
+  if (m.body.size() < sizeof(Stream) + 4) return;
+  auto s = load<Stream>(m.body.data());
+  auto count = load<std::uint32_t>(m.body.data() + sizeof s);
+  Bytes records = m.body.substr(sizeof s + 4);
+  Replica* r = replica({s.table, s.fragment});
+  if (r == nullptr || r->leads() || r->primary != from || s.group_view != r->group_view) return;
+  if (r->role == Role::joining && !r->resumed) return;  // its copy has not begun
+  if (s.first <= r->appended) cut_stream(*r, s.first);
+  if (s.first != r->appended + 1) {
+    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended};
+    send(r->primary, r->primary_worker, wire::Type::stream_resume, a);
+    return;
+  }
+  // Walk the records once: what is damaged must not get into the ring.
+  Bytes rest = records;
+  RecordHead h;
+  Bytes body;
+  std::uint32_t n = 0;
+  while (next_record(rest, &h, &body)) n++;
+  if (n != count || !rest.empty()) {
+    out_->log(env::Severity::error, "damaged replication stream, ignored");
+    return;
+  }
+  r->ring.tail().raw(records);
+  r->appended += n;
+  Sequence upto = s.committed < r->appended ? s.committed : r->appended;
+  if (upto > r->committed) commit_to(*r, upto);
+  if (n != 0 && !r->ack_due) {
+    r->ack_due = true;
+    acks_.push_back(r);
+  }
+}
+
+void Worker::on_stream_ack(const StreamAck& a, NodeId from, bool resume) {
+  Replica* r = replica({a.table, a.fragment});
+  if (r == nullptr || a.group_view > r->group_view) {
+    if (resume && early_resumes_.size() < 65536) early_resumes_.emplace_back(from, a);
+    return;
+  }
+  if (!r->leads() || a.group_view != r->group_view) return;
+  Peer* p = r->peer(from);
+  if (p == nullptr) return;
+  if (!resume) {
+    if (a.held > p->acked && a.held <= p->sent_sequence) {
+      p->acked = a.held;
+      if (p->counts) advance(*r);
+    }
+    return;
+  }
+  Sequence held = a.held < r->appended ? a.held : r->appended;
+  if (held < r->committed) {  // only a joining replica can lack what is committed: it has to begin anew
+    out_->log(env::Severity::warning, "node " + std::to_string(from) + " resumes a stream behind its commit point");
+    return;
+  }
+  std::uint64_t at = r->ring.begin();
+  Bytes rest = r->ring.view(at);
+  for (Sequence i = r->committed; i < held; i++) {
+    RecordHead h;
+    Bytes body;
+    NDB_CHECK(next_record(rest, &h, &body));
+    at += h.bytes;
+  }
+  p->streaming = true;
+  p->acked = held;
+  p->sent = at;
+  p->sent_sequence = held;
+  if (can_reach(p->node)) send_stream(*r, *p);  // even when empty: it cuts off what the peer has too much
+  advance(*r);
+}
+
+void Worker::tell_commit_points() {
+  tell_commits_at_ = kNever;
+  commits_untold_ = false;
+  for (auto& t : tables_) {
+    if (!t) continue;
+    for (auto& r : t->replicas) {
+      if (!r || !r->leads()) continue;
+      for (Peer& p : r->peers) {
+        if (p.streaming && p.told_committed < r->committed && can_reach(p.node)) send_stream(*r, p);
+      }
+    }
+  }
+}
+
+}  // namespace ndb::txn
