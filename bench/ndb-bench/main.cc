@@ -1,0 +1,380 @@
+// ndb-bench: the cluster benchmark. Rows of a key of two 4-byte integers and eight 4-byte columns; phases of inserts,
+// reads, updates, deletes, transactions over several fragments and scans; T clients with P transactions in flight each.
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+#include <getopt.h>
+#include <map>
+#include <sstream>
+#include <thread>
+
+#include "driver.h"
+#include "processes.h"
+
+namespace {
+
+using namespace ndb;
+using namespace bench;
+
+struct Options {
+  std::string connectstring;
+  bool start = false, json = false, vs_redis = false, keep = false, histogram = false;
+  std::uint64_t rows = 1024000;
+  std::uint32_t threads = 4, inflight = 64, per_transaction = 1, read_percent = 95, nodes = 2, workers = 1;
+  std::uint64_t operations = 0, memory_mb = 0;
+  double rate = 0;
+  std::string phases = "insert,read,update,read,delete", table = "ndb_bench";
+  std::vector<pid_t> pids;
+};
+
+struct PhaseFigures {
+  std::string name;
+  double seconds = 0;
+  Report report;
+  std::vector<std::pair<std::string, double>> cpu;  // process, seconds per million operations
+  double per_second() const { return seconds > 0 ? static_cast<double>(report.operations) / seconds : 0; }
+};
+
+struct Run {
+  std::vector<PhaseFigures> phases;
+  double bytes_per_row = 0;
+  // The median of the phases of this name, in operations a second.
+  double figure(const std::string& name) const {
+    std::vector<double> all;
+    for (const auto& p : phases) {
+      if (p.name == name) all.push_back(p.per_second());
+    }
+    if (all.empty()) return 0;
+    std::sort(all.begin(), all.end());
+    return all[all.size() / 2];
+  }
+};
+
+struct Exit {
+  int status;
+  std::string sentence;
+};
+// Up to main(), so that what was started is ended.
+[[noreturn]] void fail(const std::string& sentence, int status = 1) { throw Exit{status, sentence}; }
+
+class Bench {
+ public:
+  Bench(const Options& o, OwnCluster* own) : o_(o), own_(own) {
+    auto c = cli::find_connectstring(own ? own->connectstring() : o.connectstring);
+    if (!c) fail(c.failure().sentence(), 5);
+    servers_ = *c;
+    management_ = std::make_unique<cli::Management>(servers_);
+  }
+
+  Run run() {
+    Run all;
+    if (Failure f = drop_table(*management_, o_.table)) fail("cannot drop table '" + o_.table + "': " + f.sentence());
+    if (Failure f = create_table(*management_, o_.table)) fail("cannot create table '" + o_.table + "': " + f.sentence());
+    for (std::uint32_t i = 0; i < o_.threads; i++) {
+      auto options = cli::client_options(servers_);
+      options.slots = std::max(o_.inflight, 64u);
+      drivers_.push_back(std::make_unique<Driver>(options));
+      const std::string why = drivers_.back()->connect(o_.table, 20 * kSecond);
+      if (!why.empty()) fail(why, 5);
+      drivers_.back()->warm_up();
+    }
+    const std::uint64_t before = memory_used();
+    std::istringstream names(o_.phases);
+    for (std::string name; std::getline(names, name, ',');) {
+      all.phases.push_back(phase(name));
+      print(all.phases.back());
+      if (name == "insert") {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));  // the next heartbeat tells the memory
+        all.bytes_per_row = (static_cast<double>(memory_used()) - static_cast<double>(before)) / static_cast<double>(o_.rows * replicas_);
+        if (!o_.json) std::printf("%-8s %.1f bytes a row and replica\n", "memory", all.bytes_per_row);
+      }
+    }
+    drivers_.clear();
+    drop_table(*management_, o_.table);
+    return all;
+  }
+
+ private:
+  std::uint64_t memory_used() {
+    auto s = cluster_status(*management_);
+    if (!s) return 0;
+    replicas_ = s->replicas;
+    return s->memory_used;
+  }
+
+  std::vector<std::pair<std::string, double>> cpu() const {
+    std::vector<std::pair<std::string, double>> all{{"client", own_cpu_seconds()}};
+    if (own_ != nullptr) {
+      for (const auto& p : own_->processes()) all.emplace_back(p.name, cpu_seconds(p.pid()));
+    }
+    for (pid_t p : o_.pids) all.emplace_back("pid" + std::to_string(p), cpu_seconds(p));
+    return all;
+  }
+
+  Work work_of(const std::string& name) {
+    static const std::map<std::string, Kind> kinds{{"insert", Kind::insert}, {"read", Kind::read},
+                                                   {"update", Kind::update}, {"delete", Kind::remove},
+                                                   {"mix", Kind::mix},       {"multi", Kind::multi},
+                                                   {"scan", Kind::scan}};
+    auto k = kinds.find(name);
+    if (k == kinds.end()) fail("unknown phase '" + name + "'; there are insert, read, update, delete, mix, multi, scan", 2);
+    Work w;
+    w.kind = k->second;
+    w.rows = o_.rows;
+    w.operations = o_.operations != 0 && w.kind != Kind::insert && w.kind != Kind::remove ? o_.operations : o_.rows;
+    w.per_transaction = w.kind == Kind::multi ? std::max(2u, o_.per_transaction) : o_.per_transaction;
+    if (w.kind == Kind::scan) w.operations = o_.threads * 4;
+    w.inflight = o_.inflight;
+    w.read_percent = o_.read_percent;
+    w.rate = o_.rate / o_.threads;
+    w.generation = generation_;
+    w.new_generation = generation_;
+    if (w.kind == Kind::update) w.new_generation = generation_ += 0x5a5a5a;
+    return w;
+  }
+
+  PhaseFigures phase(const std::string& name) {
+    PhaseFigures f;
+    f.name = name;
+    const Work whole = work_of(name);
+    const auto cpu_before = cpu();
+    std::vector<std::thread> threads;
+    std::vector<Report> reports(drivers_.size());
+    const Time start = os::Loop::now();
+    const std::uint64_t transactions = whole.operations / whole.per_transaction;
+    for (std::size_t i = 0; i < drivers_.size(); i++) {
+      Work w = whole;
+      w.first = transactions * i / drivers_.size();
+      w.operations = (transactions * (i + 1) / drivers_.size() - w.first) * whole.per_transaction;
+      threads.emplace_back([this, i, w, &reports] { reports[i] = drivers_[i]->run(w); });
+    }
+    for (auto& t : threads) t.join();
+    f.seconds = static_cast<double>(os::Loop::now() - start) / 1e9;
+    for (auto& r : reports) {
+      f.report.operations += r.operations;
+      f.report.transactions += r.transactions;
+      f.report.rows_scanned += r.rows_scanned;
+      f.report.wrong += r.wrong;
+      if (f.report.errors == 0) f.report.first_error = r.first_error;
+      f.report.errors += r.errors;
+      f.report.latency.merge(r.latency);
+    }
+    const auto cpu_after = cpu();
+    for (std::size_t i = 0; i < cpu_after.size(); i++) {
+      f.cpu.emplace_back(cpu_after[i].first, (cpu_after[i].second - cpu_before[i].second) * 1e6 /
+                                                 static_cast<double>(std::max<std::uint64_t>(f.report.operations, 1)));
+    }
+    failed_ = failed_ || f.report.errors != 0 || f.report.wrong != 0;
+    return f;
+  }
+
+  void print(const PhaseFigures& f) const {
+    if (o_.json) return;
+    std::printf("%-8s %9.0f ops/s  p50 %.3f  p99 %.3f  p999 %.3f  max %.1f ms  cpu s/Mop", f.name.c_str(),
+                f.per_second(), f.report.latency.quantile_ms(0.5), f.report.latency.quantile_ms(0.99),
+                f.report.latency.quantile_ms(0.999), f.report.latency.max_ms());
+    for (const auto& [name, seconds] : f.cpu) std::printf(" %s %.2f", name.c_str(), seconds);
+    if (f.report.rows_scanned != 0) {
+      std::printf("  %.0f rows/s", static_cast<double>(f.report.rows_scanned) / f.seconds);
+    }
+    if (f.report.errors != 0) {
+      std::printf("  %" PRIu64 " ERRORS, the first: %s", f.report.errors, f.report.first_error.c_str());
+    }
+    if (f.report.wrong != 0) std::printf("  %" PRIu64 " WRONG ROWS", f.report.wrong);
+    std::printf("\n");
+    std::fflush(stdout);
+    if (o_.histogram) {
+      f.report.latency.each([](std::uint64_t ns, std::uint64_t n) {
+        std::printf("  %10.1f us %10" PRIu64 "\n", static_cast<double>(ns) / 1e3, n);
+      });
+    }
+  }
+
+  const Options& o_;
+  OwnCluster* own_;
+  cli::ConnectString servers_;
+  std::unique_ptr<cli::Management> management_;
+  std::vector<std::unique_ptr<Driver>> drivers_;
+  std::uint32_t replicas_ = 2;
+  std::int32_t generation_ = 0;
+
+ public:
+  bool failed_ = false;
+};
+
+void usage(FILE* to) {
+  std::fputs(
+      "usage: ndb-bench [--start | --connectstring=S] [option ...]\n"
+      "  --start             start two data nodes and a management server on loopback, and end them afterwards\n"
+      "  --connectstring=S   an existing cluster; else NDB_CONNECTSTRING, ndb.toml, localhost:1186\n"
+      "  --rows=N            rows of the table (1024000)\n"
+      "  --threads=T         clients, a thread each (4)\n"
+      "  --inflight=P        transactions in flight of each client (64)\n"
+      "  --ops-per-txn=K     operations in a transaction (1)\n"
+      "  --phases=LIST       of insert, read, update, delete, mix, multi, scan (insert,read,update,read,delete)\n"
+      "  --mix=R/W           add a phase of R %% reads and W %% updates before the last one\n"
+      "  --operations=N      in each phase but insert and delete (as many as rows)\n"
+      "  --rate=R            transactions a second in all, by the clock (as fast as possible)\n"
+      "  --nodes=N --workers=W --memory=MB   of the cluster that --start starts (2, 1, enough)\n"
+      "  --pids=LIST         other processes whose processor time is shown\n"
+      "  --table=NAME        dropped, created and dropped (ndb_bench)\n"
+      "  --vs-redis          three times in turn with redis-server and redis-benchmark; prints the ratios\n"
+      "  --histogram         the latency buckets of each phase\n"
+      "  --json              one line of JSON at the end instead of the table\n"
+      "  --keep              the scratch directory of --start\n",
+      to);
+}
+
+std::uint64_t number(const char* name, const char* text, std::uint64_t least, std::uint64_t most) {
+  char* end = nullptr;
+  const unsigned long long v = std::strtoull(text, &end, 10);
+  if (*text == 0 || *end != 0 || v < least || v > most) {
+    fail("--" + std::string(name) + "=" + text + " is not a number from " + std::to_string(least) + " to " +
+             std::to_string(most),
+         2);
+  }
+  return v;
+}
+
+Options parse(int argc, char** argv) {
+  Options o;
+  enum { kStart = 256, kConnect, kRows, kThreads, kInflight, kOps, kPhases, kMix, kOperations, kRate, kNodes, kWorkers,
+         kMemory, kPids, kTable, kRedis, kHistogram, kJson, kKeep, kHelp };
+  const option longs[] = {
+      {"start", 0, nullptr, kStart},       {"connectstring", 1, nullptr, kConnect}, {"rows", 1, nullptr, kRows},
+      {"threads", 1, nullptr, kThreads},   {"inflight", 1, nullptr, kInflight},     {"ops-per-txn", 1, nullptr, kOps},
+      {"phases", 1, nullptr, kPhases},     {"mix", 1, nullptr, kMix},               {"operations", 1, nullptr, kOperations},
+      {"rate", 1, nullptr, kRate},         {"nodes", 1, nullptr, kNodes},           {"workers", 1, nullptr, kWorkers},
+      {"memory", 1, nullptr, kMemory},     {"pids", 1, nullptr, kPids},             {"table", 1, nullptr, kTable},
+      {"vs-redis", 0, nullptr, kRedis},    {"histogram", 0, nullptr, kHistogram},   {"json", 0, nullptr, kJson},
+      {"keep", 0, nullptr, kKeep},         {"help", 0, nullptr, kHelp},             {nullptr, 0, nullptr, 0}};
+  int index = 0;
+  for (int c; (c = ::getopt_long(argc, argv, "", longs, &index)) != -1;) {
+    auto n = [&](std::uint64_t least, std::uint64_t most) { return number(longs[index].name, optarg, least, most); };
+    switch (c) {
+      case kStart: o.start = true; break;
+      case kConnect: o.connectstring = optarg; break;
+      case kRows: o.rows = n(1000, 1u << 30); break;
+      case kThreads: o.threads = static_cast<std::uint32_t>(n(1, 256)); break;
+      case kInflight: o.inflight = static_cast<std::uint32_t>(n(1, limits::kClientWritesMax)); break;
+      case kOps: o.per_transaction = static_cast<std::uint32_t>(n(1, 1000)); break;
+      case kPhases: o.phases = optarg; break;
+      case kMix: {
+        o.read_percent = static_cast<std::uint32_t>(number("mix", std::string(optarg).substr(0, std::string(optarg).find('/')).c_str(), 0, 100));
+        const std::size_t last = o.phases.rfind(',');
+        o.phases = last == std::string::npos ? o.phases + ",mix" : o.phases.substr(0, last) + ",mix" + o.phases.substr(last);
+        break;
+      }
+      case kOperations: o.operations = n(1, 1u << 30); break;
+      case kRate: o.rate = static_cast<double>(n(1, 1u << 30)); break;
+      case kNodes: o.nodes = static_cast<std::uint32_t>(n(2, 16)); break;
+      case kWorkers: o.workers = static_cast<std::uint32_t>(n(1, limits::kWorkersMax)); break;
+      case kMemory: o.memory_mb = n(16, 1u << 20); break;
+      case kPids: {
+        std::istringstream list(optarg);
+        for (std::string p; std::getline(list, p, ',');) o.pids.push_back(static_cast<pid_t>(number("pids", p.c_str(), 1, 1u << 22)));
+        break;
+      }
+      case kTable: o.table = optarg; break;
+      case kRedis: o.vs_redis = true; break;
+      case kHistogram: o.histogram = true; break;
+      case kJson: o.json = true; break;
+      case kKeep: o.keep = true; break;
+      case kHelp: usage(stdout); std::exit(0);
+      default: usage(stderr); std::exit(2);
+    }
+  }
+  if (optind != argc) fail("unexpected argument '" + std::string(argv[optind]) + "'", 2);
+  if (o.start && !o.connectstring.empty()) fail("--start and --connectstring exclude each other", 2);
+  if (o.memory_mb == 0) o.memory_mb = std::max<std::uint64_t>(256, o.rows * 220 / (1u << 20));
+  return o;
+}
+
+double median(std::vector<double> v) {
+  std::sort(v.begin(), v.end());
+  return v.empty() ? 0 : v[v.size() / 2];
+}
+
+void print_json(const Options& o, const std::vector<Run>& runs, const std::vector<RedisFigures>& redis) {
+  std::ostringstream j;
+  j.precision(6);
+  j << "{\"format_version\":1,\"rows\":" << o.rows << ",\"threads\":" << o.threads << ",\"inflight\":" << o.inflight
+    << ",\"ops_per_txn\":" << o.per_transaction << ",\"phases\":[";
+  bool first = true;
+  for (const auto& p : runs.back().phases) {
+    j << (first ? "" : ",") << "{\"phase\":\"" << p.name << "\",\"ops_per_second\":" << p.per_second()
+      << ",\"seconds\":" << p.seconds << ",\"p50_ms\":" << p.report.latency.quantile_ms(0.5)
+      << ",\"p99_ms\":" << p.report.latency.quantile_ms(0.99) << ",\"p999_ms\":" << p.report.latency.quantile_ms(0.999)
+      << ",\"max_ms\":" << p.report.latency.max_ms() << ",\"errors\":" << p.report.errors
+      << ",\"wrong\":" << p.report.wrong;
+    if (p.report.rows_scanned != 0) {
+      j << ",\"rows_per_second\":" << static_cast<double>(p.report.rows_scanned) / p.seconds;
+    }
+    j << ",\"cpu_seconds_per_million\":{";
+    for (std::size_t i = 0; i < p.cpu.size(); i++) {
+      j << (i ? "," : "") << "\"" << p.cpu[i].first << "\":" << p.cpu[i].second;
+    }
+    j << "}}";
+    first = false;
+  }
+  j << "],\"bytes_per_row\":" << runs.back().bytes_per_row;
+  if (!redis.empty()) {
+    std::vector<double> set, get;
+    for (const auto& r : redis) set.push_back(r.set), get.push_back(r.get);
+    j << ",\"redis\":{\"set\":" << median(set) << ",\"get\":" << median(get) << "},\"ratios\":{";
+    first = true;
+    for (const char* name : {"read", "insert", "update", "delete", "multi"}) {
+      std::vector<double> ours;
+      for (const auto& r : runs) ours.push_back(r.figure(name));
+      const double base = std::string(name) == "read" ? median(get) : median(set);
+      if (median(ours) <= 0) continue;
+      j << (first ? "" : ",") << "\"" << name << "\":" << median(ours) / base;
+      first = false;
+    }
+    j << "}";
+  }
+  j << "}";
+  std::printf("%s\n", j.str().c_str());
+}
+
+int run(int argc, char** argv) {
+  const Options o = parse(argc, argv);
+  std::unique_ptr<OwnCluster> own;
+  if (o.start) {
+    auto c = OwnCluster::start({o.nodes, o.workers, o.memory_mb, o.keep});
+    if (!c) fail(c.failure().sentence(), error_info(c.failure().error).exit_status);
+    own = std::move(*c);
+  }
+  std::vector<Run> runs;
+  std::vector<RedisFigures> redis;
+  bool failed = false;
+  for (int i = 0; i < (o.vs_redis ? 3 : 1); i++) {
+    Bench b(o, own.get());
+    runs.push_back(b.run());
+    failed = failed || b.failed_;
+    if (!o.vs_redis) continue;
+    auto r = measure_redis(o.rows);
+    if (!r) fail(r.failure().sentence());
+    redis.push_back(*r);
+    if (o.json) continue;
+    std::printf("redis    SET %.0f  GET %.0f\n", r->set, r->get);
+    for (const char* name : {"read", "insert", "update", "delete", "multi"}) {
+      const double figure = runs.back().figure(name);
+      if (figure > 0) std::printf("%-8s ratio %.2f\n", name, figure / (std::string(name) == "read" ? r->get : r->set));
+    }
+  }
+  if (o.json) print_json(o, runs, redis);
+  return failed ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const Exit& e) {
+    std::fprintf(stderr, "ndb-bench: %s\n", e.sentence.c_str());
+    return e.status;
+  }
+}
