@@ -384,6 +384,10 @@ void Log::Impl::vote(std::uint64_t from, raft_message& request) {
     hand_over(from, request);
     return;
   }
+  // Without elections of its own it would also stay loyal to a leader that is gone.
+  auto silent = static_cast<raft_time>(now / kMillisecond) - raft.election_timer_start;
+  auto& leader_known = raft.follower_state.current_leader.id;
+  if (leader_known == from || silent >= raft.election_timeout) leader_known = 0;
   raft_configuration kept = raft.configuration;
   raft_configuration_init(&raft.configuration);
   NDB_CHECK(raft_configuration_add(&raft.configuration, id, codec::address_of(id).c_str(), RAFT_VOTER) == 0);
@@ -396,6 +400,7 @@ void Log::Impl::vote(std::uint64_t from, raft_message& request) {
 void Log::Impl::receive_append(std::uint64_t from, codec::Message&& m) {
   if (raft.state == RAFT_LEADER && m.term == raft.current_term) return;  // two leaders in one term: not one of us
   if (m.term >= raft.current_term && !take_back_conflict(from, m)) return;
+  if (m.term >= raft.current_term) skip_committed(&m);
   if (m.term > verified_term) {
     verified_term = m.term;
     verified_index = 0;
@@ -415,6 +420,17 @@ void Log::Impl::receive_append(std::uint64_t from, codec::Message&& m) {
     verified_index = std::max(verified_index, checking_index);
   }
   checking_index = 0;
+}
+
+// What is committed here the leader has as well (3.4), so a message that begins earlier is cut to begin there. The entry
+// before it may have left this log with a snapshot, and libraft would refuse for good what it cannot compare.
+void Log::Impl::skip_committed(codec::Message* m) const {
+  if (m->index >= raft.commit_index) return;
+  std::uint64_t skipped = raft.commit_index - m->index;
+  auto& e = m->entries;
+  e.erase(e.begin(), e.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(skipped, e.size())));
+  m->index = raft.commit_index;
+  m->index_term = term_of(raft.commit_index);
 }
 
 // A heartbeat that claims nothing: a leader of an older term or a candidate becomes a follower by it.

@@ -13,6 +13,8 @@
 //   the second has not heard of its promotion yet would never elect a leader again.
 // - A lone voter gets a new term before it elects itself: libraft would go on in the old one and could put other entries
 //   in the place of those that its followers got before it crashed.
+// - A leader stores a change of membership before it sends it: a follower that is no voter by it would keep it from being
+//   elected again, and, other than in the dissertation (4.2.2), libraft does not let that follower be elected either.
 // - No membership change before an entry of the leader's own term is committed.
 // - While a snapshot from the leader is being stored everything else is dropped; the leader repeats it. Own snapshots
 //   are complete for libraft at once: until they are durable the older one and the longer log are what is on disk.
@@ -52,6 +54,10 @@ struct Log::Impl {
     std::uint64_t from = 0;
     raft_message message{};
   };
+  struct Delayed {
+    std::uint64_t after = 0;
+    Send send;
+  };
 
   Failure start(Time now);
   void settle();
@@ -69,6 +75,7 @@ struct Log::Impl {
   void receive_snapshot(std::uint64_t from, codec::Message&& m);
   void hand_over(std::uint64_t from, raft_message& m);
   bool take_back_conflict(std::uint64_t from, const codec::Message& m);
+  void skip_committed(codec::Message* m) const;
   void step_down(std::uint64_t from, std::uint64_t leader_term);
   void install_configuration(std::uint64_t index);
   void complete_append(const PendingAppend& a);
@@ -83,6 +90,7 @@ struct Log::Impl {
   int set_term(raft_term term);
   int set_vote(RaftId id);
   int send(raft_io_send* request, const raft_message& message, raft_io_send_cb cb);
+  std::uint64_t must_be_stored_before(const raft_message& m) const;
   int append(raft_io_append* request, const raft_entry* entries, unsigned n, raft_io_append_cb cb);
   int truncate(raft_index index);
   int snapshot_put(unsigned trailing, raft_io_snapshot_put* request, const raft_snapshot& s, raft_io_snapshot_put_cb cb);
@@ -120,6 +128,7 @@ struct Log::Impl {
   std::uint64_t barrier_term = 0;         // a barrier was appended as leader of this term
   std::uint64_t announced_commit = 0;
   std::vector<HeldResult> held;
+  std::deque<Delayed> delayed;            // ascending
 
   // As a follower: what of the log is known to be the leader's, in this term.
   std::uint64_t verified_term = 0;

@@ -171,15 +171,37 @@ int Log::Impl::send(raft_io_send* request, const raft_message& message, raft_io_
     if (m.type == RAFT_IO_APPEND_ENTRIES_RESULT) {
       raft_append_entries_result& r = m.append_entries_result;
       rejected = rejected || r.rejected != 0;
-      std::uint64_t same = verified_term == raft.current_term ? std::max(verified_index, checking_index) : 0;
-      if (r.rejected == 0) r.last_log_index = std::min<raft_index>(r.last_log_index, std::min(same, stored_index));
+      std::uint64_t same = raft.commit_index;  // what the leader has for certain
+      if (verified_term == raft.current_term) same = std::max({same, verified_index, checking_index});
+      if (r.rejected == 0) r.last_log_index = std::min(same, stored_index);
     }
     Writer w;
     codec::encode(w, m, kMessageBytes);
-    log.sends.push_back({message.server_id, std::string(w.view())});
+    Send out{message.server_id, std::string(w.view())};
+    std::uint64_t after = m.type == RAFT_IO_APPEND_ENTRIES ? must_be_stored_before(m) : 0;
+    if (after > 0) {
+      delayed.push_back({after, std::move(out)});
+    } else {
+      log.sends.push_back(std::move(out));
+    }
   }
   if (cb != nullptr) later.push_back([request, cb] { cb(request, 0); });
   return 0;
+}
+
+// The index up to which this leader's own log must be stored before the message may go out; 0 = none. Only changes of
+// membership wait, and what follows them to the same member.
+std::uint64_t Log::Impl::must_be_stored_before(const raft_message& m) const {
+  std::uint64_t index = 0;
+  for (const Delayed& d : delayed) {
+    if (d.send.to_raft_id == m.server_id) index = d.after;
+  }
+  const raft_append_entries& a = m.append_entries;
+  for (unsigned i = 0; i < a.n_entries; ++i) {
+    std::uint64_t at = a.prev_log_index + 1 + i;
+    if (a.entries[i].type == RAFT_CHANGE && at > stored_index) index = std::max(index, at);
+  }
+  return index;
 }
 
 int Log::Impl::append(raft_io_append* request, const raft_entry* entries, unsigned n, raft_io_append_cb cb) {
@@ -189,6 +211,7 @@ int Log::Impl::append(raft_io_append* request, const raft_entry* entries, unsign
   for (unsigned i = 0; i < n; ++i) {
     const raft_entry& e = entries[i];
     if (e.type == RAFT_BARRIER) std::memset(e.buf.base, 0, e.buf.len);  // libraft leaves it uninitialised
+    if (e.type == RAFT_CHANGE) codec::zero_padding(&e.buf);
     copies.push_back({next_index, e.term, e.type, std::string(static_cast<const char*>(e.buf.base), e.buf.len)});
     if (e.type == RAFT_CHANGE) memberships[next_index] = copies.back().data;
     ++next_index;
@@ -202,6 +225,10 @@ int Log::Impl::append(raft_io_append* request, const raft_entry* entries, unsign
 void Log::Impl::complete_append(const PendingAppend& a) {
   stored_index = std::max(stored_index, a.last_index);
   if (!a.overwritten) stored_term = std::max(stored_term, a.last_term);
+  while (!delayed.empty() && delayed.front().after <= stored_index) {
+    log.sends.push_back(std::move(delayed.front().send));
+    delayed.pop_front();
+  }
   // A follower's entries that were overwritten meanwhile are refused, lest libraft counts them twice.
   a.request->cb(a.request, a.overwritten && !a.as_leader ? RAFT_CANCELED : 0);
 }
@@ -209,6 +236,7 @@ void Log::Impl::complete_append(const PendingAppend& a) {
 int Log::Impl::truncate(raft_index index) {
   NDB_CHECK(index > raft.commit_index && index <= next_index);
   store.truncate(index);
+  delayed.clear();
   memberships.erase(memberships.lower_bound(index), memberships.end());
   next_index = index;
   stored_index = std::min<std::uint64_t>(stored_index, index - 1);
@@ -231,6 +259,7 @@ int Log::Impl::snapshot_put(unsigned kept, raft_io_snapshot_put* request, const 
     out.membership = codec::encode_membership(s.configuration);
     memberships.clear();
     memberships[out.membership_index] = out.membership;
+    delayed.clear();
     next_index = s.index + 1;
     stored_index = 0;
     stored_term = 0;

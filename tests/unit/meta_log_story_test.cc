@@ -1,0 +1,391 @@
+// Stories of the metadata log: a lone voter, members that come and go, snapshots, restarts, and the same under loss,
+// repetition, delay and crashes.
+#include <catch2/catch.hpp>
+
+#include "meta/log.h"
+#include "meta_log_world.h"
+
+namespace ndb {
+namespace {
+
+using meta::Log;
+using meta::Role;
+
+struct World : test::LogWorld<Log> {
+  using Base = test::LogWorld<Log>;
+  explicit World(std::uint64_t seed) : Base(seed) {}
+  // What a member has applied: all data so far, as its snapshot, and the same with indices.
+  struct State {
+    std::string data;
+    std::uint64_t last = 0;
+  };
+  std::map<std::uint64_t, State> states;
+  std::map<std::uint64_t, std::string> truth;  // index -> data, as the first member to apply it saw it
+  std::uint32_t threshold = 1024, trailing = 256;
+  std::uint64_t restores = 0;
+
+  struct Owner {
+    World* world;
+    std::uint64_t id;
+  };
+  std::map<std::uint64_t, Owner> owners;
+
+  std::unique_ptr<Log> make(Node& n) override {
+    auto log = std::make_unique<Log>(n.store, n.id, n.id * 1000 + n.starts);
+    owners[n.id] = {this, n.id};
+    log->owner = &owners[n.id];
+    log->encode_snapshot = [](void* o) {
+      auto* owner = static_cast<Owner*>(o);
+      owner->world->drain(*owner->world->nodes.at(owner->id));
+      return owner->world->states[owner->id].data;
+    };
+    log->set_snapshots(threshold, trailing);
+    states[n.id] = {};
+    return log;
+  }
+  void drain(Node& n) override {
+    Log& log = *n.engine;
+    State& s = states[n.id];
+    if (log.restored_index != 0) {
+      REQUIRE(log.restored_index > s.last);
+      s.data = log.restored;
+      s.last = log.restored_index;
+      log.restored_index = 0;
+      log.restored.clear();
+      ++restores;
+      std::string expected;
+      for (auto& [index, data] : truth) {
+        if (index <= s.last) expected += data;
+      }
+      REQUIRE(s.data == expected);
+    }
+    for (auto& a : log.applied) {
+      REQUIRE(a.index > s.last);
+      auto [i, fresh] = truth.emplace(a.index, a.data);
+      REQUIRE(i->second == a.data);
+      if (fresh) REQUIRE(std::next(i) == truth.end());
+      // Nothing was skipped: the entry before this one in `truth` is the one that was applied before.
+      if (i != truth.begin() && std::prev(i)->first > s.last) FAIL("an entry was skipped");
+      s.data += a.data;
+      s.last = a.index;
+    }
+    log.applied.clear();
+    if (log.failure()) FAIL(log.failure().sentence());
+  }
+  std::uint64_t leader() {
+    std::uint64_t found = 0, term = 0;
+    for (auto& [id, n] : nodes) {
+      if (n->up() && n->engine->leader() && n->engine->term() > term) {
+        found = id;
+        term = n->engine->term();
+      }
+    }
+    return found;
+  }
+  std::uint64_t wait_leader() {
+    REQUIRE(run_until([&] { return leader() != 0; }, 20 * kSecond));
+    return leader();
+  }
+  template <class Call>
+  bool change(Call call) {
+    return run_until(
+        [&] {
+          std::uint64_t l = leader();
+          if (l == 0 || at(l).change_pending()) return false;
+          bool ok = call(at(l));
+          collect(*nodes[l]);
+          return ok;
+        },
+        20 * kSecond);
+  }
+  bool has_role(std::uint64_t id, Role role) {
+    std::uint64_t l = leader();
+    if (l == 0 || at(l).change_pending()) return false;
+    for (auto& m : at(l).members()) {
+      if (m.raft_id == id) return m.role == role;
+    }
+    return false;
+  }
+  void join(std::uint64_t id, Role role) {
+    add(id);
+    REQUIRE(!start(id));
+    REQUIRE(change([&](Log& l) { return l.add(now, id); }));
+    give(id, Role::standby);
+    if (role == Role::voter) give(id, Role::voter);
+  }
+  void give(std::uint64_t id, Role role) {
+    REQUIRE(change([&](Log& l) { return l.assign(now, id, role); }));
+    REQUIRE(run_until([&] { return has_role(id, role); }, 10 * kSecond));
+  }
+  bool propose(const std::string& data) {
+    std::uint64_t l = leader();
+    if (l == 0) return false;
+    bool ok = at(l).propose(now, data);
+    collect(*nodes[l]);
+    return ok;
+  }
+  bool everywhere(const std::string& data) {
+    for (auto& [id, n] : nodes) {
+      if (n->up() && states[id].data != data) return false;
+    }
+    return true;
+  }
+  void boot() {
+    add(1);
+    REQUIRE(!start(1, true));
+    wait_leader();
+  }
+};
+
+TEST_CASE("a lone voter leads at once and applies what it is given") {
+  World w(1);
+  w.boot();
+  CHECK(w.leader() == 1);
+  REQUIRE(w.propose("a"));
+  REQUIRE(w.propose("b"));
+  REQUIRE(w.run_until([&] { return w.everywhere("ab"); }, kSecond));
+  CHECK(w.at(1).members().size() == 1);
+  CHECK(!w.at(1).propose(w.now, ""));
+}
+
+TEST_CASE("a cluster is bootstrapped once") {
+  World w(1);
+  w.boot();
+  w.propose("a");
+  w.run(100 * kMillisecond);
+  w.kill(1);
+  CHECK(w.start(1, true).error == Error::illegal_change);
+}
+
+TEST_CASE("a store of another member is refused") {
+  World w(1);
+  w.boot();
+  w.kill(1);
+  Log other(w.nodes[1]->store, 2, 1);
+  CHECK(other.start(w.now).error == Error::wrong_node_id);
+}
+
+TEST_CASE("members join, leaders die, the rest go on") {
+  World w(2);
+  w.boot();
+  w.propose("a");
+  w.join(2, Role::voter);
+  w.join(3, Role::voter);
+  w.join(4, Role::standby);
+  w.propose("b");
+  REQUIRE(w.run_until([&] { return w.everywhere("ab"); }, kSecond));
+  w.kill(1);
+  w.run(100 * kMillisecond);
+  w.wait_leader();
+  CHECK(w.leader() != 1);
+  CHECK(w.leader() != 4);
+  w.give(1, Role::spare);
+  REQUIRE(w.propose("c"));
+  w.give(4, Role::voter);
+  std::uint64_t second = w.leader();
+  w.kill(second);
+  w.wait_leader();
+  REQUIRE(w.propose("d"));
+  REQUIRE(w.run_until([&] { return w.everywhere("abcd"); }, 2 * kSecond));
+  // The first one comes back, first as a standby.
+  REQUIRE(!w.start(1));
+  w.give(1, Role::standby);
+  w.give(1, Role::voter);
+  REQUIRE(w.run_until([&] { return w.everywhere("abcd"); }, 2 * kSecond));
+  REQUIRE(w.change([&](Log& l) { return l.remove(w.now, second); }));
+  REQUIRE(w.run_until([&] { return !w.at(w.leader()).change_pending(); }, kSecond));
+  CHECK(w.at(w.leader()).members().size() == 3);
+}
+
+TEST_CASE("followers learn what is committed without waiting for a heartbeat") {
+  World w(3);
+  w.boot();
+  w.join(2, Role::voter);
+  w.join(3, Role::voter);
+  w.run(kSecond);
+  for (int i = 0; i < 20; ++i) {
+    w.run(static_cast<Time>(w.prng.below(40)) * kMillisecond);
+    std::string all = w.states[w.leader()].data + "x";
+    REQUIRE(w.propose("x"));
+    Time before = w.now;
+    REQUIRE(w.run_until([&] { return w.everywhere(all); }, kSecond));
+    CHECK(w.now - before <= 8 * kMillisecond);  // each message and each write takes a millisecond here
+  }
+}
+
+TEST_CASE("leadership is handed over") {
+  World w(4);
+  w.boot();
+  w.join(2, Role::voter);
+  w.join(3, Role::voter);
+  w.run(kSecond);
+  std::uint64_t heir = w.leader() == 2 ? 3 : 2;
+  REQUIRE(w.at(w.leader()).transfer(w.now, heir));
+  w.collect(*w.nodes[w.leader()]);
+  Time before = w.now;
+  REQUIRE(w.run_until([&] { return w.leader() == heir; }, kSecond));
+  CHECK(w.now - before < 100 * kMillisecond);
+  REQUIRE(w.run_until([&] { return w.propose("a"); }, kSecond));
+  REQUIRE(w.run_until([&] { return w.everywhere("a"); }, kSecond));
+  CHECK(!w.at(heir).transfer(w.now, 99));
+  CHECK(!w.at(heir).remove(w.now, heir));
+  CHECK(!w.at(heir).assign(w.now, heir, Role::spare));
+}
+
+TEST_CASE("a late member gets a snapshot, and everybody restarts from one") {
+  World w(5);
+  w.threshold = 20;
+  w.trailing = 5;
+  w.boot();
+  w.join(2, Role::voter);
+  std::string all;
+  for (int i = 0; i < 200; ++i) {
+    std::string d = std::to_string(i) + ",";
+    if (w.propose(d)) all += d;
+    w.run(2 * kMillisecond);
+  }
+  REQUIRE(w.run_until([&] { return w.everywhere(all); }, kSecond));
+  CHECK(w.nodes[1]->store.durable().snapshot.index > 100);
+  CHECK(w.nodes[1]->store.durable().entries.size() < 40);
+  CHECK(w.restores == 0);
+  w.join(3, Role::voter);
+  CHECK(w.restores == 1);
+  REQUIRE(w.run_until([&] { return w.everywhere(all); }, 2 * kSecond));
+  for (std::uint64_t id : {1u, 2u, 3u}) w.kill(id);
+  for (std::uint64_t id : {1u, 2u, 3u}) REQUIRE(!w.start(id));
+  CHECK(w.restores == 4);
+  w.wait_leader();
+  REQUIRE(w.propose("end"));
+  REQUIRE(w.run_until([&] { return w.everywhere(all + "end"); }, 2 * kSecond));
+  CHECK(w.at(w.leader()).members().size() == 3);
+}
+
+TEST_CASE("a failed write stops the member for good") {
+  World w(6);
+  w.boot();
+  w.nodes[1]->store.break_disk();
+  w.at(1).propose(w.now, "a");
+  sim::MemoryLogStore::Completion c;
+  REQUIRE(w.nodes[1]->store.complete(&c));
+  w.at(1).stored(w.now, c.tag, c.status);
+  CHECK(w.at(1).failure().error == Error::os_failed);
+  CHECK(!w.at(1).leader());
+  CHECK(w.at(1).applied.empty());
+  CHECK(!w.at(1).propose(w.now, "b"));
+}
+
+TEST_CASE("cut, changed and foreign messages are dropped") {
+  World w(7);
+  w.boot();
+  w.join(2, Role::voter);
+  w.join(3, Role::standby);
+  std::vector<std::string> seen;
+  w.propose("hello");
+  for (int i = 0; i < 50; ++i) {
+    for (auto& m : w.flying) seen.push_back(m.bytes);
+    w.step();
+  }
+  w.run(kSecond);
+  REQUIRE(seen.size() > 10);
+  for (const std::string& bytes : seen) {
+    for (std::size_t n = 0; n < bytes.size(); ++n) w.at(3).receive(w.now, 1, Bytes(bytes).substr(0, n));
+    w.at(3).receive(w.now, 1, bytes + "x");
+    w.at(3).receive(w.now, 0, bytes);
+    w.at(3).receive(w.now, 3, bytes);
+  }
+  CHECK(w.at(3).sends.empty());
+  // Any byte changed: may be taken for another message, must not break anything.
+  for (const std::string& bytes : seen) {
+    for (int i = 0; i < 20; ++i) {
+      std::string b = bytes;
+      b[w.prng.below(std::min<std::size_t>(2, b.size()))] = static_cast<char>(w.prng.below(8));
+      w.at(3).receive(w.now, 1, b);
+    }
+  }
+  w.at(3).sends.clear();
+  w.propose("!");
+  REQUIRE(w.run_until([&] { return w.everywhere("hello!"); }, 2 * kSecond));
+}
+
+// Random histories. `truth` in drain() is the invariant: all members apply the same entries in the same order, none is
+// skipped, none is applied twice, and none that one member has applied is ever replaced.
+void random_history(std::uint64_t seed) {
+  CAPTURE(seed);
+  World w(seed);
+  w.threshold = 10 + static_cast<std::uint32_t>(w.prng.below(40));
+  w.trailing = 1 + static_cast<std::uint32_t>(w.prng.below(20));
+  w.boot();
+  std::uint64_t voters = 2 + w.prng.below(4);
+  for (std::uint64_t id = 2; id <= voters; ++id) w.join(id, Role::voter);
+  if (w.prng.chance(0.5)) w.join(voters + 1, Role::standby);
+  w.loss = w.prng.chance(0.7) ? 0.2 * static_cast<double>(w.prng.below(100)) / 100 : 0;
+  w.repeat = w.prng.chance(0.7) ? 0.2 : 0;
+  w.delay_max = static_cast<Time>(w.prng.below(60)) * kMillisecond;
+  w.slow_disk = w.prng.chance(0.7) ? 0.98 * static_cast<double>(w.prng.below(100)) / 100 : 0;
+  std::vector<std::uint64_t> ids;
+  for (auto& [id, n] : w.nodes) ids.push_back(id);
+  std::uint64_t proposals = 0;
+  for (int round = 0; round < 6000; ++round) {
+    w.step();
+    std::uint64_t id = ids[w.prng.below(ids.size())];
+    if (w.prng.chance(0.05) && w.up(id)) {  // whoever thinks that it leads
+      w.at(id).propose(w.now, "<" + std::to_string(++proposals) + ">");
+      w.collect(*w.nodes[id]);
+    }
+    if (w.prng.chance(0.002) && w.up(id)) w.kill(id, w.prng.below(4));
+    if (w.prng.chance(0.01) && !w.up(id)) {
+      Failure f = w.start(id);
+      REQUIRE(f.sentence() == "no error");
+    }
+    if (w.prng.chance(0.002)) {
+      std::uint64_t other = ids[w.prng.below(ids.size())];
+      w.cut[{id, other}] = true;
+      if (w.prng.chance(0.5)) w.cut[{other, id}] = true;
+    }
+    if (w.prng.chance(0.004)) w.cut.clear();
+    if (w.prng.chance(0.003) && w.up(id) && w.at(id).leader()) {
+      std::uint64_t other = ids[w.prng.below(ids.size())];
+      switch (w.prng.below(5)) {
+        case 0: w.at(id).assign(w.now, other, Role::standby); break;
+        case 1: w.at(id).assign(w.now, other, Role::voter); break;
+        case 2: w.at(id).remove(w.now, other); break;
+        case 3: w.at(id).add(w.now, other); break;
+        default: w.at(id).transfer(w.now, other); break;
+      }
+      w.collect(*w.nodes[id]);
+    }
+  }
+  // Calm: everything works again, and whoever is a member catches up.
+  w.loss = w.repeat = w.slow_disk = 0;
+  w.delay_max = kMillisecond;
+  w.cut.clear();
+  for (std::uint64_t id : ids) {
+    if (!w.up(id)) REQUIRE(!w.start(id));
+  }
+  std::string before;
+  for (auto& [index, data] : w.truth) before += data;
+  REQUIRE(w.run_until(
+      [&] {
+        if (w.leader() == 0) return false;
+        return w.propose("end");
+      },
+      30 * kSecond));
+  REQUIRE(w.run_until(
+      [&] {
+        std::uint64_t l = w.leader();
+        if (l == 0 || w.states[l].data.find("end") == std::string::npos) return false;
+        for (auto& m : w.at(l).members()) {
+          if (m.role != Role::spare && w.states[m.raft_id].data != w.states[l].data) return false;
+        }
+        return true;
+      },
+      30 * kSecond));
+  CHECK(w.states[w.leader()].data.substr(0, before.size()) == before);
+}
+
+TEST_CASE("random histories keep one order of entries") {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) random_history(seed);
+}
+
+}  // namespace
+}  // namespace ndb
