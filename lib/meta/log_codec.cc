@@ -180,9 +180,24 @@ bool decode_membership(Bytes bytes, std::vector<MemberInfo>* members) {
   return r.left() < 8;  // padding
 }
 
+void zero_padding(const raft_buffer& membership) {
+  auto* base = static_cast<char*>(membership.base);
+  Reader r(Bytes(base, membership.len));
+  r.u8();
+  for (std::uint64_t n = r.u64(); n > 0 && !r.bad(); --n) {
+    r.u64();
+    while (r.u8() != 0) {
+    }
+    r.u8();
+  }
+  NDB_CHECK(!r.bad() && r.left() < 8);
+  if (r.left() != 0) std::memset(base + membership.len - r.left(), 0, r.left());
+}
+
 std::string encode_membership(const raft_configuration& c) {
   raft_buffer buffer{};
   NDB_CHECK(raft_configuration_encode(&c, &buffer) == 0);
+  zero_padding(buffer);
   std::string bytes(static_cast<const char*>(buffer.base), buffer.len);
   raft_free(buffer.base);
   return bytes;

@@ -40,6 +40,8 @@ bool decode(Bytes bytes, Message* m);
 // The address of a member is its id in decimal digits.
 bool decode_membership(Bytes bytes, std::vector<MemberInfo>* members);
 std::string encode_membership(const raft_configuration& c);
+// libraft leaves the padding uninitialised: the same membership is made to give the same bytes everywhere.
+void zero_padding(const raft_buffer& membership);
 // Fills an initialised, empty configuration. `bytes` must have passed decode_membership.
 void build_configuration(const std::string& bytes, raft_configuration* c);
 std::string address_of(std::uint64_t raft_id);
