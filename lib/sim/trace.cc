@@ -27,25 +27,24 @@ std::string time_text(Time t) {
   return b;
 }
 
+std::string Trace::format(const Line& l, const std::vector<std::string>& names) {
+  std::string s = time_text(l.at) + "  ";
+  s += l.process < names.size() ? names[l.process] : l.process == kNobody ? "--" : std::to_string(l.process);
+  s.resize(s.size() < 24 ? 24 : s.size(), ' ');
+  s += ' ';
+  if (!l.text.empty()) return s + l.text;
+  s += std::string(". ") + kind_name(l.kind);
+  if (l.link) s += " link " + std::to_string(l.link);
+  if (l.tag) s += " tag " + std::to_string(l.tag);
+  if (l.type) s += " type " + std::to_string(l.type);
+  if (l.bytes) s += " " + std::to_string(l.bytes) + " bytes";
+  return s;
+}
+
 std::vector<std::string> Trace::last(std::size_t lines, const std::vector<std::string>& names) const {
   std::vector<std::string> out;
   std::size_t from = ring_.size() > lines ? ring_.size() - lines : 0;
-  for (std::size_t i = from; i < ring_.size(); i++) {
-    const Line& l = ring_[i];
-    std::string s = time_text(l.at) + "  ";
-    s += l.process < names.size() ? names[l.process] : std::string("--");
-    s.resize(s.size() < 24 ? 24 : s.size(), ' ');
-    if (!l.text.empty()) {
-      s += l.text;
-    } else {
-      s += std::string(". ") + kind_name(l.kind);
-      if (l.link) s += " link " + std::to_string(l.link);
-      if (l.tag) s += " tag " + std::to_string(l.tag);
-      if (l.type) s += " type " + std::to_string(l.type);
-      if (l.bytes) s += " " + std::to_string(l.bytes) + " bytes";
-    }
-    out.push_back(std::move(s));
-  }
+  for (std::size_t i = from; i < ring_.size(); i++) out.push_back(format(ring_[i], names));
   return out;
 }
 

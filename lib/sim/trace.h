@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,8 @@ class Trace {
   // Words that are not part of the hash: what the simulator itself has to say.
   void remark(Time at, std::string text) { keep({at, kNobody, env::EventKind::stop, 0, 0, 0, 0, std::move(text)}); }
   void mix(std::uint64_t v) noexcept { hash_ = (hash_ ^ v) * 0x9e3779b97f4a7c15u, hash_ ^= hash_ >> 29; }
+  // Every line as it comes, formatted: for comparing two runs. Slow.
+  std::function<void(const std::string&)> sink;
   void keep_events(bool on) { keep_events_ = on; }  // events in the ring beside the lines
 
   std::uint64_t hash() const noexcept { return hash_; }
@@ -58,6 +61,7 @@ class Trace {
     std::size_t bytes;
     std::string text;    // empty: an event
   };
+  static std::string format(const Line& l, const std::vector<std::string>& names);
   static std::uint16_t first_type(const env::Event& e) {
     return e.kind == env::EventKind::frame && e.data.size() >= 8 ? load<std::uint16_t>(e.data.data() + 4)
                                                                  : std::uint16_t{0};
@@ -65,6 +69,7 @@ class Trace {
   void keep(Line l) {
     if (ring_.size() == kLinesKept) ring_.pop_front();
     ring_.push_back(std::move(l));
+    if (sink) sink(format(ring_.back(), {}) + " hash " + std::to_string(hash_));
   }
 
   std::uint64_t hash_ = 0x243f6a8885a308d3u;

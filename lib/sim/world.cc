@@ -112,11 +112,24 @@ void World::stop(ProcessId id) {
 void World::stored(ProcessId id, std::uint32_t life, std::uint64_t tag, int status) {
   Process& p = *processes_[id];
   if (p.life != life || !p.machine) return;
-  auto span = static_cast<std::uint64_t>(p.spec.store_most - p.spec.store_least);
-  Time at = now_ + p.spec.store_least + static_cast<Time>(prng_.below(span + 1));
+  Time at = now_ + draw_store_delay(id);
   if (at < p.store_last) at = p.store_last;
   p.store_last = at;
   push(at, Kind::stored, id, life, tag, status);
+}
+
+Time World::draw_store_delay(ProcessId id) {
+  const ProcessSpec& s = processes_[id]->spec;
+  return s.store_least + static_cast<Time>(prng_.below(static_cast<std::uint64_t>(s.store_most - s.store_least) + 1));
+}
+
+void World::stored_now(ProcessId id, std::uint32_t life, std::uint64_t tag, int status) {
+  if (!processes_[id]->machine || processes_[id]->life != life) return;
+  env::Event e;
+  e.kind = env::EventKind::stored;
+  e.tag = tag;
+  e.status = status;
+  deliver_plain(id, e);
 }
 
 void World::after(Time delay, std::function<void()> f) {
@@ -146,15 +159,7 @@ bool World::run_one() {
     case Kind::timer: timer_due(q.a, q.c); break;
     case Kind::pipe: network_.pipe_due(q.a, q.b, static_cast<unsigned>(q.c)); break;
     case Kind::dial: network_.dial_due(q.a); break;
-    case Kind::stored: {
-      if (!processes_[q.a]->machine || processes_[q.a]->life != q.b) break;
-      env::Event e;
-      e.kind = env::EventKind::stored;
-      e.tag = q.c;
-      e.status = q.d;
-      deliver_plain(q.a, e);
-      break;
-    }
+    case Kind::stored: stored_now(q.a, q.b, q.c, q.d); break;
     case Kind::call: {
       std::function<void()> f = std::move(calls_[q.a]);
       calls_[q.a] = nullptr;
@@ -217,6 +222,7 @@ void World::step_process(ProcessId id, const env::Event& e) {
     end_process(id, false, true, status);
   } else if (!p.kill_wanted) {
     plan_timer(id);
+    if (p.spec.stepped) p.spec.stepped();
     if (after_step) after_step(id);
   }
   if (p.kill_wanted) {

@@ -46,6 +46,8 @@ struct ProcessSpec {
   std::function<void(bool power_lost)> lost{};
   // The machine asked to exit; it is gone already.
   std::function<void(int status)> exited{};
+  // After each step and its effects: looks at the machine, hands orders to stores.
+  std::function<void()> stepped{};
   Time clock_offset = 0;
   std::int64_t clock_drift_ppm = 0;
   Time store_least = 50 * kMicrosecond;  // how long an order to a store takes
@@ -86,6 +88,9 @@ class World {
   void poke(ProcessId p, const env::Event& e) { step_process(p, e); }
   // A store of `p` finished an order of this life after its own delay; completions keep the order of the calls.
   void stored(ProcessId p, std::uint32_t life, std::uint64_t tag, int status);
+  // The same at once: the caller has done the waiting. Time for that: draw_store_delay().
+  void stored_now(ProcessId p, std::uint32_t life, std::uint64_t tag, int status);
+  Time draw_store_delay(ProcessId p);
 
   // --- time
   void after(Time delay, std::function<void()> f);
