@@ -79,6 +79,8 @@ bool Worker::lock_row(FragmentRef ref, Bytes key, std::uint64_t hash) {
   part.input.put(wire::Operation{wire::Op::read_shared, 0, static_cast<std::uint16_t>(key.size()), 0, ref.table, hash});
   part.input.raw(key);
   part.operations_left = 1;
+  part.changes.raw(key);  // to tell which row it was
+  part.txn.number = hash;
   run_part(p);
   return true;
 }
@@ -90,7 +92,7 @@ void Worker::tell_row_locked(std::uint32_t p, bool ok) {
   auto res = in.get<wire::OpResult>();
   Bytes image = ok && res.error == Error::ok ? in.raw(res.bytes) : Bytes{};
   std::string copy(image);
-  if (row_locked) row_locked(part.replica->ref, p, ok, copy);
+  if (row_locked) row_locked(part.replica->ref, p, ok, copy, std::string(part.changes.view()), part.txn.number);
 }
 
 void Worker::release_rows(std::uint32_t part) {
@@ -141,6 +143,19 @@ std::uint64_t Worker::drop_rows(FragmentRef from, std::uint64_t cursor, std::uin
   return next;
 }
 
+bool Worker::quiet_in(FragmentRef ref, std::uint16_t from, std::uint16_t to) {
+  Replica* r = replica(ref);
+  if (r == nullptr) return false;
+  for (std::uint32_t p = 1; p <= parts_.made(); p++) {
+    if (!parts_.used(p) || parts_[p].replica != r) continue;
+    for (const Touched& t : parts_[p].touched) {
+      const std::uint16_t b = meta::bucket_of(t.hash);
+      if (t.lock != 0 && b >= from && b < to) return false;
+    }
+  }
+  return true;
+}
+
 bool Worker::freeze(FragmentRef ref, std::uint16_t from, std::uint16_t to) {
   Replica* r = replica(ref);
   if (r == nullptr) return false;
@@ -156,14 +171,7 @@ bool Worker::freeze(FragmentRef ref, std::uint16_t from, std::uint16_t to) {
       }
     }
   }
-  for (std::uint32_t p = 1; p <= parts_.made(); p++) {
-    if (!parts_.used(p) || parts_[p].replica != r) continue;
-    for (const Touched& t : parts_[p].touched) {
-      const std::uint16_t b = meta::bucket_of(t.hash);
-      if (t.lock != 0 && b >= from && b < to) return false;
-    }
-  }
-  return true;
+  return quiet_in(ref, from, to);
 }
 
 }  // namespace ndb::txn

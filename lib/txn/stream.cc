@@ -103,12 +103,22 @@ void Worker::commit_to(Replica& r, Sequence upto) {
   }
 }
 
-void Worker::apply_changes(Replica& r, Bytes changes, Sequence seq) {
+// A moved row that meets the lock of a transaction here: that one wrote it on both sides and has been decided (the row
+// could not have been share-locked where it came from otherwise); its image is this one, or a newer one.
+bool Worker::held_by_writer(Replica& r, Bytes key, std::uint64_t hash) {
+  store::RowRef ref = r.rows.find(key, hash);
+  if (ref == 0) return false;
+  const store::Row* row = r.rows.row(ref);
+  return row->lock != 0 && locks_[row->lock].owner != 0;
+}
+
+void Worker::apply_changes(Replica& r, Bytes changes, Sequence seq, bool arrived) {
   ChangeView c;
   store::KeyBuffer buffer;
   while (next_change(changes, &c)) {
     if (c.head.kind == ChangeKind::put) {
       Bytes key = r.table.shape.key_of(c.image, buffer);
+      if (arrived && held_by_writer(r, key, c.head.hash)) continue;
       if (r.rows.put(key, c.head.hash, c.image, seq) != Error::ok) broken_ = true;
     } else if (c.head.kind == ChangeKind::remove) {
       r.rows.remove(c.key, c.head.hash);
@@ -186,7 +196,7 @@ void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes bo
       return;
     case RecordKind::rows:
     case RecordKind::drop:
-      apply_changes(r, body, seq);
+      apply_changes(r, body, seq, true);
       if (pending != nullptr && pending->tag != 0 && row_moved) row_moved(r.ref, pending->tag, true);
       return;
   }

@@ -30,9 +30,10 @@ void Worker::set_memory(std::uint64_t bytes) {
   memory_.set_budget(bytes);
 }
 
-void Worker::begin(Time now, env::Outbox& out) {
+void Worker::begin(Time now, env::Outbox& out, Writer& self) {
   now_ = now;
   out_ = &out;
+  self_ = &self;
 }
 
 void Worker::end() {

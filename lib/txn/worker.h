@@ -63,7 +63,7 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   // --- every call happens between begin() and end(): one step of the node
-  void begin(Time now, env::Outbox& out);
+  void begin(Time now, env::Outbox& out, Writer& self);  // self: messages to this node's own workers
   void end();  // writes stream records and acknowledgements into the frames
   // Hints for the messages of one frame, in three passes: prefetch, prefetch_row, on_message.
   void prefetch(const wire::Message& m) const;
@@ -111,7 +111,7 @@ class Worker {
   void release_rows(std::uint32_t part);
   bool lock_row(FragmentRef ref, Bytes key, std::uint64_t hash);
   // The row is share-locked by `part` (release_rows), or gone (empty image); !ok: time-out or lost, try again.
-  std::function<void(FragmentRef, std::uint32_t part, bool ok, Bytes image)> row_locked;
+  std::function<void(FragmentRef, std::uint32_t part, bool ok, Bytes image, Bytes key, std::uint64_t hash)> row_locked;
   // At the new primary: appends them to the stream; row_moved(tag, ok) is called when they are committed.
   bool put_rows(FragmentRef to, Bytes changes, std::uint64_t tag);
   // Appends removals of the rows of the next stretch that live elsewhere now. Returns the next cursor.
@@ -120,6 +120,7 @@ class Worker {
   bool leads(FragmentRef ref) const;
   // Writes to buckets [from, to) wait until the next call (from = to: none). True when none is under way in them.
   bool freeze(FragmentRef ref, std::uint16_t from, std::uint16_t to);
+  bool quiet_in(FragmentRef ref, std::uint16_t from, std::uint16_t to);  // no row of these buckets is locked
   bool caught_up(FragmentRef ref) const;  // nothing in the stream is uncommitted
 
  private:
@@ -129,7 +130,7 @@ class Worker {
   TableState* table_state(TableId id) const {
     return id < tables_.size() ? tables_[id].get() : nullptr;
   }
-  Writer& link_writer(env::LinkId link) { return out_->link(link); }
+  Writer& link_writer(env::LinkId link) { return link == env::kSelf ? *self_ : out_->link(link); }
   env::LinkId link_to(NodeId n) const { return n == options_.node ? env::kSelf : links_[n]; }
   bool can_reach(NodeId n) const { return n == options_.node || links_[n] != 0; }
   template <class Body>
@@ -216,7 +217,8 @@ class Worker {
   void advance(Replica& r);
   void commit_to(Replica& r, Sequence upto);
   void complete(Replica& r, Sequence seq, const RecordHead& head, Bytes body, const Pending* pending);
-  void apply_changes(Replica& r, Bytes changes, Sequence seq);
+  void apply_changes(Replica& r, Bytes changes, Sequence seq, bool arrived = false);
+  bool held_by_writer(Replica& r, Bytes key, std::uint64_t hash);
   void on_stream(const wire::Message& m, NodeId from);
   void on_stream_ack(const StreamAck& a, NodeId from, bool resume);
   void flush_streams();
@@ -263,6 +265,7 @@ class Worker {
 
   Time now_ = 0;
   env::Outbox* out_ = nullptr;
+  Writer* self_ = nullptr;
   Time serve_until_ = 0;
   bool stopping_ = false;
   bool broken_ = false;

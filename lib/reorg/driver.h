@@ -1,0 +1,52 @@
+// The head of a reorganisation: runs beside the leader of the metadata log and takes the running job from phase to
+// phase. It keeps nothing that a new leader would need: the phase is in the catalog, and what was done in a phase is
+// reported by the nodes again and again.
+//
+//   phase       entered when                                            left when
+//   prepare     the job was accepted                                    barrier
+//   doubling    every node writes twice from the next transaction on    barrier: no older transaction is open
+//   copying                                                             every fragment's primary reports: copied
+//   deciding                                                            ... reports: counts and checksums agree
+//   ======== commit point: the log entry that enters `switched` ========
+//   switched    reads go to the new places                              barrier: no older transaction is open
+//   cleaning                                                            every primary reports: cleaned
+//   (finished)
+//
+// A failed report (memory full, copies differ) rolls the job back; above the line a change of leader does, too, unless the job
+// was started with resume_on_failure (the log entry LeaderStarts sees to that).
+#pragma once
+#include <map>
+
+#include "env/machine.h"
+#include "meta/leader.h"
+#include "meta/member.h"
+#include "reorg/messages.h"
+
+namespace ndb::reorg {
+
+class Driver {
+ public:
+  // body of a job_report
+  void on_report(Bytes body);
+  void on_report(const JobReport& r);
+  void step(Time now, meta::Member& member, const meta::Leader& leader, env::Outbox& out);
+
+  // Progress for people: rows moved in this phase, percent of the phase over all fragments.
+  struct Progress {
+    std::uint64_t job = 0;
+    meta::Phase phase = meta::Phase::none;
+    std::uint64_t rows_copied = 0;
+    std::uint32_t percent = 0;
+  };
+  Progress progress(const meta::Catalog& c) const;
+
+ private:
+  bool reported_done(const meta::Catalog& c, const meta::Table& t, Error* error, std::uint64_t* rows) const;
+
+  std::map<NodeId, JobReport> reports_;
+  meta::RequestId asked_;
+  std::uint64_t job_ = 0;
+  std::uint64_t rows_copied_ = 0;
+};
+
+}  // namespace ndb::reorg
