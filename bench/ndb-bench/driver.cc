@@ -123,7 +123,7 @@ void Driver::fill(Time now) {
   while (next_ < end_ && flying_ < work_.inflight) submit(now);
 }
 
-void Driver::check_rows(const client::Result& r, std::uint64_t transaction) {
+void Driver::check_rows(const client::StepResult& r, std::uint64_t transaction) {
   client::ResultReader rows(r);
   Error e;
   Bytes image;
@@ -136,7 +136,7 @@ void Driver::check_rows(const client::Result& r, std::uint64_t transaction) {
 }
 
 void Driver::drain(Time now) {
-  while (const client::Result* r = client_.take()) {
+  while (const client::StepResult* r = client_.take()) {
     const Flight f = flights_[r->handle];
     report_.latency.add(now - f.start);
     report_.transactions++;

@@ -61,7 +61,7 @@ class Driver : public ndb::env::Machine {
   void drain(ndb::Time now);
   void submit(ndb::Time start);
   void add_operation(ndb::client::Handle h, Kind kind, std::uint64_t row);
-  void check_rows(const ndb::client::Result& r, std::uint64_t transaction);
+  void check_rows(const ndb::client::StepResult& r, std::uint64_t transaction);
   void make_image(std::uint64_t row, std::int32_t generation, char* image) const;
   std::uint64_t row_of(std::uint64_t n) const { return n * stride_ % work_.rows; }
   ndb::FragmentId fragment_of(std::uint64_t row) const;

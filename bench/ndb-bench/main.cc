@@ -69,7 +69,9 @@ class Bench {
 
   Run run() {
     Run all;
-    if (Failure f = drop_table(*management_, o_.table)) fail("cannot drop table '" + o_.table + "': " + f.sentence());
+    if (Failure f = drop_table(*management_, o_.table)) {
+      fail("cannot drop table '" + o_.table + "': " + f.sentence(), error_info(f.error).exit_status);
+    }
     if (Failure f = create_table(*management_, o_.table)) fail("cannot create table '" + o_.table + "': " + f.sentence());
     for (std::uint32_t i = 0; i < o_.threads; i++) {
       auto options = cli::client_options(servers_);

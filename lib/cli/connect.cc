@@ -291,4 +291,46 @@ client::ClientOptions client_options(const ConnectString& c) {
   return o;
 }
 
+namespace {
+
+class LoopHost : public client::Host {
+ public:
+  explicit LoopHost(env::Machine& machine) : loop_(machine, quiet()) {}
+  Time now() override { return os::Loop::now(); }
+  void pump(Time most) override { loop_.run_once(most); }
+  void kick() override { loop_.step(env::Event{}); }
+  void post(std::function<void()> f) override {
+    loop_.post([this, f = std::move(f)] {
+      f();
+      loop_.step(env::Event{});
+    });
+  }
+
+ private:
+  static os::LoopOptions quiet() {
+    os::LoopOptions o;
+    o.log_from = env::Severity::critical;  // a tool says itself what went wrong
+    return o;
+  }
+  os::Loop loop_;
+};
+
+}  // namespace
+
+client::MakeHost loop_host() {
+  return [](env::Machine& m) { return std::make_unique<LoopHost>(m); };
+}
+
+Result<std::shared_ptr<client::Cluster>> connect_cluster(const ConnectString& servers, Time timeout) {
+  auto c = client::Cluster::connect(client_options(servers), loop_host(), timeout);
+  if (!c) return Failure{c.error(), "cannot connect to the cluster at '" + servers.text + "': " + c.failure().sentence()};
+  return c;
+}
+
+Result<std::shared_ptr<client::Cluster>> connect_cluster(const std::string& connectstring, Time timeout) {
+  auto servers = find_connectstring(connectstring);
+  if (!servers) return servers.failure();
+  return connect_cluster(*servers, timeout);
+}
+
 }  // namespace ndb::cli

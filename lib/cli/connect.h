@@ -14,6 +14,7 @@
 
 #include "base/errors.h"
 #include "base/ids.h"
+#include "client/cluster.h"
 #include "client/machine.h"
 
 namespace ndb::cli {
@@ -58,5 +59,13 @@ class Management {
 
 // Fresh random session and seed, the servers of `c`.
 client::ClientOptions client_options(const ConnectString& c);
+
+// Sockets and the clock for the blocking API. The loop runs in the threads that wait (client/cluster.h).
+client::MakeHost loop_host();
+
+// Everything together: finds the servers by the rules above and waits for the catalog.
+Result<std::shared_ptr<client::Cluster>> connect_cluster(const std::string& connectstring = {},
+                                                         Time timeout = 10 * kSecond);
+Result<std::shared_ptr<client::Cluster>> connect_cluster(const ConnectString& servers, Time timeout = 10 * kSecond);
 
 }  // namespace ndb::cli

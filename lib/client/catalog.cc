@@ -81,6 +81,7 @@ void ClientMachine::on_catalog(Time now, Bytes body, env::Outbox& out) {
   r.u64();
   if (r.bad() || request != catalog_request_ || catalog_request_ == 0) return;
   catalog_request_ = 0;
+  counts_.catalog_answers++;
   if (r.left() == 0) {
     // Not newer. Who is late stays late: looked at again by the next tick that sees it.
     refresh_wanted_ = catalog_ && wanted_view_ > catalog_->view;
@@ -139,6 +140,7 @@ void ClientMachine::on_management_text(Time now, Bytes text, env::Outbox& out) {
                                                : "the management server answered: " + std::string(result));
     return;
   }
+  counts_.catalog_answers++;
   if (length.empty()) {  // it has nothing newer
     refresh_wanted_ = catalog_ == nullptr;
     finish_management(now, out, catalog_ ? "" : "the cluster has no configuration yet");

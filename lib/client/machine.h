@@ -1,7 +1,7 @@
 // The deterministic core of a client: transactions and scans in, frames to data nodes out. It is a machine like a node
 // is: events in, effects out, no clock, no thread; the same code runs on sockets (os::Loop) and in the simulator.
 //
-// A transaction lives in a slot: take one with open(), add operations, send() a step, and find its Result in
+// A transaction lives in a slot: take one with open(), add operations, send() a step, and find its StepResult in
 // take(). Slots and the bytes in them are pooled: in steady state an operation allocates nothing. Requests that one step
 // makes for one node leave in one frame; a reply finds its slot by the request number, without a search.
 //
@@ -9,9 +9,9 @@
 //   m.add(h, wire::Op::insert, table, hash, key, image);      // any number of operations, of any fragments
 //   m.send(h, wire::kCommit);                                 // begin and commit in one message: a one-shot
 //   ... m.flush(now, out), or the next step, sends ...
-//   while (const Result* r = m.take()) { ...; m.release(r->handle); }
+//   while (const StepResult* r = m.take()) { ...; m.release(r->handle); }
 //
-// Without kCommit the transaction stays open (Result::state): add() and send() the next step, the last with kCommit
+// Without kCommit the transaction stays open (StepResult::state): add() and send() the next step, the last with kCommit
 // or kAbort.
 //
 // Promises
@@ -19,7 +19,7 @@
 //  * One-shot transactions, and the first step of others, are repeated by the machine itself when the error is temporary,
 //    with a randomised growing pause, until `deadline` is over. When the connection dies before the answer, the outcome is asked for
 //    before anything is repeated, and a repeat carries the same TxnId; so no write happens twice. A one-shot whose
-//    commit is learnt in this way has Result::answered = false: the results of its operations are not known.
+//    commit is learnt in this way has StepResult::answered = false: the results of its operations are not known.
 //  * Later steps of an open transaction are never repeated: the error is given to the owner, temporary
 //    (is_temporary(error)) when running the whole transaction again may help. Only its commit is followed up by the outcome.
 //  * outcome_unknown is said only when no node could tell until the deadline.
@@ -68,7 +68,7 @@ struct ClientOptions {
 using Handle = std::uint32_t;  // a slot
 inline constexpr Handle kNoHandle = UINT32_MAX;
 
-struct Result {
+struct StepResult {
   Handle handle = kNoHandle;
   Error error = Error::ok;       // why it was aborted, or of the first operation that failed
   wire::TxnState state = wire::TxnState::open;
@@ -79,10 +79,10 @@ struct Result {
   TxnId id;                      // when something was sent
 };
 
-// Walks Result::bytes.
+// Walks StepResult::bytes.
 class ResultReader {
  public:
-  explicit ResultReader(const Result& r) : rest_(r.bytes), left_(r.results) {}
+  explicit ResultReader(const StepResult& r) : rest_(r.bytes), left_(r.results) {}
   // The next operation's result; `image` is the row that a read found. False at the end.
   bool next(Error* error, Bytes* image) {
     if (left_ == 0 || rest_.size() < sizeof(wire::OpResult)) return false;
@@ -115,7 +115,7 @@ struct ScanOptions {
 
 // Counted since the start.
 struct ClientCounts {
-  std::uint64_t sent = 0, answered = 0, retries = 0, outcomes_asked = 0, catalogs = 0, links_lost = 0;
+  std::uint64_t sent = 0, answered = 0, retries = 0, outcomes_asked = 0, catalogs = 0, catalog_answers = 0, links_lost = 0;
 };
 
 class ClientMachine : public env::Machine {
@@ -129,7 +129,9 @@ class ClientMachine : public env::Machine {
   // Sends what was given to send() since the last step. For owners that wrap the machine: after their calls, in a step.
   void flush(Time now, env::Outbox& out);
   // Something waits for flush(): the owner should step.
-  bool wants_flush() const { return !ready_.empty() || !scans_ready_.empty() || refresh_now_; }
+  bool wants_flush() const {
+    return !ready_.empty() || !scans_ready_.empty() || !scans_to_close_.empty() || refresh_now_;
+  }
 
   // --- the catalog
   std::shared_ptr<const meta::Catalog> catalog() const { return catalog_; }  // null until one is known
@@ -145,7 +147,7 @@ class ClientMachine : public env::Machine {
   // flags: kCommit, kAbort, kKeepGoing, kDurable. A step without operations only commits or aborts.
   void send(Handle h, std::uint8_t flags);
   // The next transaction that has something to say, each step once; nullptr = none now.
-  const Result* take();
+  const StepResult* take();
   // Gives the slot back. An open transaction is aborted; one that is on its way goes on, unheard.
   void release(Handle h);
   std::uint32_t in_use() const { return in_use_; }
@@ -198,7 +200,7 @@ class ClientMachine : public env::Machine {
     Time deadline = 0, sent_at = 0, next_try = 0;
     Writer request;           // Execute and its operations, kept for repeats
     Writer reply;
-    Result result;
+    StepResult result;
   };
   struct Peer {
     enum class State : std::uint8_t { idle, connecting, greeting, up } state = State::idle;

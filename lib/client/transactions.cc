@@ -313,7 +313,7 @@ void ClientMachine::finish(Slot& s, Handle h, Error e, wire::TxnState state, boo
   done_.push_back(h);
 }
 
-const Result* ClientMachine::take() {
+const StepResult* ClientMachine::take() {
   while (done_head_ < done_.size()) {
     const Handle h = done_[done_head_++];
     Slot& s = *slots_[h];

@@ -262,7 +262,7 @@ TEST_CASE("a one-shot goes to the primary of its key and comes back with its res
   CHECK(w.machine.take() == nullptr);
 
   w.reply(second, Error::ok, wire::TxnState::committed);
-  const client::Result* r = w.machine.take();
+  const client::StepResult* r = w.machine.take();
   REQUIRE(r != nullptr);
   CHECK(r->handle == b);
   CHECK(r->tag == 1);
