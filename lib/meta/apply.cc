@@ -11,8 +11,10 @@ std::string stale(const Catalog& c, Version expected) {
                  "; is this the right cluster?");
   }
   if (expected < c.changed_version) {
-    return words("version ", expected, " was expected, but tables, node groups, jobs or the configuration changed at "
-                 "version ", c.changed_version, "; look again and repeat");
+    return words("version ", expected,
+                 " was expected, but tables, node groups, jobs or the configuration changed at "
+                 "version ",
+                 c.changed_version, "; look again and repeat");
   }
   return {};
 }
@@ -38,7 +40,8 @@ Outcome apply(Catalog* c, Version index, const Command& command) {
   } else {
     outcome = std::visit([&](const auto& x) { return rules::run(change, x); }, command.body);
   }
-  if (outcome.text.size() > limits::kOutcomeTextBytesMax) outcome.text.resize(limits::kOutcomeTextBytesMax);
+  if (outcome.text.size() > limits::kOutcomeTextBytesMax)
+    outcome.text.resize(limits::kOutcomeTextBytesMax);
   c->version = index;
   remember(c, command.request, outcome);
   return outcome;
@@ -79,13 +82,16 @@ Outcome run(Change& change, const SetSingleUser& x) {
   if (x.api_node == c.single_user) return nothing_to_do("nothing to do");
   if (x.api_node != 0) {
     const Node* n = c.node(x.api_node);
-    if (n == nullptr) return refuse(Error::no_such_node, words("no node ", x.api_node, " in the configuration"));
+    if (n == nullptr)
+      return refuse(Error::no_such_node, words("no node ", x.api_node, " in the configuration"));
     if (n->type != NodeType::api || n->disabled) {
-      return refuse(Error::wrong_node_id, words("node ", x.api_node, n->disabled ? " is disabled" : " is no API node",
-                                                "; single user mode takes an API node that can connect"));
+      return refuse(Error::wrong_node_id,
+                    words("node ", x.api_node, n->disabled ? " is disabled" : " is no API node",
+                          "; single user mode takes an API node that can connect"));
     }
     if (c.single_user != 0) {
-      return refuse(Error::bad_node_state, words("node ", c.single_user, " is the single user already; leave single "
+      return refuse(Error::bad_node_state, words("node ", c.single_user,
+                                                 " is the single user already; leave single "
                                                  "user mode first"));
     }
   }
@@ -96,19 +102,24 @@ Outcome run(Change& change, const SetSingleUser& x) {
 Outcome run(Change& change, const SetNodeEnabled& x) {
   Catalog& c = change.c;
   auto i = c.nodes.find(x.node);
-  if (i == c.nodes.end()) return refuse(Error::no_such_node, words("no node ", x.node, " in the configuration"));
+  if (i == c.nodes.end())
+    return refuse(Error::no_such_node, words("no node ", x.node, " in the configuration"));
   Node& n = i->second;
   if (n.type == NodeType::mgm) {
-    return refuse(Error::wrong_node_id, words("node ", x.node, " is a management node; it cannot be disabled"));
+    return refuse(Error::wrong_node_id,
+                  words("node ", x.node, " is a management node; it cannot be disabled"));
   }
   if (n.disabled == !x.enabled) {
-    return nothing_to_do(words("node ", x.node, x.enabled ? " is enabled already" : " is disabled already"));
+    return nothing_to_do(
+        words("node ", x.node, x.enabled ? " is enabled already" : " is disabled already"));
   }
   if (!x.enabled && n.state != NodeState::down) {
-    return refuse(Error::bad_node_state, words("node ", x.node, " is ", name_of(n.state), "; stop it first"));
+    return refuse(Error::bad_node_state,
+                  words("node ", x.node, " is ", name_of(n.state), "; stop it first"));
   }
   if (!x.enabled && c.single_user == x.node) {
-    return refuse(Error::bad_node_state, words("node ", x.node, " is the single user; leave single user mode first"));
+    return refuse(Error::bad_node_state,
+                  words("node ", x.node, " is the single user; leave single user mode first"));
   }
   n.disabled = !x.enabled;
   return done();

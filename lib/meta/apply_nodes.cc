@@ -20,18 +20,21 @@ namespace {
 Failure usable(const Catalog& c, NodeId id) {
   const Node* n = c.node(id);
   if (n == nullptr) {
-    return {Error::no_such_node, words("no node ", id, " in the configuration (generation ", c.generation, ")")};
+    return {Error::no_such_node,
+            words("no node ", id, " in the configuration (generation ", c.generation, ")")};
   }
   if (n->type != NodeType::data) {
-    return {Error::wrong_node_id, words("node ", id, " is configured as ", name_of(n->type), " node, not as data node")};
+    return {Error::wrong_node_id,
+            words("node ", id, " is configured as ", name_of(n->type), " node, not as data node")};
   }
-  if (n->disabled) return {Error::bad_node_state, words("node ", id, " is disabled; enable it first")};
+  if (n->disabled)
+    return {Error::bad_node_state, words("node ", id, " is disabled; enable it first")};
   return {};
 }
 
 Failure wrong_incarnation(const Node& n, std::uint32_t incarnation) {
-  return {Error::version_moved, words("node ", n.id, " has incarnation ", n.incarnation, ", not ", incarnation,
-                                      ": it was started again since")};
+  return {Error::version_moved, words("node ", n.id, " has incarnation ", n.incarnation, ", not ",
+                                      incarnation, ": it was started again since")};
 }
 
 }  // namespace
@@ -40,14 +43,16 @@ Outcome run(Change& change, const NodeJoins& x) {
   Catalog& c = change.c;
   if (auto f = usable(c, x.node)) return refuse(std::move(f));
   if (x.workers < 1 || x.workers > limits::kWorkersMax) {
-    return refuse(Error::bad_definition, words("node ", x.node, " has ", x.workers, " workers; a node takes 1 to ",
-                                               limits::kWorkersMax));
+    return refuse(Error::bad_definition,
+                  words("node ", x.node, " has ", x.workers, " workers; a node takes 1 to ",
+                        limits::kWorkersMax));
   }
   Node& n = c.nodes[x.node];
-  // Its process is a new one, so what the old one held in memory is gone. While a peer in sync has the rows, the old
-  // incarnation is declared dead here and now. Without a peer the rows would have no home in the log's eyes.
-  if (n.state == NodeState::in_sync && n.group != kNoGroup && in_sync_members(c, n.group, n.id) == 0 &&
-      holds_fragments(c, n.group)) {
+  // Its process is a new one, so what the old one held in memory is gone. While a peer in sync has
+  // the rows, the old incarnation is declared dead here and now. Without a peer the rows would have
+  // no home in the log's eyes.
+  if (n.state == NodeState::in_sync && n.group != kNoGroup &&
+      in_sync_members(c, n.group, n.id) == 0 && holds_fragments(c, n.group)) {
     return refuse(Error::would_lose_group,
                   words("node ", x.node, " was the last member of node group ", n.group, " in sync",
                         x.initial ? " and comes without its rows: letting it in would lose them"
@@ -71,24 +76,29 @@ Outcome run(Change& change, const NodeInSync& x) {
   if (auto f = usable(c, x.node)) return refuse(std::move(f));
   Node& n = c.nodes[x.node];
   if (n.incarnation != x.incarnation) return refuse(wrong_incarnation(n, x.incarnation));
-  if (n.state == NodeState::in_sync) return nothing_to_do(words("node ", x.node, " is in sync already"));
+  if (n.state == NodeState::in_sync)
+    return nothing_to_do(words("node ", x.node, " is in sync already"));
   if (n.state != NodeState::joining) {
     return refuse(Error::bad_node_state, words("node ", x.node, " is down; it must join first"));
   }
   if (!c.started) {
-    return refuse(Error::not_ready, "the cluster has not been started; its first start brings the nodes in sync");
+    return refuse(Error::not_ready,
+                  "the cluster has not been started; its first start brings the nodes in sync");
   }
   const Group* g = c.group(n.group);
   const View view = g == nullptr ? 0 : g->view;
   if (x.group_view != view) {
-    return refuse(Error::version_moved,
-                  g == nullptr ? words("node ", x.node, " belongs to no node group any more; ask again")
-                               : words("node group ", g->id, " changed at version ", view, ", node ", x.node,
-                                       " was confirmed for version ", x.group_view, "; ask the primaries again"));
+    return refuse(
+        Error::version_moved,
+        g == nullptr
+            ? words("node ", x.node, " belongs to no node group any more; ask again")
+            : words("node group ", g->id, " changed at version ", view, ", node ", x.node,
+                    " was confirmed for version ", x.group_view, "; ask the primaries again"));
   }
   if (g != nullptr && in_sync_members(c, g->id) == 0 && holds_fragments(c, g->id)) {
-    return refuse(Error::would_lose_group, words("node group ", g->id, " has no member in sync that node ", x.node,
-                                                 " could have got its rows from"));
+    return refuse(Error::would_lose_group,
+                  words("node group ", g->id, " has no member in sync that node ", x.node,
+                        " could have got its rows from"));
   }
   n.state = NodeState::in_sync;
   change.view();
@@ -99,16 +109,20 @@ Outcome run(Change& change, const NodeInSync& x) {
 Outcome run(Change& change, const NodeDown& x) {
   Catalog& c = change.c;
   auto i = c.nodes.find(x.node);
-  if (i == c.nodes.end()) return refuse(Error::no_such_node, words("no node ", x.node, " in the configuration"));
+  if (i == c.nodes.end())
+    return refuse(Error::no_such_node, words("no node ", x.node, " in the configuration"));
   Node& n = i->second;
-  if (n.type != NodeType::data) return refuse(Error::wrong_node_id, words("node ", x.node, " is no data node"));
+  if (n.type != NodeType::data)
+    return refuse(Error::wrong_node_id, words("node ", x.node, " is no data node"));
   if (n.incarnation != x.incarnation) return refuse(wrong_incarnation(n, x.incarnation));
   if (n.state == NodeState::down) return nothing_to_do(words("node ", x.node, " is down already"));
-  const bool last = n.state == NodeState::in_sync && n.group != kNoGroup && in_sync_members(c, n.group, n.id) == 0;
+  const bool last = n.state == NodeState::in_sync && n.group != kNoGroup &&
+                    in_sync_members(c, n.group, n.id) == 0;
   if (last && !x.forced) {
-    return refuse(Error::would_lose_group, words("node ", x.node, " is the last member of node group ", n.group,
-                                                 " in sync; start another member and wait until it is in sync, or "
-                                                 "force it and lose the group"));
+    return refuse(Error::would_lose_group,
+                  words("node ", x.node, " is the last member of node group ", n.group,
+                        " in sync; start another member and wait until it is in sync, or "
+                        "force it and lose the group"));
   }
   n.state = NodeState::down;
   change.view();
@@ -131,14 +145,16 @@ Failure check_starters(const Catalog& c, const std::vector<NodeId>& nodes) {
       return {Error::node_repeated, words("node ", nodes[i], " is listed twice")};
     }
     if (c.node(nodes[i])->state != NodeState::joining) {
-      return {Error::bad_node_state, words("node ", nodes[i], " is ", name_of(c.node(nodes[i])->state),
-                                           "; a first start takes nodes that have just joined")};
+      return {Error::bad_node_state,
+              words("node ", nodes[i], " is ", name_of(c.node(nodes[i])->state),
+                    "; a first start takes nodes that have just joined")};
     }
   }
   return {};
 }
 
-// Explicit wishes first; then the others, in the order of their ids, fill the lowest groups that have room.
+// Explicit wishes first; then the others, in the order of their ids, fill the lowest groups that
+// have room.
 Failure assign(const Catalog& c, std::vector<NodeId> nodes, Members* groups) {
   std::sort(nodes.begin(), nodes.end());
   for (const NodeId id : nodes) {
@@ -147,8 +163,9 @@ Failure assign(const Catalog& c, std::vector<NodeId> nodes, Members* groups) {
   }
   for (const auto& [g, members] : *groups) {
     if (members.size() > c.replicas) {
-      return {Error::wrong_number_of_nodes, words("node group ", g, " takes ", c.replicas, " nodes (NoOfReplicas), but ",
-                                                  members.size(), " wish to be in it: ", listed(members))};
+      return {Error::wrong_number_of_nodes,
+              words("node group ", g, " takes ", c.replicas, " nodes (NoOfReplicas), but ",
+                    members.size(), " wish to be in it: ", listed(members))};
     }
   }
   for (const NodeId id : nodes) {
@@ -172,7 +189,8 @@ Failure assign(const Catalog& c, std::vector<NodeId> nodes, Members* groups) {
 Outcome run(Change& change, const StartCluster& x) {
   Catalog& c = change.c;
   if (c.generation == 0) return refuse(Error::not_ready, "there is no configuration yet");
-  if (c.started) return refuse(Error::bad_node_state, "the cluster has had its first start already");
+  if (c.started)
+    return refuse(Error::bad_node_state, "the cluster has had its first start already");
   if (auto f = check_starters(c, x.nodes)) return refuse(std::move(f));
   Members groups;
   if (auto f = assign(c, x.nodes, &groups)) return refuse(std::move(f));
@@ -180,13 +198,14 @@ Outcome run(Change& change, const StartCluster& x) {
     return refuse(Error::wrong_number_of_nodes, "no data node is there to form a node group");
   }
   if (groups.size() > limits::kGroupsMax) {
-    return refuse(Error::bad_group_id, words("a cluster takes at most ", limits::kGroupsMax, " node groups"));
+    return refuse(Error::bad_group_id,
+                  words("a cluster takes at most ", limits::kGroupsMax, " node groups"));
   }
   for (auto& [g, members] : groups) {
     if (members.size() != c.replicas) {
-      return refuse(Error::wrong_number_of_nodes, words("node group ", g, " has ", members.size(), " of ", c.replicas,
-                                                        " nodes (NoOfReplicas): ", listed(members),
-                                                        "; start the missing ones"));
+      return refuse(Error::wrong_number_of_nodes,
+                    words("node group ", g, " has ", members.size(), " of ", c.replicas,
+                          " nodes (NoOfReplicas): ", listed(members), "; start the missing ones"));
     }
     std::sort(members.begin(), members.end());
   }

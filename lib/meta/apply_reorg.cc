@@ -1,5 +1,5 @@
-// A reorganisation as the log sees it: one entry a phase. `switched` is the commit point: before it the job can be
-// rolled back by one entry, from there on it only goes forward.
+// A reorganisation as the log sees it: one entry a phase. `switched` is the commit point: before it
+// the job can be rolled back by one entry, from there on it only goes forward.
 #include "meta/apply_rules.h"
 
 namespace ndb::meta::rules {
@@ -16,8 +16,9 @@ Result<Job*> running(Catalog& c, std::uint64_t id) {
   if (i == c.jobs.end()) return Failure{Error::no_such_job, words("no such job: ", id)};
   Job& j = i->second;
   if (j.state != JobState::running) {
-    return Failure{Error::no_such_job, words("job ", id, " (table \"", j.table_name, "\") does not run any more: it is ",
-                                             name_of(j.state), j.detail.empty() ? "" : ", ", j.detail)};
+    return Failure{Error::no_such_job, words("job ", id, " (table \"", j.table_name,
+                                             "\") does not run any more: it is ", name_of(j.state),
+                                             j.detail.empty() ? "" : ", ", j.detail)};
   }
   return &j;
 }
@@ -59,7 +60,8 @@ void roll_back(Change& change, std::uint64_t job, Error error, std::string detai
 Outcome run(Change& change, const StartReorg& x) {
   Catalog& c = change.c;
   const Table* now = c.table(x.table);
-  if (now == nullptr) return refuse(Error::no_such_table, words("no such table: \"", x.table, "\""));
+  if (now == nullptr)
+    return refuse(Error::no_such_table, words("no such table: \"", x.table, "\""));
   if (auto f = schema_lock(c)) return refuse(std::move(f));
   auto planned = planned_distribution(c, *now, x.drain);
   if (!planned) return refuse(planned.failure());
@@ -92,8 +94,8 @@ Outcome run(Change& change, const AdvanceReorg& x) {
   if (!job) return refuse(job.failure());
   Job& j = **job;
   if (x.phase != successor(j.phase)) {
-    return refuse(Error::version_moved, words("job ", x.job, " is in phase ", name_of(j.phase), ", which ",
-                                              name_of(x.phase), " does not follow"));
+    return refuse(Error::version_moved, words("job ", x.job, " is in phase ", name_of(j.phase),
+                                              ", which ", name_of(x.phase), " does not follow"));
   }
   const Table* now = c.table(j.table);
   NDB_CHECK(now != nullptr && now->distribution.phase == j.phase);
@@ -116,8 +118,9 @@ Outcome run(Change& change, const AbortReorg& x) {
   auto job = running(c, x.job);
   if (!job) return refuse(job.failure());
   if (past_commit_point((*job)->phase)) {
-    return refuse(Error::past_commit_point, words("job ", x.job, " (table \"", (*job)->table_name, "\") is in phase ",
-                                                  name_of((*job)->phase), ", past its commit point: it can only go "
+    return refuse(Error::past_commit_point, words("job ", x.job, " (table \"", (*job)->table_name,
+                                                  "\") is in phase ", name_of((*job)->phase),
+                                                  ", past its commit point: it can only go "
                                                   "forward; wait for it"));
   }
   roll_back(change, x.job, x.error, x.detail);

@@ -1,5 +1,5 @@
-// The rules behind apply(), one function a command. Each first checks everything and only then changes the catalog, so
-// a refusal leaves it as it was. `Change` marks what an entry touched.
+// The rules behind apply(), one function a command. Each first checks everything and only then
+// changes the catalog, so a refusal leaves it as it was. `Change` marks what an entry touched.
 #pragma once
 #include <algorithm>
 #include <string>
@@ -14,9 +14,9 @@ struct Change {
   Catalog& c;
   Version index;
 
-  void view() { c.view = index; }              // topology, a distribution or a node's state
+  void view() { c.view = index; }                // topology, a distribution or a node's state
   void changed() { c.changed_version = index; }  // tables, groups, jobs or the generation (I3)
-  void group(GroupId id) {                     // membership or a member's state
+  void group(GroupId id) {                       // membership or a member's state
     view();
     if (auto i = c.groups.find(id); i != c.groups.end()) i->second.view = index;
   }
@@ -32,14 +32,17 @@ struct Change {
 
 inline Outcome refuse(Error e, std::string text) { return {e, std::move(text), {}, false}; }
 inline Outcome refuse(Failure f) { return {f.error, f.sentence(), {}, false}; }
-inline Outcome done(std::vector<std::uint64_t> ids = {}) { return {Error::ok, {}, std::move(ids), true}; }
+inline Outcome done(std::vector<std::uint64_t> ids = {}) {
+  return {Error::ok, {}, std::move(ids), true};
+}
 inline Outcome nothing_to_do(std::string text, std::vector<std::uint64_t> ids = {}) {
   return {Error::ok, std::move(text), std::move(ids), false};
 }
 
 // schema_busy, with the job that holds the lock and what can be done; ok when none runs.
 Failure schema_lock(const Catalog& c);
-// Ends a running job before its commit point: the new fragments are forgotten, the old distribution stays.
+// Ends a running job before its commit point: the new fragments are forgotten, the old distribution
+// stays.
 void roll_back(Change& change, std::uint64_t job, Error error, std::string detail);
 // Whether any fragment of any table lives on this group.
 bool holds_fragments(const Catalog& c, GroupId g);

@@ -1,5 +1,6 @@
-// What the codecs of this folder share: bounded strings and counts. Everything that comes in is checked against the
-// bytes that are left before anything is allocated, so garbage costs no more than its own length.
+// What the codecs of this folder share: bounded strings and counts. Everything that comes in is
+// checked against the bytes that are left before anything is allocated, so garbage costs no more
+// than its own length.
 #pragma once
 #include <string>
 

@@ -9,24 +9,51 @@ namespace ndb::meta {
 
 const char* name_of(Phase p) {
   switch (p) {
-    case Phase::none: return "none";
-    case Phase::prepare: return "prepare";
-    case Phase::doubling: return "doubling";
-    case Phase::copying: return "copying";
-    case Phase::deciding: return "deciding";
-    case Phase::switched: return "switched";
-    case Phase::cleaning: return "cleaning";
+    case Phase::none:
+      return "none";
+    case Phase::prepare:
+      return "prepare";
+    case Phase::doubling:
+      return "doubling";
+    case Phase::copying:
+      return "copying";
+    case Phase::deciding:
+      return "deciding";
+    case Phase::switched:
+      return "switched";
+    case Phase::cleaning:
+      return "cleaning";
   }
   return "unknown";
 }
 
 const char* name_of(Type t) {
-  static const char* const names[] = {
-      "",           "tinyint",         "tinyint unsigned", "smallint", "smallint unsigned", "mediumint",
-      "mediumint unsigned", "int",     "int unsigned",     "bigint",   "bigint unsigned",   "float",
-      "double",     "decimal",         "char",             "varchar",  "binary",            "varbinary",
-      "date",       "time",            "datetime",         "timestamp", "year",             "bit",
-      "text",       "blob"};
+  static const char* const names[] = {"",
+                                      "tinyint",
+                                      "tinyint unsigned",
+                                      "smallint",
+                                      "smallint unsigned",
+                                      "mediumint",
+                                      "mediumint unsigned",
+                                      "int",
+                                      "int unsigned",
+                                      "bigint",
+                                      "bigint unsigned",
+                                      "float",
+                                      "double",
+                                      "decimal",
+                                      "char",
+                                      "varchar",
+                                      "binary",
+                                      "varbinary",
+                                      "date",
+                                      "time",
+                                      "datetime",
+                                      "timestamp",
+                                      "year",
+                                      "bit",
+                                      "text",
+                                      "blob"};
   const auto i = static_cast<std::size_t>(t);
   return i < std::size(names) ? names[i] : "unknown";
 }
@@ -35,17 +62,40 @@ const char* name_of(Type t) {
 
 std::uint32_t bytes_max(const Column& c) {
   switch (c.type) {
-    case Type::tinyint: case Type::utinyint: return 1;
-    case Type::smallint: case Type::usmallint: case Type::year: return 2;
-    case Type::mediumint: case Type::umediumint: case Type::integer: case Type::uinteger: case Type::float32:
-    case Type::date: return 4;
-    case Type::bigint: case Type::ubigint: case Type::float64: case Type::time: case Type::datetime:
-    case Type::timestamp: return 8;
-    case Type::decimal: return c.precision / 2u + 2;
-    case Type::character: case Type::binary: return c.length;
-    case Type::varchar: case Type::varbinary: return c.length + 2;
-    case Type::bit: return (c.length + 7) / 8;
-    case Type::text: case Type::blob: return 4;
+    case Type::tinyint:
+    case Type::utinyint:
+      return 1;
+    case Type::smallint:
+    case Type::usmallint:
+    case Type::year:
+      return 2;
+    case Type::mediumint:
+    case Type::umediumint:
+    case Type::integer:
+    case Type::uinteger:
+    case Type::float32:
+    case Type::date:
+      return 4;
+    case Type::bigint:
+    case Type::ubigint:
+    case Type::float64:
+    case Type::time:
+    case Type::datetime:
+    case Type::timestamp:
+      return 8;
+    case Type::decimal:
+      return c.precision / 2u + 2;
+    case Type::character:
+    case Type::binary:
+      return c.length;
+    case Type::varchar:
+    case Type::varbinary:
+      return c.length + 2;
+    case Type::bit:
+      return (c.length + 7) / 8;
+    case Type::text:
+    case Type::blob:
+      return 4;
   }
   return 0;
 }
@@ -55,7 +105,8 @@ namespace {
 // Empty = fine, else what is wrong with it.
 std::string wrong_name(std::string_view name) {
   if (name.empty()) return "is empty";
-  if (name.size() > limits::kNameBytesMax) return words("is longer than ", limits::kNameBytesMax, " bytes");
+  if (name.size() > limits::kNameBytesMax)
+    return words("is longer than ", limits::kNameBytesMax, " bytes");
   for (const char ch : name) {
     const auto u = static_cast<unsigned char>(ch);
     if (u < 0x20 || u == 0x7f) return "contains a control character";
@@ -67,10 +118,12 @@ std::string wrong_name(std::string_view name) {
 // Empty = fine.
 std::string wrong_column(const Column& c) {
   switch (c.type) {
-    case Type::character: case Type::binary:
+    case Type::character:
+    case Type::binary:
       if (c.length < 1 || c.length > 255) return "takes a length of 1 to 255 bytes";
       break;
-    case Type::varchar: case Type::varbinary:
+    case Type::varchar:
+    case Type::varbinary:
       if (c.length < 1 || c.length > limits::kRowBytesMax) {
         return words("takes a length of 1 to ", limits::kRowBytesMax, " bytes");
       }
@@ -80,14 +133,19 @@ std::string wrong_column(const Column& c) {
       break;
     case Type::decimal:
       if (c.precision < 1 || c.precision > 65) return "takes a precision of 1 to 65 digits";
-      if (c.scale > 30 || c.scale > c.precision) return "takes a scale of at most 30 and of at most its precision";
+      if (c.scale > 30 || c.scale > c.precision)
+        return "takes a scale of at most 30 and of at most its precision";
       break;
-    case Type::time: case Type::datetime: case Type::timestamp:
+    case Type::time:
+    case Type::datetime:
+    case Type::timestamp:
       if (c.scale > 6) return "takes at most 6 fractional digits";
       break;
-    default: break;
+    default:
+      break;
   }
-  if (c.default_value && c.default_value->size() > limits::kMetaTextBytesMax) return "has too long a default";
+  if (c.default_value && c.default_value->size() > limits::kMetaTextBytesMax)
+    return "has too long a default";
   return {};
 }
 
@@ -95,7 +153,8 @@ Failure bad(std::string text) { return {Error::bad_definition, std::move(text)};
 
 Failure check_columns(const Table& t) {
   if (t.columns.empty() || t.columns.size() > limits::kColumnsMax) {
-    return bad(words("a table takes 1 to ", limits::kColumnsMax, " columns, \"", t.name, "\" has ", t.columns.size()));
+    return bad(words("a table takes 1 to ", limits::kColumnsMax, " columns, \"", t.name, "\" has ",
+                     t.columns.size()));
   }
   std::vector<std::string> names;
   std::uint64_t row_bytes = (t.columns.size() + 7) / 8;
@@ -130,20 +189,25 @@ Failure check_primary_key(const Table& t) {
   std::uint64_t key_bytes = 0;
   for (std::size_t i = 0; i < t.primary_key.size(); i++) {
     const std::uint16_t number = t.primary_key[i];
-    if (number >= t.columns.size()) return bad("the primary key names a column that does not exist");
+    if (number >= t.columns.size())
+      return bad("the primary key names a column that does not exist");
     const Column& c = t.columns[number];
-    if (std::find(t.primary_key.begin(), t.primary_key.begin() + static_cast<std::ptrdiff_t>(i), number) !=
-        t.primary_key.begin() + static_cast<std::ptrdiff_t>(i)) {
+    if (std::find(t.primary_key.begin(), t.primary_key.begin() + static_cast<std::ptrdiff_t>(i),
+                  number) != t.primary_key.begin() + static_cast<std::ptrdiff_t>(i)) {
       return bad(words("column \"", c.name, "\" is in the primary key twice"));
     }
-    if (c.nullable) return bad(words("column \"", c.name, "\" is in the primary key and must be not null"));
-    if (c.type == Type::float32 || c.type == Type::float64 || c.type == Type::text || c.type == Type::blob) {
-      return bad(words("column \"", c.name, "\" of type ", name_of(c.type), " cannot be in the primary key"));
+    if (c.nullable)
+      return bad(words("column \"", c.name, "\" is in the primary key and must be not null"));
+    if (c.type == Type::float32 || c.type == Type::float64 || c.type == Type::text ||
+        c.type == Type::blob) {
+      return bad(words("column \"", c.name, "\" of type ", name_of(c.type),
+                       " cannot be in the primary key"));
     }
     key_bytes += bytes_max(c);
   }
   if (key_bytes > limits::kKeyBytesMax) {
-    return bad(words("a primary key could take ", key_bytes, " bytes, more than ", limits::kKeyBytesMax));
+    return bad(
+        words("a primary key could take ", key_bytes, " bytes, more than ", limits::kKeyBytesMax));
   }
   return {};
 }
@@ -176,11 +240,13 @@ Failure check_definition(const Table& t) {
 std::vector<FragmentId> initial_map(std::uint32_t fragments) {
   NDB_CHECK(fragments > 0 && fragments <= limits::kFragmentsMax);
   std::vector<FragmentId> map(limits::kBuckets);
-  for (std::uint32_t i = 0; i < limits::kBuckets; i++) map[i] = static_cast<FragmentId>(i % fragments);
+  for (std::uint32_t i = 0; i < limits::kBuckets; i++)
+    map[i] = static_cast<FragmentId>(i % fragments);
   return map;
 }
 
-std::vector<FragmentId> extended_map(const std::vector<FragmentId>& old, std::uint32_t old_n, std::uint32_t new_n) {
+std::vector<FragmentId> extended_map(const std::vector<FragmentId>& old, std::uint32_t old_n,
+                                     std::uint32_t new_n) {
   NDB_CHECK(old.size() == limits::kBuckets);
   NDB_CHECK(old_n > 0 && new_n > old_n && new_n <= limits::kFragmentsMax);
   std::vector<FragmentId> map = old;
@@ -198,8 +264,8 @@ struct Share {
   bool stays = false;       // it owned buckets before
 };
 
-// Even quotas; the odd buckets go to those that own most. While no fragment leaves (`growing`), one that stays gets
-// none from another, so what it lacks goes to the new ones.
+// Even quotas; the odd buckets go to those that own most. While no fragment leaves (`growing`), one
+// that stays gets none from another, so what it lacks goes to the new ones.
 void set_quotas(std::vector<Share>& shares, const std::vector<FragmentId>& to, bool growing) {
   std::vector<FragmentId> order = to;
   std::stable_sort(order.begin(), order.end(),
@@ -222,12 +288,14 @@ void set_quotas(std::vector<Share>& shares, const std::vector<FragmentId>& to, b
 
 }  // namespace
 
-std::vector<FragmentId> balanced_map(const std::vector<FragmentId>& old, const std::vector<FragmentId>& from,
+std::vector<FragmentId> balanced_map(const std::vector<FragmentId>& old,
+                                     const std::vector<FragmentId>& from,
                                      const std::vector<FragmentId>& to) {
   NDB_CHECK(old.size() == limits::kBuckets);
   NDB_CHECK(!to.empty() && to.size() <= limits::kBuckets);
   const std::size_t ids = std::max(std::size_t{*std::max_element(to.begin(), to.end())},
-                                   std::size_t{*std::max_element(old.begin(), old.end())}) + 1;
+                                   std::size_t{*std::max_element(old.begin(), old.end())}) +
+                          1;
   std::vector<Share> shares(ids);
   for (const FragmentId f : old) shares[f].owned++;
   bool growing = true;

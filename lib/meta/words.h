@@ -10,10 +10,8 @@ namespace ndb::meta {
 
 inline void append_word(std::string& s, std::string_view v) { s.append(v); }
 template <class T>
-  requires std::is_integral_v<T>
-inline void append_word(std::string& s, T v) {
-  s.append(std::to_string(v));
-}
+requires std::is_integral_v<T>
+inline void append_word(std::string& s, T v) { s.append(std::to_string(v)); }
 template <class... Pieces>
 std::string words(const Pieces&... pieces) {
   std::string s;

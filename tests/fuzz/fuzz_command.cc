@@ -1,5 +1,5 @@
-// Bytes as a command, as a catalog and as a table: nothing crashes, what is accepted reads back the same, and an
-// accepted command can be applied.
+// Bytes as a command, as a catalog and as a table: nothing crashes, what is accepted reads back the
+// same, and an accepted command can be applied.
 #include <cstdint>
 
 #include "meta/command.h"
@@ -41,9 +41,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const Bytes bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   switch (data[0] % 3) {
-    case 0: read_back<Command>(bytes); break;
-    case 1: read_back<Catalog>(bytes); break;
-    default: read_back<Table>(bytes); break;
+    case 0:
+      read_back<Command>(bytes);
+      break;
+    case 1:
+      read_back<Catalog>(bytes);
+      break;
+    default:
+      read_back<Table>(bytes);
+      break;
   }
   return 0;
 }

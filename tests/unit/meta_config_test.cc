@@ -16,7 +16,8 @@ TEST_CASE("the first configuration makes the cluster, later ones count up") {
   x.generation.number = 77;  // assigned, not taken
   x.generation.message = "first";
   CHECK(s.ok(x).ids == std::vector<std::uint64_t>{1});
-  CHECK((s.c.generation == 1 && s.c.cluster_id == 99 && s.c.name == "tests" && s.c.replicas == 2 && !s.c.started));
+  CHECK((s.c.generation == 1 && s.c.cluster_id == 99 && s.c.name == "tests" && s.c.replicas == 2 &&
+         !s.c.started));
   CHECK(s.c.generations.at(1).message == "first");
   CHECK(s.c.changed_version == s.c.version);
   CHECK(s.c.config()->nodes.size() == 5);
@@ -26,7 +27,8 @@ TEST_CASE("the first configuration makes the cluster, later ones count up") {
   CHECK_FALSE(s.ok(s.config_change(image_of(2, {1, 2}))).changed);
   CHECK(s.c.generation == 1);
   CHECK(s.refused(Error::generation_moved, x) ==
-        "the configuration is at generation 1, the change was made from generation 0; look at the difference and repeat");
+        "the configuration is at generation 1, the change was made from generation 0; look at the "
+        "difference and repeat");
   ConfigImage image = image_of(2, {1, 2, 3});
   image.nodes[2].has_group_wish = true;
   CHECK(s.configure(image).ids == std::vector<std::uint64_t>{2});
@@ -37,27 +39,36 @@ TEST_CASE("the first configuration makes the cluster, later ones count up") {
 TEST_CASE("what a configuration may not change") {
   Story s = small_cluster(4);
   s.ok(s.down(4));
-  auto refused = [&](const ConfigImage& image) { return s.refused(Error::illegal_change, s.config_change(image)); };
+  auto refused = [&](const ConfigImage& image) {
+    return s.refused(Error::illegal_change, s.config_change(image));
+  };
   ConfigImage image = image_of(2, {1, 2, 3, 4});
   image.name = "other";
-  CHECK(refused(image) == "the name of the cluster may not change: it is \"tests\", the new configuration says \"other\"");
+  CHECK(refused(image) ==
+        "the name of the cluster may not change: it is \"tests\", the new configuration says "
+        "\"other\"");
   image = image_of(1, {1, 2, 3, 4});
   CHECK(refused(image) ==
-        "NoOfReplicas may not change once the cluster has started: it is 2, the new configuration says 1");
+        "NoOfReplicas may not change once the cluster has started: it is 2, the new configuration "
+        "says 1");
   image = image_of(2, {1, 2, 3, 4});
   image.nodes[3].type = NodeType::api;
   CHECK(refused(image) == "node 4 may not change from data node to API node; take a new node id");
-  CHECK(refused(image_of(2, {2, 3, 4})) == "node 1 is missing in the new configuration but is in sync; stop it first");
-  CHECK(refused(image_of(2, {1, 2, 4})).find("node 3 is missing in the new configuration but is in sync") == 0);
+  CHECK(refused(image_of(2, {2, 3, 4})) ==
+        "node 1 is missing in the new configuration but is in sync; stop it first");
+  CHECK(refused(image_of(2, {1, 2, 4}))
+            .find("node 3 is missing in the new configuration but is in sync") == 0);
   image = image_of(2, {1, 2, 3, 4});
   image.nodes[2].disabled = true;
   CHECK(refused(image) == "node 3 is in sync and cannot be disabled; stop it first");
   s.ok(s.down(2));
-  CHECK(refused(image_of(2, {1, 3, 4})).find("but belongs to node group 0; drop the group first") != std::string::npos);
+  CHECK(refused(image_of(2, {1, 3, 4})).find("but belongs to node group 0; drop the group first") !=
+        std::string::npos);
   s.ok(s.create("t"));
   CHECK(refused(image_of(2, {1, 3, 4})).find("which holds data") != std::string::npos);
   s.ok(SetSingleUser{52});
-  CHECK(refused(image_of(2, {1, 2, 3, 4}, {49}, {51})).find("is the single user") != std::string::npos);
+  CHECK(refused(image_of(2, {1, 2, 3, 4}, {49}, {51})).find("is the single user") !=
+        std::string::npos);
   image = image_of(2, {1, 2, 3, 4});
   image.nodes.back().disabled = true;
   CHECK(refused(image).find("node 52 is the single user") == 0);
@@ -74,7 +85,9 @@ TEST_CASE("a configuration that is none") {
   ChangeConfig none;
   none.cluster_id = 1;
   s.refused(Error::illegal_change, none);
-  auto refused = [&](const ConfigImage& image) { return s.refused(Error::illegal_change, s.config_change(image)); };
+  auto refused = [&](const ConfigImage& image) {
+    return s.refused(Error::illegal_change, s.config_change(image));
+  };
   CHECK(refused(image_of(0, {1})) == "NoOfReplicas is 0; it takes 1 to 4");
   refused(image_of(5, {1}));
   refused(image_of(2, {0}));
@@ -97,7 +110,8 @@ TEST_CASE("NoOfReplicas may change before the first start") {
   CHECK(s.ok(StartCluster{{1, 2}}).ids == std::vector<std::uint64_t>{0, 1});
 }
 
-TEST_CASE("a node disabled by command stays so until the configuration says something new about it") {
+TEST_CASE(
+    "a node disabled by command stays so until the configuration says something new about it") {
   Story s = small_cluster(3);
   s.ok(s.down(3));
   s.ok(SetNodeEnabled{3, false});

@@ -1,8 +1,8 @@
-// A catalog and the entries that make it: what the tests of lib/meta tell their stories with. After each entry it is
-// checked that a refusal changed nothing, that a dry run says the same, and that bytes bring back the same catalog.
+// A catalog and the entries that make it: what the tests of lib/meta tell their stories with. After
+// each entry it is checked that a refusal changed nothing, that a dry run says the same, and that
+// bytes bring back the same catalog.
 #pragma once
 #include <catch2/catch.hpp>
-
 #include <string>
 #include <vector>
 
@@ -10,16 +10,21 @@
 
 namespace ndb::meta::test {
 
-inline ConfigImage image_of(std::uint32_t replicas, const std::vector<NodeId>& data, const std::vector<NodeId>& mgm = {49},
+inline ConfigImage image_of(std::uint32_t replicas, const std::vector<NodeId>& data,
+                            const std::vector<NodeId>& mgm = {49},
                             const std::vector<NodeId>& api = {51, 52}) {
   ConfigImage image;
   image.text = "[ndbd default]\n";
   image.name = "tests";
   image.replicas = replicas;
   image.system = {{"Name", "tests"}};
-  for (const NodeId id : data) image.nodes.push_back({id, NodeType::data, "h", false, kNoGroup, false, {{"DataMemory", "98M"}}});
-  for (const NodeId id : mgm) image.nodes.push_back({id, NodeType::mgm, "m", false, kNoGroup, false, {}});
-  for (const NodeId id : api) image.nodes.push_back({id, NodeType::api, "a", false, kNoGroup, false, {}});
+  for (const NodeId id : data)
+    image.nodes.push_back(
+        {id, NodeType::data, "h", false, kNoGroup, false, {{"DataMemory", "98M"}}});
+  for (const NodeId id : mgm)
+    image.nodes.push_back({id, NodeType::mgm, "m", false, kNoGroup, false, {}});
+  for (const NodeId id : api)
+    image.nodes.push_back({id, NodeType::api, "a", false, kNoGroup, false, {}});
   return image;
 }
 
@@ -118,9 +123,12 @@ struct Story {
     ok(joins(id));
     ok(in_sync(id));
   }
-  NodeDown down(NodeId id, bool forced = false) const { return {id, c.nodes.at(id).incarnation, "heartbeats", forced}; }
+  NodeDown down(NodeId id, bool forced = false) const {
+    return {id, c.nodes.at(id).incarnation, "heartbeats", forced};
+  }
   CreateTable create(const std::string& name) const { return {table_named(name), false}; }
-  StartReorg reorganise(const std::string& table, std::vector<GroupId> drain = {}, bool resume = false) const {
+  StartReorg reorganise(const std::string& table, std::vector<GroupId> drain = {},
+                        bool resume = false) const {
     StartReorg x;
     x.table = table;
     x.drain = std::move(drain);
@@ -131,12 +139,14 @@ struct Story {
     for (const Phase p : phases) ok(AdvanceReorg{job, p, 0});
   }
   void finish(std::uint64_t job) {
-    advance(job, {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched, Phase::cleaning, Phase::none});
+    advance(job, {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched,
+                  Phase::cleaning, Phase::none});
   }
   const Node& node(NodeId id) const { return c.nodes.at(id); }
 };
 
-// Two replicas, nodes 1 to n configured, 1 and 2 started as node group 0, the others up and outside.
+// Two replicas, nodes 1 to n configured, 1 and 2 started as node group 0, the others up and
+// outside.
 inline Story small_cluster(NodeId nodes = 4) {
   Story s;
   std::vector<NodeId> ids;

@@ -1,5 +1,4 @@
 #include <catch2/catch.hpp>
-
 #include <map>
 
 #include "base/prng.h"
@@ -72,7 +71,8 @@ TEST_CASE("a table is checked before it exists") {
   t.columns.clear();
   refused(t);
   t = good();
-  for (int i = 0; i < 508; i++) t.columns.push_back({"c" + std::to_string(i), Type::tinyint, 0, 0, 0, true, {}});
+  for (int i = 0; i < 508; i++)
+    t.columns.push_back({"c" + std::to_string(i), Type::tinyint, 0, 0, 0, true, {}});
   CHECK(t.columns.size() == 512);
   CHECK_FALSE(check_definition(t));
   t.columns.push_back({"one_more", Type::tinyint, 0, 0, 0, true, {}});
@@ -85,14 +85,22 @@ TEST_CASE("types take their lengths") {
     bool fine;
   };
   const std::vector<Case> cases = {
-      {{"c", Type::character, 0, 0, 0, true, {}}, false},   {{"c", Type::character, 255, 0, 0, true, {}}, true},
-      {{"c", Type::character, 256, 0, 0, true, {}}, false}, {{"c", Type::varchar, 0, 0, 0, true, {}}, false},
-      {{"c", Type::varbinary, 1, 0, 0, true, {}}, true},    {{"c", Type::bit, 0, 0, 0, true, {}}, false},
-      {{"c", Type::bit, 64, 0, 0, true, {}}, true},         {{"c", Type::bit, 65, 0, 0, true, {}}, false},
-      {{"c", Type::decimal, 0, 0, 0, true, {}}, false},     {{"c", Type::decimal, 0, 65, 30, true, {}}, true},
-      {{"c", Type::decimal, 0, 66, 0, true, {}}, false},    {{"c", Type::decimal, 0, 5, 6, true, {}}, false},
-      {{"c", Type::decimal, 0, 65, 31, true, {}}, false},   {{"c", Type::time, 0, 0, 6, true, {}}, true},
-      {{"c", Type::timestamp, 0, 0, 7, true, {}}, false},   {{"c", Type::text, 0, 0, 0, true, {}}, true},
+      {{"c", Type::character, 0, 0, 0, true, {}}, false},
+      {{"c", Type::character, 255, 0, 0, true, {}}, true},
+      {{"c", Type::character, 256, 0, 0, true, {}}, false},
+      {{"c", Type::varchar, 0, 0, 0, true, {}}, false},
+      {{"c", Type::varbinary, 1, 0, 0, true, {}}, true},
+      {{"c", Type::bit, 0, 0, 0, true, {}}, false},
+      {{"c", Type::bit, 64, 0, 0, true, {}}, true},
+      {{"c", Type::bit, 65, 0, 0, true, {}}, false},
+      {{"c", Type::decimal, 0, 0, 0, true, {}}, false},
+      {{"c", Type::decimal, 0, 65, 30, true, {}}, true},
+      {{"c", Type::decimal, 0, 66, 0, true, {}}, false},
+      {{"c", Type::decimal, 0, 5, 6, true, {}}, false},
+      {{"c", Type::decimal, 0, 65, 31, true, {}}, false},
+      {{"c", Type::time, 0, 0, 6, true, {}}, true},
+      {{"c", Type::timestamp, 0, 0, 7, true, {}}, false},
+      {{"c", Type::text, 0, 0, 0, true, {}}, true},
       {{"c", Type::varchar, UINT32_MAX, 0, 0, true, {}}, false},
   };
   for (const Case& c : cases) {
@@ -121,7 +129,8 @@ TEST_CASE("keys are checked") {
   for (const Type type : {Type::float32, Type::float64, Type::text, Type::blob}) {
     t = good();
     t.columns[0].type = type;
-    CHECK(refused(t) == std::string("column \"id\" of type ") + name_of(type) + " cannot be in the primary key");
+    CHECK(refused(t) ==
+          std::string("column \"id\" of type ") + name_of(type) + " cannot be in the primary key");
   }
   t = good();
   t.columns[1] = {"long", Type::varchar, limits::kKeyBytesMax - 8 - 2, 0, 0, false, {}};
@@ -158,7 +167,8 @@ TEST_CASE("a map that grows moves what must move, none between old fragments") {
       expected += i % new_n >= old_n ? 1 : 0;
     }
     CHECK(moved(old, next) == expected);
-    if (limits::kBuckets % new_n == 0) CHECK(expected == limits::kBuckets / new_n * (new_n - old_n));
+    if (limits::kBuckets % new_n == 0)
+      CHECK(expected == limits::kBuckets / new_n * (new_n - old_n));
   }
 }
 
@@ -193,7 +203,8 @@ TEST_CASE("a balanced map moves little and ends even, in any direction") {
       auto to = first(old_n);
       const bool growing = random.chance(0.5);
       if (!growing && old_n > 1) to.resize(random.between(1, old_n - 1));
-      for (std::uint32_t i = 0, n = static_cast<std::uint32_t>(random.between(growing ? 1 : 0, 20)); i < n; i++) {
+      for (std::uint32_t i = 0, n = static_cast<std::uint32_t>(random.between(growing ? 1 : 0, 20));
+           i < n; i++) {
         to.push_back(static_cast<FragmentId>(old_n + i));
       }
       const auto next = balanced_map(map, first(old_n), to);
