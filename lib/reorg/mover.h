@@ -40,6 +40,7 @@ class Mover {
   bool working() const { return !tasks_.empty(); }
   // What to tell the leader, or nothing. `changed` since the last call?
   bool report(JobReport* r);
+  void remember_change() { changed_ = true; }  // the report was not sent after all
 
  private:
   struct Batch {

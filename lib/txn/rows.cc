@@ -99,22 +99,23 @@ void Worker::release_rows(std::uint32_t part) {
   if (parts_.used(part) && !parts_[part].direct && parts_[part].coordinator_node == 0) undo_part(part);
 }
 
-bool Worker::put_rows(FragmentRef to, Bytes changes, std::uint64_t tag) {
+Error Worker::put_rows(FragmentRef to, Bytes changes, std::uint64_t tag) {
   Replica* r = replica(to);
-  if (r == nullptr || r->role != Role::primary || !room_for_writes()) return false;
-  if (r->ring.size() > limits::kStreamBytesMax) return false;
+  if (r == nullptr || r->role != Role::primary) return Error::stale_view;
+  if (!room_for_writes()) return Error::memory_full;
+  if (r->ring.size() > limits::kStreamBytesMax) return Error::stream_full;
   // Every image is checked: they came over the network.
   ChangeView c;
   Bytes rest = changes;
   std::uint32_t n = 0;
   while (next_change(rest, &c)) {
-    if (c.head.kind != ChangeKind::put || !r->table.shape.valid_image(c.image)) return false;
+    if (c.head.kind != ChangeKind::put || !r->table.shape.valid_image(c.image)) return Error::bad_row_image;
     n++;
   }
-  if (!rest.empty()) return false;
+  if (!rest.empty()) return Error::bad_message;
   append(*r, RecordKind::rows, {}, nullptr, changes, n, 0, tag);
   counters_.moved_rows += n;
-  return true;
+  return Error::ok;
 }
 
 std::uint64_t Worker::drop_rows(FragmentRef from, std::uint64_t cursor, std::uint32_t* dropped, bool* busy) {

@@ -113,7 +113,7 @@ class Worker {
   // The row is share-locked by `part` (release_rows), or gone (empty image); !ok: time-out or lost, try again.
   std::function<void(FragmentRef, std::uint32_t part, bool ok, Bytes image, Bytes key, std::uint64_t hash)> row_locked;
   // At the new primary: appends them to the stream; row_moved(tag, ok) is called when they are committed.
-  bool put_rows(FragmentRef to, Bytes changes, std::uint64_t tag);
+  Error put_rows(FragmentRef to, Bytes changes, std::uint64_t tag);
   // Appends removals of the rows of the next stretch that live elsewhere now. Returns the next cursor.
   std::uint64_t drop_rows(FragmentRef from, std::uint64_t cursor, std::uint32_t* dropped, bool* busy);
   std::function<void(FragmentRef, std::uint64_t tag, bool ok)> row_moved;

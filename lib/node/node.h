@@ -1,0 +1,119 @@
+// A data node: one member of the metadata log, the links to its peers, the services that run beside a leader, and W
+// workers with a mover each, all in one machine and one thread (docs/ARCHITECTURE.md).
+//
+//   frame in -> messages to worker kControl: here
+//            -> messages to worker w: reorg::Mover, else txn::Worker
+//
+// Life: hear of the log's leader -> ask to be let in (NodeJoins) -> fill the replicas from their primaries -> ask to be in
+// sync (NodeInSync) -> serve -> leave (NodeDown). A node that finds itself declared dead ends with kExitRestart: its
+// rows are stale, it has to come back as a node restart.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "env/machine.h"
+#include "meta/leader.h"
+#include "meta/member.h"
+#include "meta/peers.h"
+#include "reorg/driver.h"
+#include "reorg/mover.h"
+#include "txn/worker.h"
+
+namespace ndb::node {
+
+// Exit status of the process's machine; what an angel does with them is in ndb-node(8).
+inline constexpr int kExitStop = 0;
+inline constexpr int kExitError = 1;
+inline constexpr int kExitRestart = 2;
+inline constexpr int kExitRestartInitial = 4;
+
+struct NodeOptions {
+  NodeId node = 0;
+  std::uint64_t raft_id = 0;
+  std::uint64_t seed = 0;
+  std::vector<meta::Peers::Server> servers;  // management servers to begin with
+  std::string address;                       // where other processes reach our port
+  std::uint16_t port = 0;
+  std::uint8_t workers = 1;
+  std::uint64_t memory_bytes = 0;            // 0 = DataMemory of the configuration
+  bool nostart = false;                      // wait for a start order before asking to be let in
+};
+
+class Node : public env::Machine {
+ public:
+  Node(meta::LogStore& store, NodeOptions options);
+  ~Node() override;
+  void step(Time now, const env::Event& event, env::Outbox& out) override;
+
+  // For tests, reports and the simulator's checks.
+  const meta::Member& member() const { return member_; }
+  const meta::Leader& leader() const { return leader_; }
+  const reorg::Driver& driver() const { return driver_; }
+  std::size_t workers() const { return units_.size(); }
+  const txn::Worker& worker(std::size_t i) const;
+  bool in_sync() const;
+  bool stopping() const { return stop_ != Stop::no; }
+
+ private:
+  struct Unit;  // a worker with its mover
+  enum class Stop : std::uint8_t { no, draining, leaving, gone };
+
+  void on_frame(const env::Event& event);
+  void dispatch(Bytes payload, env::LinkId link, NodeId from);
+  void dispatch_run(const wire::Message* m, std::size_t n, env::LinkId link, NodeId from);
+  void on_control(const wire::Message& m, env::LinkId link, NodeId from);
+  void run_loopback();
+  void on_peer_changes();
+  void drain_member();
+  void on_catalog();
+  void apply_config();
+  void heartbeat();
+  void job_reports();
+  void join();
+  void check_own_state();
+  void on_order(const wire::Message& m, env::LinkId link);
+  void begin_stop(int status, bool forced);
+  void continue_stop();
+  void make_units();
+  void log(env::Severity s, std::string text) { out_->log(s, "node " + std::to_string(options_.node) + ": " + std::move(text)); }
+  View oldest_open() const;
+  std::string doing() const;
+  std::string report_text() const;
+
+  NodeOptions options_;
+  meta::Member member_;
+  meta::Peers peers_;
+  meta::Leader leader_;
+  reorg::Driver driver_;
+  std::vector<std::unique_ptr<Unit>> units_;
+  std::shared_ptr<const meta::Catalog> catalog_;
+
+  Time now_ = 0;
+  env::Outbox* out_ = nullptr;
+  Writer self_;        // messages to our own workers
+  Writer self_swap_;
+
+  Time next_heartbeat_ = 0;
+  Version told_version_ = 0;
+  View told_open_ = 0;
+  Time next_report_ = 0;
+  Time serve_until_ = 0;
+
+  enum class Life : std::uint8_t { waiting, asking, joined } life_ = Life::waiting;
+  meta::RequestId join_request_;
+  Time next_join_ = 0;
+  std::uint32_t incarnation_ = 0;
+  meta::RequestId sync_request_;
+  bool was_in_sync_ = false;
+  bool start_wanted_ = true;
+
+  Stop stop_ = Stop::no;
+  int stop_status_ = kExitStop;
+  bool stop_forced_ = false;
+  Time stop_deadline_ = kNever;
+  meta::RequestId stop_request_;
+  std::uint64_t config_generation_ = 0;  // applied here
+};
+
+}  // namespace ndb::node
