@@ -295,34 +295,19 @@ class Builder {
                         ", which is not in the configuration");
       return;
     }
-    if ((*k1 == Kind::api && *k2 != Kind::ndbd) || (*k2 == Kind::api && *k1 != Kind::ndbd)) {
+    if (!may_link(*k1, *k2)) {
       error(s.line, "a link between " + std::string(kind_name(*k1)) + " node " +
                         std::to_string(l.node1) + " and " + std::string(kind_name(*k2)) + " node " +
                         std::to_string(l.node2) + "; API nodes have links to data nodes only");
       return;
     }
-    const bool turn = *k1 == *k2 ? l.node1 > l.node2 : *k1 == Kind::ndbd;
-    if (turn) turn_around(l);
+    orient(l, *k1, *k2);
     if (!origin_.links.emplace(std::pair(l.node1, l.node2), s.line).second) {
       error(s.line, "a second link between node " + std::to_string(l.node1) + " and node " +
                         std::to_string(l.node2));
       return;
     }
     config_.links.push_back(std::move(l));
-  }
-
-  static void turn_around(Link& l) {
-    std::swap(l.node1, l.node2);
-    auto one = l.written.extract("HostName1");
-    auto two = l.written.extract("HostName2");
-    if (one) {
-      one.key() = "HostName2";
-      l.written.insert(std::move(one));
-    }
-    if (two) {
-      two.key() = "HostName1";
-      l.written.insert(std::move(two));
-    }
   }
 
   Config config_;
@@ -340,6 +325,26 @@ class Builder {
 
 ParseResult build_config(const std::vector<RawSection>& sections, std::vector<Problem> problems) {
   return Builder(std::move(problems)).build(sections);
+}
+
+bool may_link(Kind a, Kind b) {
+  return a == Kind::ndbd || b == Kind::ndbd || (a == Kind::ndb_mgmd && b == Kind::ndb_mgmd);
+}
+
+void orient(Link& l, Kind kind1, Kind kind2) {
+  const bool turn = kind1 == kind2 ? l.node1 > l.node2 : kind1 == Kind::ndbd;
+  if (!turn) return;
+  std::swap(l.node1, l.node2);
+  auto one = l.written.extract("HostName1");
+  auto two = l.written.extract("HostName2");
+  if (one) {
+    one.key() = "HostName2";
+    l.written.insert(std::move(one));
+  }
+  if (two) {
+    two.key() = "HostName1";
+    l.written.insert(std::move(two));
+  }
 }
 
 // Explicit groups stand. Data nodes without a wish fill, in the order of their ids, the lowest

@@ -130,7 +130,8 @@ class Differ {
   static Values own_values(const Config& c, const Link& l, const Link& other) {
     Values v = effective_values(c, l);
     std::erase_if(v, [&](const auto& e) {
-      return !l.written.count(e.first) && !other.written.count(e.first);
+      const Parameter* p = find_parameter(l.kind, e.first);
+      return !p || p->internal() || (!l.written.count(e.first) && !other.written.count(e.first));
     });
     return v;
   }

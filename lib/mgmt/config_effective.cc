@@ -57,9 +57,9 @@ void link_rules(const Config& c, const Link& l, Values& v) {
   const Node* server = c.find(static_cast<NodeId>(to_number(v["NodeIdServer"])));
   if (l.kind != Kind::tcp) return;
   if (server && server->kind == Kind::ndb_mgmd) {
-    v["PortNumber"] = effective(c, *server, "PortNumber");
+    v.emplace("PortNumber", effective(c, *server, "PortNumber"));
   } else if (server && server->kind == Kind::ndbd && !effective(c, *server, "ServerPort").empty()) {
-    v["PortNumber"] = effective(c, *server, "ServerPort");
+    v.emplace("PortNumber", effective(c, *server, "ServerPort"));
   }
   if (far_apart(c, *a, *b)) {
     v.emplace("TCP_SND_BUF_SIZE", kWanBuffer);
@@ -81,11 +81,6 @@ void add_table_defaults(Kind kind, Values& v) {
 void add_section_defaults(const Config& c, Kind kind, Values& v) {
   const auto it = c.defaults.find(kind);
   if (it != c.defaults.end()) v.insert(it->second.begin(), it->second.end());
-}
-
-bool linked(Kind a, Kind b) {
-  if (a == Kind::ndbd || b == Kind::ndbd) return true;
-  return a == Kind::ndb_mgmd && b == Kind::ndb_mgmd;
 }
 
 }  // namespace
@@ -113,6 +108,14 @@ std::string problem_line(const Problem& p) {
 std::string written_value(const Config& c, const Node& n, std::string_view name) {
   const std::string* v = find_written(c, n.kind, n.written, name);
   return v ? *v : std::string();
+}
+
+bool says_something(const Link& l) {
+  if (l.kind != Kind::tcp || l.written.empty()) return true;
+  return std::any_of(l.written.begin(), l.written.end(), [&](const auto& v) {
+    const Parameter* p = find_parameter(l.kind, v.first);
+    return p && !p->internal();
+  });
 }
 
 std::string effective(const Config& c, const Node& n, std::string_view name) {
@@ -160,7 +163,7 @@ std::vector<Link> all_links(const Config& c) {
   for (const Link& l : c.links) written.emplace(l.node1, l.node2);
   for (const Node& a : c.nodes) {
     for (const Node& b : c.nodes) {
-      if (!linked(a.kind, b.kind) || a.id == b.id) continue;
+      if (!may_link(a.kind, b.kind) || a.id == b.id) continue;
       if (a.kind == b.kind ? a.id > b.id : a.kind == Kind::ndbd) continue;
       if (!written.count({a.id, b.id})) out.push_back({Kind::tcp, a.id, b.id, {}});
     }

@@ -92,6 +92,7 @@ class IniReader {
 
 void print_value(std::string& out, Kind kind, std::string_view name, std::string_view value) {
   const Parameter* p = find_parameter(kind, name);
+  if (p && p->internal()) return;  // of a decoded configuration
   std::string text = p ? show_value(*p, value) : std::string(value);
   // Quotes keep what trimming or unquoting would take away.
   if (text != unquote(trim(text))) text = "\"" + text + "\"";
@@ -134,6 +135,7 @@ std::string print_ini(const Config& c) {
     }
   }
   for (const Link& l : c.links) {
+    if (!says_something(l)) continue;
     header(l.kind, "");
     print_value(out, l.kind, "NodeId1", std::to_string(l.node1));
     print_value(out, l.kind, "NodeId2", std::to_string(l.node2));

@@ -121,6 +121,7 @@ std::string toml_string(std::string_view text) {
 
 void print_value(std::string& out, Kind kind, std::string_view name, std::string_view value) {
   const Parameter* p = find_parameter(kind, name);
+  if (p && p->internal()) return;  // of a decoded configuration
   const std::string text = p ? show_value(*p, value) : std::string(value);
   const bool number = p && (p->type == ValueType::integer || p->type == ValueType::size) &&
                       text.find_first_not_of("0123456789") == std::string::npos;
@@ -163,6 +164,7 @@ std::string print_toml(const Config& c) {
     }
   }
   for (const Link& l : c.links) {
+    if (!says_something(l)) continue;
     header("[[" + std::string(kind_name(l.kind)) + "]]");
     print_value(out, l.kind, "NodeId1", std::to_string(l.node1));
     print_value(out, l.kind, "NodeId2", std::to_string(l.node2));
