@@ -1,5 +1,6 @@
 // The row store alone: one worker's fragment with rows of 40 bytes (a key of two integers, eight more columns).
-// The argument is the number of rows. `bytes_per_row` is all of DataMemory in use, `own_bytes_per_row` what the fragment counts.
+// The argument is the number of rows. `bytes_per_row` is all of DataMemory in use, `own_bytes_per_row` what the
+// fragment counts.
 #include <benchmark/benchmark.h>
 
 #include <memory>

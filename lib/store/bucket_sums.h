@@ -2,8 +2,9 @@
 // fragment and the new one; a restart compares them between replicas.
 //
 // The checksum is the wrapping sum of block_hash(image): the order of changes does not matter, and a row is
-// taken out by subtraction. Memory: 16 bytes for a bucket that ever had a row here, in chunks of 64 buckets that are packed
-// (a fragment holds every n-th bucket), 1.4 KiB for a fragment that is not empty. Not charged to DataMemory. 3 ns an update.
+// taken out by subtraction. Memory: 16 bytes for a bucket that ever had a row here, in chunks of 64 buckets that
+// are packed (a fragment holds every n-th bucket), 1.4 KiB for a fragment that is not empty. Not charged to
+// DataMemory. 3 ns an update.
 #pragma once
 #include <bit>
 #include <cstdint>

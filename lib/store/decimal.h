@@ -1,6 +1,6 @@
 // Exact decimal numbers of up to 65 digits in their stored form: the number times 10^scale as an integer in two's
-// complement with its sign bit turned over, big-endian, in the fewest bytes that hold `precision` digits. So they compare
-// as bytes. Not on the hot path but for decimal_in_range() (two memcmp).
+// complement with its sign bit turned over, big-endian, in the fewest bytes that hold `precision` digits. So they
+// compare as bytes. Not on the hot path but for decimal_in_range() (two memcmp).
 #pragma once
 #include <cstdint>
 #include <string>

@@ -90,7 +90,8 @@ bool Filter::passes(const Test& t, Bytes image) const {
     case Kind::i8: v = widened<std::int8_t>(p); break;
     case Kind::i16: v = widened<std::int16_t>(p); break;
     case Kind::i24:
-      v = static_cast<std::uint64_t>(static_cast<std::int64_t>(std::uint64_t{load24(p)} << 40) >> 40);
+      v = static_cast<std::uint64_t>(static_cast<std::int64_t>(std::uint64_t{load24(p)} << 40) >>
+                                     40);
       break;
     case Kind::i32: v = widened<std::int32_t>(p); break;
     case Kind::u8: v = load<std::uint8_t>(p); break;
@@ -114,8 +115,10 @@ bool Filter::passes(const Test& t, Bytes image) const {
 bool Filter::passes_bytes(const Test& t, Bytes image) const {
   Bytes b;
   if (t.kind == Kind::var_bytes) {
-    const std::uint16_t start = t.bytes != 0 ? t.bytes : load<std::uint16_t>(image.data() + t.slot - 2);
-    b = image.substr(start, static_cast<std::size_t>(load<std::uint16_t>(image.data() + t.slot) - start));
+    const std::uint16_t start =
+        t.bytes != 0 ? t.bytes : load<std::uint16_t>(image.data() + t.slot - 2);
+    b = image.substr(start,
+                     static_cast<std::size_t>(load<std::uint16_t>(image.data() + t.slot) - start));
   } else {
     b = image.substr(t.slot, t.bytes);
     if (t.kind == Kind::blank_bytes) b = without_blanks(b);

@@ -9,13 +9,13 @@
 //   0x30 LIKE 'prefix%'    {u16 column, u32 length, bytes}
 //   constant: {u8 1, i64} · {u8 2, u64} · {u8 3, f64} · {u8 4, u32 length, bytes}
 //
-// An empty filter is true for every row. A comparison with a null is unknown, and NOT of unknown is unknown, as in SQL;
-// a row matches when the whole is true. Byte strings compare as unsigned bytes, char(n) without its blanks at the end;
-// decimals compare with integers and with constants in stored form.
+// An empty filter is true for every row. A comparison with a null is unknown, and NOT of unknown is unknown, as in
+// SQL; a row matches when the whole is true. Byte strings compare as unsigned bytes, char(n) without its blanks at
+// the end; decimals compare with integers and with constants in stored form.
 //
-// parse() checks everything and compiles: NOT is pushed down to the comparisons (there unknown may be taken as false),
-// comparisons of integers become one range check whatever the constant was, AND and OR become jumps. matches() takes
-// about 3 ns for an integer comparison. FilterWriter makes the encoding.
+// parse() checks everything and compiles: NOT is pushed down to the comparisons (there unknown may be taken as
+// false), comparisons of integers become one range check whatever the constant was, AND and OR become jumps.
+// matches() takes about 3 ns for an integer comparison. FilterWriter makes the encoding.
 #pragma once
 #include <string>
 #include <vector>
@@ -46,8 +46,8 @@ class FilterWriter {
 class Filter {
  public:
   Filter() = default;  // matches every row
-  // bad_message when malformed or beyond limits::kFilter*; no_such_column; value_out_of_range when a constant cannot be compared
-  // with its column. The filter keeps copies of the constants, not the encoding.
+  // bad_message when malformed or beyond limits::kFilter*; no_such_column; value_out_of_range when a constant
+  // cannot be compared with its column. The filter keeps copies of the constants, not the encoding.
   static Result<Filter> parse(Bytes encoded, const RowShape& shape);
 
   // REQUIRES: an image of the shape given to parse().
@@ -83,7 +83,7 @@ class Filter {
     bool prefix = false;
     std::uint16_t null_bit = ColumnShape::kNotNull;
     std::uint16_t slot = 0;    // offset in the image; variable: offset of its end
-    std::uint16_t bytes = 0;   // fixed: its length; variable: the offset of its first byte when it is the first, else 0
+    std::uint16_t bytes = 0;   // fixed: length; first variable column: where it begins; else 0
     std::uint16_t on_true = kTrue;
     std::uint16_t on_false = kFalse;
     std::uint64_t lo = 0;      // integers: passes when value - lo <= span

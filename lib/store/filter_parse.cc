@@ -14,7 +14,8 @@ constexpr std::uint8_t kAnd = 1, kOr = 2, kNot = 3, kIsNull = 0x10, kLikePrefix 
 constexpr Wide kFar = Wide{1} << 100;
 
 bool is_compare(std::uint8_t item) {
-  return item >= static_cast<std::uint8_t>(Compare::eq) && item <= static_cast<std::uint8_t>(Compare::ge);
+  return item >= static_cast<std::uint8_t>(Compare::eq) &&
+         item <= static_cast<std::uint8_t>(Compare::ge);
 }
 
 // x <op> c for an integer x is lo <= x <= hi.
@@ -50,7 +51,8 @@ class FilterParser {
   Error run(Filter* out) {
     while (r_.left() > 0) {
       if (Error e = item(r_.u8()); e != Error::ok) return e;
-      if (r_.bad() || nodes_.size() > limits::kFilterItemsMax || stack_.size() > limits::kFilterDepthMax) {
+      if (r_.bad() || nodes_.size() > limits::kFilterItemsMax ||
+          stack_.size() > limits::kFilterDepthMax) {
         return Error::bad_message;
       }
     }
@@ -68,7 +70,7 @@ class FilterParser {
     std::uint8_t item = 0;    // kAnd, kOr, kNot, or 0: a test
     std::uint16_t left = 0;   // a test: its number
     std::uint16_t right = 0;
-    std::uint16_t first = 0;  // the first test of the subtree; tests are numbered from left to right
+    std::uint16_t first = 0;  // first test of the subtree; they are numbered from left to right
   };
 
   Error item(std::uint8_t item) {
@@ -156,7 +158,8 @@ class FilterParser {
     t->prefix = true;
     const Bytes text = r_.bytes32();
     if (r_.bad()) return Error::bad_message;
-    const bool bytes = t->kind == Kind::blank_bytes || t->kind == Kind::var_bytes || t->kind == Kind::fixed_bytes;
+    const bool bytes =
+        t->kind == Kind::blank_bytes || t->kind == Kind::var_bytes || t->kind == Kind::fixed_bytes;
     if (!bytes || s->column.type == Type::decimal) return Error::value_out_of_range;
     return keep(text, t);
   }
@@ -227,8 +230,9 @@ class FilterParser {
       default: return Error::value_out_of_range;
     }
     static constexpr char zeros[8] = {};
-    const bool is_unsigned = from_stored(s.column, Bytes(zeros, sizeof zeros).substr(0, s.bytes)).kind ==
-                             Value::Kind::uint64;
+    const bool is_unsigned =
+        from_stored(s.column, Bytes(zeros, sizeof zeros).substr(0, s.bytes)).kind ==
+        Value::Kind::uint64;
     const Wide least = is_unsigned ? Wide{0} : Wide{INT64_MIN};
     const Wide most = is_unsigned ? Wide{UINT64_MAX} : Wide{INT64_MAX};
     if (range.lo < least) range.lo = least;

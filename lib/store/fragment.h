@@ -1,11 +1,13 @@
 // The rows of one replica of one fragment, in memory. One worker owns it and is the only one to touch it (I1).
 //
-// A row is inserted either by put() (committed at once: streams, copies, restarts) or by insert_uncommitted() and later
-// commit_insert() or remove_ref() (a transaction at the primary). Uncommitted rows are found by find(), because a second
-// insert has to see them, but are in no scan, count or checksum. Changes of committed rows are made at commit only.
+// A row is inserted either by put() (committed at once: streams, copies, restarts) or by insert_uncommitted() and
+// later commit_insert() or remove_ref() (a transaction at the primary). Uncommitted rows are found by find(),
+// because a second insert has to see them, but are in no scan, count or checksum. Changes of committed rows are
+// made at commit only.
 //
-// `hash` is RowShape::hash(key) everywhere. Keys and images come from inside: REQUIRES valid_key(), valid_image(), and that the key is
-// the image's. A RowRef stays the same until its row is removed, or put() or update() say that it moved.
+// `hash` is RowShape::hash(key) everywhere. Keys and images come from inside: REQUIRES valid_key(), valid_image(),
+// and that the key is the image's. A RowRef stays the same until its row is removed, or put() or update() say that
+// it moved.
 //
 // Costs, 40-byte image, warm: find 15 ns, insert 60 ns, update in place 30 ns; no allocation per operation. A batch
 // is best done in three passes over its operations: prefetch(), prefetch_row(), then the operation itself.
@@ -53,16 +55,19 @@ class Fragment {
   // Appends committed rows of the next part of the fragment and returns where the next call goes on, or
   // kScanEnd; begins at 0. With a bound, about that many rows at most (HashIndex::scan); a call may give none and
   // not be the end. Rows that stay are seen exactly once, whatever else changes between the calls. 10 ns a row.
-  std::uint64_t scan(std::uint64_t cursor, std::vector<RowRef>& out, std::size_t rows_max = SIZE_MAX);
+  std::uint64_t scan(std::uint64_t cursor, std::vector<RowRef>& out,
+                     std::size_t rows_max = SIZE_MAX);
 
   // ---- changing. memory_full: nothing was changed.
   // Inserts, or replaces and keeps the lock; the row is committed afterwards. `out`: where it is now.
   Error put(Bytes key, std::uint64_t hash, Bytes image, Sequence sequence, RowRef* out = nullptr);
   // row_exists: also when the other one is not committed; `out` names it then.
-  Error insert_uncommitted(Bytes key, std::uint64_t hash, Bytes image, Sequence sequence, RowRef* out);
+  Error insert_uncommitted(Bytes key, std::uint64_t hash, Bytes image, Sequence sequence,
+                           RowRef* out);
   void commit_insert(RowRef ref);
   void commit_insert(RowRef ref, std::uint64_t hash);
-  // A new image for the row at *ref (committed or not: it stays so); keeps the lock. *ref changes when it had to move.
+  // A new image for the row at *ref (committed or not: it stays so); keeps the lock. *ref changes when it had to
+  // move.
   Error update(RowRef* ref, std::uint64_t hash, Bytes image, Sequence sequence);
   // false = there is none.
   bool remove(Bytes key, std::uint64_t hash);

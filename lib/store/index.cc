@@ -181,7 +181,8 @@ bool HashIndex::erase(std::uint32_t h, RowRef ref) {
       } else if (home.gone > 0) {
         pull_back(s, home_no);
       }
-      // Looking whether the segment can be joined costs a walk over it: only one bucket in eight asks, when it gets empty.
+      // Looking whether the segment can be joined costs a walk over it: only one bucket in eight asks, when it
+      // gets empty.
       if (b.used == 0 && home_no % 8 == 0) [[unlikely]] try_join(h);
       if (entries_ == 0) [[unlikely]] {
         std::vector<Entry> none;

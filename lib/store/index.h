@@ -2,19 +2,19 @@
 //
 //   directory (the high bits of the hash) -> segment -> bucket (the low 6 bits) -> 7 entries in one cache line
 //
-// A bucket that is full puts its next entry into one of the following buckets of the segment; it remembers how far away
-// the farthest is and, in 32 bits, which hashes are away, so that most misses touch one line. A segment is
+// A bucket that is full puts its next entry into one of the following buckets of the segment; it remembers how far
+// away the farthest is and, in 32 bits, which hashes are away, so that most misses touch one line. A segment is
 // full when there is no room within kReach buckets, at about 90 % load; it is then split in two by one more bit of
-// its hashes (2 us). Never more than one segment is split at a time; the directory (8 bytes a segment) is doubled by
-// a copy of itself. Two neighbouring segments that have become nearly empty are joined again.
+// its hashes (2 us). Never more than one segment is split at a time; the directory (8 bytes a segment) is doubled
+// by a copy of itself. Two neighbouring segments that have become nearly empty are joined again.
 //
 // Only 32 bits of the hash are stored and used: equal ones are told apart by the caller's comparison. More than about
 // 260 rows with the same 32 bits cannot be held: insert() says no. (Expected at random: never.)
 //
 // Scan: in the order of the hash's high bits, resumable by a position in 0 .. 2^32; see scan().
 //
-// Memory: 9.1 bytes an entry in a full segment, 10 to 20 in life. Segments are slots of the Slab, so they are charged to
-// DataMemory; the directory is not. Costs: hit or miss 5 ns when its line is in the cache. One thread.
+// Memory: 9.1 bytes an entry in a full segment, 10 to 20 in life. Segments are slots of the Slab, so they are
+// charged to DataMemory; the directory is not. Costs: hit or miss 5 ns when its line is in the cache. One thread.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -85,10 +85,10 @@ class HashIndex {
   bool erase(std::uint32_t h, RowRef ref);
   bool replace(std::uint32_t h, RowRef old_ref, RowRef new_ref);
 
-  // Appends to `out` the entries with hash >= cursor of the segment that covers `cursor`, and returns the position at which the
-  // next call goes on, or kScanEnd. Entries that are there during the whole scan are seen exactly once,
-  // whatever is split or joined between the calls; others at most once. With a bound: the entries with the smallest
-  // hashes, at least one, and all those with an equal hash.
+  // Appends to `out` the entries with hash >= cursor of the segment that covers `cursor`, and returns the position
+  // at which the next call goes on, or kScanEnd. Entries that are there during the whole scan are seen exactly
+  // once, whatever is split or joined between the calls; others at most once. With a bound: the entries with the
+  // smallest hashes, at least one, and all those with an equal hash.
   std::uint64_t scan(std::uint64_t cursor, std::vector<Entry>& out,
                      std::size_t entries_max = SIZE_MAX) const;
 
@@ -117,9 +117,10 @@ class HashIndex {
   static_assert(sizeof(Segment) == 4096);
   static constexpr unsigned kFull = (1u << kEntries) - 1;
   static constexpr unsigned kReach = 12;
-  static constexpr unsigned kDepthMax = 26;                  // the low 6 bits name the bucket
-  static constexpr std::uint64_t kDirectoryBase = 4096;      // a directory of this size is always allowed,
-  static constexpr std::uint64_t kDirectoryPerSegment = 16;  // a larger one by the number of segments
+  static constexpr unsigned kDepthMax = 26;  // the low 6 bits name the bucket
+  // A directory of the first size is always allowed, a larger one by the number of segments.
+  static constexpr std::uint64_t kDirectoryBase = 4096;
+  static constexpr std::uint64_t kDirectoryPerSegment = 16;
   static constexpr unsigned kJoinEntries = kBuckets * kEntries / 2;  // both together
 
   static const Segment kEmpty;  // stands for all of an empty index; never written
@@ -148,9 +149,12 @@ class HashIndex {
     b.used = static_cast<std::uint8_t>(b.used | 1u << i);
   }
   static const Bucket* segment_start(const Bucket& b) noexcept {
-    return reinterpret_cast<const Bucket*>(reinterpret_cast<std::uintptr_t>(&b) & ~std::uintptr_t{4095});
+    return reinterpret_cast<const Bucket*>(reinterpret_cast<std::uintptr_t>(&b) &
+                                           ~std::uintptr_t{4095});
   }
-  Segment* segment_of(std::uint32_t h) const noexcept { return directory_[std::uint64_t{h} >> shift_]; }
+  Segment* segment_of(std::uint32_t h) const noexcept {
+    return directory_[std::uint64_t{h} >> shift_];
+  }
   Bucket& home_of(std::uint32_t h) const noexcept { return segment_of(h)->bucket[h % kBuckets]; }
   static bool place(Segment& s, std::uint32_t h, RowRef ref, unsigned reach) noexcept;
   static unsigned count(const Segment& s) noexcept;
@@ -173,7 +177,7 @@ class HashIndex {
   unsigned shift_ = 32;  // 32 - depth_
   std::uint64_t entries_ = 0;
   std::uint64_t segments_ = 0;
-  std::uint64_t taken_ = 0;                     // take_segment() has emptied the directory up to here
+  std::uint64_t taken_ = 0;  // take_segment() has emptied the directory up to here
   std::uint64_t at_depth_[kDepthMax + 1] = {};  // segments by depth
 };
 

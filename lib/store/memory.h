@@ -1,9 +1,9 @@
 // DataMemory of one worker: pages of 32 KiB (limits::kPageBytes) within a budget.
 //
 // Pages lie in one reserved range of addresses, so a page's address is base + number * 32 KiB and a row can be named
-// by 32 bits (slab.h). Only what is used is backed by memory: the range is reserved without access and opened in chunks
-// of 2 MiB (64 pages, huge pages where the system offers them); a chunk whose last page is released is given
-// back to the system, but for one that is kept against opening and closing the same chunk again and again.
+// by 32 bits (slab.h). Only what is used is backed by memory: the range is reserved without access and opened in
+// chunks of 2 MiB (64 pages, huge pages where the system offers them); a chunk whose last page is released is
+// given back to the system, but for one that is kept against opening and closing the same chunk again and again.
 // The lowest free page is handed out first, so that a shrinking store empties its upper chunks.
 //
 // Promises: allocate() and release() cost about 5 ns, 100 us when a chunk is opened. Page 0 is never handed out.

@@ -76,12 +76,14 @@ Error RowShape::check_columns(const meta::Table& table, std::string* why) {
   std::size_t key = 0;
   for (std::uint16_t c : table.primary_key) {
     if (c >= columns_.size()) return refuse("the primary key names a column that does not exist");
-    if (columns_[c].in_key) return refuse(quoted(columns_[c].column) + " is in the primary key twice");
+    if (columns_[c].in_key)
+      return refuse(quoted(columns_[c].column) + " is in the primary key twice");
     columns_[c].in_key = true;
     key += columns_[c].bytes + (columns_[c].variable ? 2u : 0u);
   }
   if (key > limits::kKeyBytesMax) {
-    return refuse("the primary key is longer than " + std::to_string(limits::kKeyBytesMax) + " bytes");
+    return refuse("the primary key is longer than " + std::to_string(limits::kKeyBytesMax) +
+                  " bytes");
   }
   std::vector<bool> seen(columns_.size());
   for (std::uint16_t c : table.distribution_key) {
@@ -142,7 +144,8 @@ void RowShape::place_distribution(const meta::Table& table) {
     if (i >= prefix && distributes_[i]) distribution_is_prefix_ = false;
     if (i < prefix && columns_[key_[i]].variable) distribution_is_prefix_ = false;
     if (i < prefix && !columns_[key_[i]].variable) {
-      distribution_bytes_ = static_cast<std::uint16_t>(distribution_bytes_ + columns_[key_[i]].bytes);
+      distribution_bytes_ =
+          static_cast<std::uint16_t>(distribution_bytes_ + columns_[key_[i]].bytes);
     }
   }
 }
@@ -158,7 +161,7 @@ bool RowShape::valid_image(Bytes image) const {
   std::uint16_t start = heap_;
   for (std::uint16_t v = 0; v < variables_; v++) {
     const std::uint16_t end = end_of(image, v);
-    if (end < start || end > image.size()) return false;
+    if (end < start) return false;  // so none is beyond the last, which is the image's end
     const std::uint16_t length = static_cast<std::uint16_t>(end - start);
     if (length > columns_[variable_[v]].bytes) return false;
     if (length != 0 && is_null(image, variable_[v])) return false;
@@ -167,7 +170,8 @@ bool RowShape::valid_image(Bytes image) const {
   if (start != image.size()) return false;
   if (!all_zero(image.substr(0, null_bytes_))) {
     for (std::uint16_t c : nullable_fixed_) {
-      if (is_null(image, c) && !all_zero(image.substr(columns_[c].slot, columns_[c].bytes))) return false;
+      if (is_null(image, c) && !all_zero(image.substr(columns_[c].slot, columns_[c].bytes)))
+        return false;
     }
   }
   for (std::uint16_t c : checked_) {
@@ -271,7 +275,8 @@ Error RowShape::encode(std::span<const Value> values, Writer& image) const {
     if (v.is_null()) {
       if (s.null_bit == ColumnShape::kNotNull) return Error::null_in_not_null;
     } else if (s.variable) {
-      if (v.kind != Value::Kind::bytes || v.bytes.size() > s.bytes) return Error::value_out_of_range;
+      if (v.kind != Value::Kind::bytes || v.bytes.size() > s.bytes)
+        return Error::value_out_of_range;
       total += v.bytes.size();
     }
   }

@@ -8,13 +8,13 @@
 //
 // An image has one form only: equal rows are equal bytes (checksums compare them). Stored forms: value.h.
 //
-// Key (on the wire, for locks, for the hash): the primary key's columns in key order; fixed: its bytes; variable: u16 length,
-// then its bytes. When all are fixed, the key is a piece of the image and is found without copying.
+// Key (on the wire, for locks, for the hash): the primary key's columns in key order; fixed: its bytes; variable:
+// u16 length, then its bytes. When all are fixed, the key is a piece of the image and is found without copying.
 //
 // Patch (a partial update): any number of {u16 column, u8 is_null, u32 length, bytes in stored form}.
 //
-// Promises: nothing here reads outside the bytes it is given once valid_image() or valid_key() has said yes; those two
-// never do. No allocation but in make() and in a growing Writer.
+// Promises: nothing here reads outside the bytes it is given once valid_image() or valid_key() has said yes; those
+// two never do. No allocation but in make() and in a growing Writer.
 #pragma once
 #include <span>
 #include <vector>
@@ -79,8 +79,9 @@ class RowShape {
   }
   // What decides where the row lives; the whole key unless the table says otherwise.
   Bytes distribution_key(Bytes key, KeyBuffer& buffer) const;
-  // low half: of key_hash(distribution key), gives the bucket (meta::bucket_of); high half: of key_hash(key), for the fragment's index
-  // (meta::index_hash). So rows that share a distribution key share a bucket, not a place in the index.
+  // low half: of key_hash(distribution key), gives the bucket (meta::bucket_of); high half: of key_hash(key), for
+  // the fragment's index (meta::index_hash). So rows that share a distribution key share a bucket, not a place in
+  // the index.
   std::uint64_t hash(Bytes key) const {
     const std::uint64_t h = key_hash(key);
     if (distribution_is_key_) return h;
@@ -108,7 +109,8 @@ class RowShape {
   // One column of a patch.
   Error encode_patch(std::uint16_t column, const Value& value, Writer& patch) const;
   // The old image with the patch applied. bad_row_image: malformed, a column of the key, a wrong length;
-  // null_in_not_null; row_too_large. The last of several entries for one column counts. About 10 ns for fixed columns.
+  // null_in_not_null; row_too_large. The last of several entries for one column counts. About 10 ns for fixed
+  // columns.
   Error apply_update(Bytes old_image, Bytes patch, Writer& new_image) const;
 
  private:
@@ -129,7 +131,7 @@ class RowShape {
   std::vector<ColumnShape> columns_;         // in definition order
   std::vector<std::uint16_t> key_;           // column numbers in key order
   std::vector<std::uint16_t> variable_;      // column numbers in the order of their ends
-  std::vector<std::uint16_t> checked_;       // fixed columns whose stored form has impossible values
+  std::vector<std::uint16_t> checked_;  // fixed columns whose stored form has impossible values
   std::vector<std::uint16_t> nullable_fixed_;
   std::vector<bool> distributes_;            // by position in the key
   std::uint16_t null_bits_ = 0;

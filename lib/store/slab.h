@@ -1,14 +1,15 @@
 // Slots for rows in pages of one size class each; all fragments of a worker share it.
 //
-// A row is named by 32 bits: number of the page << 11 | number of the slot in it. The slot's address follows from the page's
-// stride, which lies in a dense table (2 bytes a page, so it stays in the cache): slots need no
+// A row is named by 32 bits: number of the page << 11 | number of the slot in it. The slot's address follows from
+// the page's stride, which lies in a dense table (2 bytes a page, so it stays in the cache): slots need no
 // alignment beyond 8, and a 40-byte image costs 56 bytes, not 64. Bookkeeping is outside the pages.
 //
-// Size classes: every multiple of 8 up to 1 KiB, above that 32 KiB / n for n = 31 .. 1; the waste is at most 7 bytes a
-// row below 1 KiB and 1/n above. Segments of the hash index (4 KiB) are slots too, so that they are charged to
-// DataMemory; eight fill a page exactly, which aligns them.
+// Size classes: every multiple of 8 up to 1 KiB, above that 32 KiB / n for n = 31 .. 1; the waste is at most 7
+// bytes a row below 1 KiB and 1/n above. Segments of the hash index (4 KiB) are slots too, so that they are
+// charged to DataMemory; eight fill a page exactly, which aligns them.
 //
-// Costs: allocate and free about 3 ns, no memory of its own per row. A page whose last slot is freed goes back to Memory.
+// Costs: allocate and free about 3 ns, no memory of its own per row. A page whose last slot is freed goes back to
+// Memory.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -22,7 +23,7 @@ namespace ndb::store {
 
 using RowRef = std::uint32_t;  // 0 = none
 
-inline constexpr std::uint16_t kRowUncommitted = 1;  // an insert whose transaction has not committed
+inline constexpr std::uint16_t kRowUncommitted = 1;  // inserted, its transaction not committed
 
 // What stands before every row image in memory. Not a format: never on the wire nor on disk.
 struct Row {
@@ -84,7 +85,8 @@ class Slab {
   static std::uint32_t rounded(std::size_t bytes) noexcept { return stride_of(class_of(bytes)); }
 
   Memory& memory() const noexcept { return memory_; }
-  std::uint64_t free_slots_bytes() const noexcept;  // in pages in use; walks all pages: for status only
+  // In pages in use; walks all pages: for status only.
+  std::uint64_t free_slots_bytes() const noexcept;
 
  private:
   struct PageInfo {

@@ -4,17 +4,16 @@
 //   tinyint .. bigint         int64, or uint64   1, 2, 3, 4 or 8 bytes
 //                             when unsigned
 //   float32, float64          float64            IEEE 754, 4 or 8 bytes; never a NaN or an infinity
-//   decimal(p, s)             bytes              the number times 10^s, two's complement with its sign bit turned over, big-endian,
-//                                                as many bytes as p digits need (p = 65: 28): bytes compare as the numbers do
+//   decimal(p, s)             bytes              see decimal.h; bytes compare as the numbers do
 //   char(n)                   bytes, without     n bytes, padded with blanks
 //                             the blanks at the end
 //   binary(n)                 bytes              n bytes, padded with zeros
 //   varchar, varbinary,       bytes              as they are
 //   text, blob
-//   date                      int64              days since 1970-01-01, 4 bytes; years 0 to 9999 (Gregorian throughout)
+//   date                      int64              days since 1970-01-01, 4 bytes; years 0 to 9999 (Gregorian)
 //   time                      int64              microseconds, 8 bytes; up to 838:59:59.999999 either way
-//   datetime                  int64              microseconds since 1970-01-01 00:00, no time zone, 8 bytes; years 0 to 9999
-//   timestamp                 int64              microseconds since 1970-01-01 00:00 UTC, 8 bytes; from 0 to year 9999
+//   datetime                  int64              microseconds since 1970-01-01 00:00, no time zone, 8 bytes
+//   timestamp                 int64              the same in UTC, not negative, 8 bytes
 //   year                      uint64             2 bytes; 0, or 1901 to 2155
 //   bit(n)                    uint64             (n + 7) / 8 bytes
 #pragma once
@@ -69,8 +68,9 @@ bool is_variable(meta::Type type);
 // (a char without length, a decimal of 66 digits).
 std::uint32_t stored_bytes(const meta::Column& column);
 
-// Writes stored_bytes(column) bytes to `out`. Takes any kind that holds the number exactly (an integer into a double, and
-// into a decimal, too). value_out_of_range when the value or its kind does not fit. REQUIRES: fixed, not null.
+// Writes stored_bytes(column) bytes to `out`. Takes any kind that holds the number exactly (an integer into a
+// double, and into a decimal, too). value_out_of_range when the value or its kind does not fit. REQUIRES: fixed,
+// not null.
 Error to_stored(const meta::Column& column, const Value& value, char* out);
 // REQUIRES: fixed; `stored` has stored_bytes(column) bytes. Any bytes give some value.
 Value from_stored(const meta::Column& column, Bytes stored);

@@ -40,7 +40,8 @@ bool matches(const FilterWriter& w, Bytes image) {
   return f->matches(image);
 }
 
-constexpr Compare kAll[] = {Compare::eq, Compare::ne, Compare::lt, Compare::le, Compare::gt, Compare::ge};
+constexpr Compare kAll[] = {Compare::eq, Compare::ne, Compare::lt,
+                            Compare::le, Compare::gt, Compare::ge};
 
 bool expected(Compare op, long double a, long double b) {
   switch (op) {
@@ -88,7 +89,8 @@ TEST_CASE("integers of all widths compare with constants of all kinds") {
         for (Compare op : kAll) {
           FilterWriter w;
           w.compare(c, op, k);
-          INFO("column " << c << " value " << v << " op " << int(op) << " constant " << double(number(k)));
+          INFO("column " << c << " value " << v << " op " << int(op) << " constant "
+                         << double(number(k)));
           CHECK(matches(w, image) == expected(op, v, number(k)));
           CHECK_FALSE(matches(w, null));
           w.op_not();
@@ -101,11 +103,17 @@ TEST_CASE("integers of all widths compare with constants of all kinds") {
 }
 
 TEST_CASE("the ends of the integer types compare right") {
-  const std::pair<std::uint16_t, Value> ends[] = {
-      {3, Value::of_int(-128)},      {7, Value::of_int(-8388608)},    {8, Value::of_uint(16777215)},
-      {9, Value::of_int(INT32_MIN)}, {10, Value::of_uint(UINT32_MAX)}, {11, Value::of_int(INT64_MIN)},
-      {11, Value::of_int(INT64_MAX)}, {12, Value::of_uint(UINT64_MAX)}, {25, Value::of_uint(0x1fff)},
-      {20, Value::of_int(-719528)},  {23, Value::of_int(0)}};
+  const std::pair<std::uint16_t, Value> ends[] = {{3, Value::of_int(-128)},
+                                                  {7, Value::of_int(-8388608)},
+                                                  {8, Value::of_uint(16777215)},
+                                                  {9, Value::of_int(INT32_MIN)},
+                                                  {10, Value::of_uint(UINT32_MAX)},
+                                                  {11, Value::of_int(INT64_MIN)},
+                                                  {11, Value::of_int(INT64_MAX)},
+                                                  {12, Value::of_uint(UINT64_MAX)},
+                                                  {25, Value::of_uint(0x1fff)},
+                                                  {20, Value::of_int(-719528)},
+                                                  {23, Value::of_int(0)}};
   for (const auto& [c, v] : ends) {
     const std::string image = row_with(c, v);
     for (const auto& [unused, k] : ends) {
@@ -183,7 +191,9 @@ TEST_CASE("random trees agree with three-valued logic") {
           const Compare op = kAll[random.below(6)];
           const auto k = static_cast<std::int64_t>(random.below(4)) - 1;
           w.compare(c, op, Value::of_int(k));
-          stack.push_back(values[c].is_null() ? 1 : expected(op, static_cast<long double>(values[c].i), k) ? 2 : 0);
+          stack.push_back(values[c].is_null()                                      ? 1
+                          : expected(op, static_cast<long double>(values[c].i), k) ? 2
+                                                                                   : 0);
         }
       }
       if (stack.size() > 30) break;
@@ -217,11 +227,15 @@ TEST_CASE("malformed filters are refused") {
   CHECK(error([&](W w) { w.is_null(3).is_null(3); }) == Error::bad_message);
   CHECK(error([&](W w) { w.is_null(99); }) == Error::no_such_column);
   CHECK(error([&](W w) { w.compare(99, Compare::eq, one); }) == Error::no_such_column);
-  CHECK(error([&](W w) { w.compare(3, Compare::eq, Value::of_bytes("1")); }) == Error::value_out_of_range);
+  CHECK(error([&](W w) { w.compare(3, Compare::eq, Value::of_bytes("1")); }) ==
+        Error::value_out_of_range);
   CHECK(error([&](W w) { w.compare(18, Compare::eq, one); }) == Error::value_out_of_range);
-  CHECK(error([&](W w) { w.compare(15, Compare::eq, Value::of_double(1)); }) == Error::value_out_of_range);
-  CHECK(error([&](W w) { w.compare(15, Compare::eq, Value::of_bytes("1")); }) == Error::value_out_of_range);
-  CHECK(error([&](W w) { w.compare(3, Compare::eq, Value::of_double(NAN)); }) == Error::value_out_of_range);
+  CHECK(error([&](W w) { w.compare(15, Compare::eq, Value::of_double(1)); }) ==
+        Error::value_out_of_range);
+  CHECK(error([&](W w) { w.compare(15, Compare::eq, Value::of_bytes("1")); }) ==
+        Error::value_out_of_range);
+  CHECK(error([&](W w) { w.compare(3, Compare::eq, Value::of_double(NAN)); }) ==
+        Error::value_out_of_range);
   CHECK(error([&](W w) { w.like_prefix(9, "1"); }) == Error::value_out_of_range);
   CHECK(error([&](W w) {
           for (int i = 0; i < 300; i++) w.is_null(3);
@@ -247,7 +261,8 @@ TEST_CASE("malformed filters are refused") {
   for (int round = 0; round < 100000; round++) {
     std::vector<char> bad(bytes.begin(), bytes.end());
     for (auto n = random.between(1, 3); n > 0; n--) {
-      bad[random.below(bad.size())] = static_cast<char>(random.below(random.chance(0.5) ? 64 : 256));
+      bad[random.below(bad.size())] =
+          static_cast<char>(random.below(random.chance(0.5) ? 64 : 256));
     }
     auto f = Filter::parse(Bytes(bad.data(), bad.size()), shape());
     if (f.ok()) f->matches(image);

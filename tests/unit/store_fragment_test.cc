@@ -36,10 +36,12 @@ struct Text {
 };
 
 Text text_row(const RowShape& s, std::uint64_t id, std::uint32_t n, std::size_t bytes) {
-  const std::string name = "row " + std::to_string(id), text(bytes, static_cast<char>('a' + n % 26));
+  const std::string name = "row " + std::to_string(id),
+                    text(bytes, static_cast<char>('a' + n % 26));
   Writer w;
-  REQUIRE(s.encode(std::vector<Value>{Value::of_bytes(name), Value::of_uint(n), Value::of_bytes(text)}, w) ==
-          Error::ok);
+  REQUIRE(
+      s.encode(std::vector<Value>{Value::of_bytes(name), Value::of_uint(n), Value::of_bytes(text)},
+               w) == Error::ok);
   KeyBuffer buffer;
   const Bytes key = s.key_of(w.view(), buffer);
   return {std::string(key), std::string(w.view()), s.hash(key)};
@@ -229,6 +231,40 @@ TEST_CASE("a full memory refuses and changes nothing") {
   CHECK(f.checksum() == 0);
   CHECK(w.memory.used_bytes() == 0);
   CHECK(f.put(large.key, large.hash, large.image, 9) == Error::ok);
+}
+
+TEST_CASE("an index that cannot grow refuses a row and keeps nothing of it") {
+  World w(plain_table());
+  // Room for 4600 rows, of which 8 are taken by others, and one page for eight segments.
+  std::vector<RowRef> slots, kept;
+  for (std::size_t i = 0; i < 8 * (limits::kPageBytes / 56); i++) {
+    slots.push_back(w.slab.allocate(56));
+    w.slab.at(slots.back())->flags = 0;
+  }
+  for (std::size_t i = 0; i < slots.size(); i++) {
+    i % (limits::kPageBytes / 56) == 0 ? kept.push_back(slots[i]) : w.slab.free(slots[i]);
+  }
+  w.memory.set_budget(w.memory.used_bytes() + limits::kPageBytes);
+  std::set<std::uint32_t> in;
+  std::uint32_t refused = 0;
+  for (std::uint32_t i = 0; i < 20000; i++) {
+    const Plain p(i);
+    const Error e = w.fragment.put(p.key(), p.hash(), p.view(), i);
+    if (e == Error::ok) in.insert(i);
+    if (e == Error::memory_full) refused++;
+  }
+  CHECK(in.size() + refused == 20000);
+  CHECK(in.size() > 3000);
+  CHECK(in.size() <= 8 * 448);
+  CHECK(w.fragment.rows() == in.size());
+  for (std::uint32_t i = 0; i < 20000; i++) {
+    const Plain p(i);
+    REQUIRE(w.fragment.remove(p.key(), p.hash()) == (in.count(i) == 1));
+  }
+  CHECK(w.fragment.rows() == 0);
+  CHECK(w.memory.used_bytes() == 8 * limits::kPageBytes);
+  for (RowRef r : kept) w.slab.free(r);
+  CHECK(w.memory.used_bytes() == 0);
 }
 
 TEST_CASE("a million small rows take at most 80 bytes each, and give them back") {

@@ -213,6 +213,26 @@ TEST_CASE("a scan sees what stays exactly once whatever is split and joined mean
   CHECK((growing ? w.index.segments() > segments : w.index.segments() < segments));
 }
 
+TEST_CASE("a bounded scan skips no neighbouring hash and keeps equal ones together") {
+  World w;
+  RowRef ref = 1;
+  for (std::uint32_t h = 1000; h < 1050; h++) {
+    for (std::uint32_t n = 0; n < 1 + h % 3; n++) REQUIRE(w.index.insert(h, ref++));
+  }
+  REQUIRE(w.index.insert(UINT32_MAX, ref++));
+  const std::size_t bound =
+      GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{4}, std::size_t{50});
+  std::set<RowRef> seen;
+  std::vector<HashIndex::Entry> out;
+  for (std::uint64_t cursor = 0; cursor != kScanEnd;) {
+    out.clear();
+    cursor = w.index.scan(cursor, out, bound);
+    REQUIRE(out.size() <= bound + 3);
+    for (const auto& e : out) REQUIRE(seen.insert(e.ref).second);
+  }
+  CHECK(seen.size() == ref - 1);
+}
+
 TEST_CASE("a full memory refuses an insert and changes nothing") {
   World w(2 * limits::kPageBytes);  // 16 segments
   Prng random(5);

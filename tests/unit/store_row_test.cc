@@ -87,8 +87,9 @@ TEST_CASE("the image's layout is what the header says") {
                column("k1", Type::uinteger)};
   t.primary_key = {4, 3, 2};
   const RowShape s = shape_of(t);
-  const std::string image = encoded(s, {Value::of_uint(0x11), Value::of_bytes("xyz"), Value::of_uint(0x2233),
-                                        Value::of_bytes("ab"), Value::of_uint(0x44556677)});
+  const std::string image =
+      encoded(s, {Value::of_uint(0x11), Value::of_bytes("xyz"), Value::of_uint(0x2233),
+                  Value::of_bytes("ab"), Value::of_uint(0x44556677)});
   CHECK(image == std::string("\0\x77\x66\x55\x44\x33\x22\x11\x0e\0\x11\0abxyz", 17));
   KeyBuffer buffer;
   CHECK(s.key_of(image, buffer) == Bytes("\x77\x66\x55\x44\2\0ab\x33\x22", 10));
@@ -173,6 +174,11 @@ TEST_CASE("malformed images are refused without reading outside") {
   std::string bad = encoded(s, no_value);
   bad[s.column(12).slot] = 1;  // a null that is not zero
   CHECK_FALSE(valid(bad));
+  REQUIRE_FALSE(s.is_null(good, 18));
+  bad = good;
+  bad[s.column(18).null_bit / 8u] =
+      static_cast<char>(1 << s.column(18).null_bit % 8);  // a null that has bytes
+  CHECK_FALSE(valid(bad));
   bad = good;
   bad[3] = '\x80';  // 25 null bits: the last byte has seven spare ones
   CHECK_FALSE(valid(bad));
@@ -213,23 +219,27 @@ TEST_CASE("keys of fixed columns are part of the image, others are gathered") {
   const RowShape s = shape_of(every_table());
   const std::string other = encoded(s, every_value());
   Writer w;
-  REQUIRE(s.encode_key(std::vector<Value>{Value::of_bytes("name"), Value::of_int(-7), Value::of_bytes("ab")}, w) ==
-          Error::ok);
+  REQUIRE(s.encode_key(
+              std::vector<Value>{Value::of_bytes("name"), Value::of_int(-7), Value::of_bytes("ab")},
+              w) == Error::ok);
   CHECK(s.key_of(other, buffer) == w.view());
   CHECK(s.key_equals(other, w.view()));
   CHECK(s.valid_key(w.view()));
   for (std::size_t n = 0; n < w.size(); n++) CHECK_FALSE(s.valid_key(w.view().substr(0, n)));
   w.clear();
-  REQUIRE(s.encode_key(std::vector<Value>{Value::of_bytes("nam"), Value::of_int(-7), Value::of_bytes("ab")}, w) ==
-          Error::ok);
+  REQUIRE(s.encode_key(
+              std::vector<Value>{Value::of_bytes("nam"), Value::of_int(-7), Value::of_bytes("ab")},
+              w) == Error::ok);
   CHECK_FALSE(s.key_equals(other, w.view()));
-  CHECK(s.encode_key(std::vector<Value>{Value::of_bytes("nam"), Value::null(), Value::of_bytes("ab")}, w) ==
+  CHECK(s.encode_key(
+            std::vector<Value>{Value::of_bytes("nam"), Value::null(), Value::of_bytes("ab")}, w) ==
         Error::null_in_not_null);
   CHECK_FALSE(s.valid_key(std::string(200, '\xff')));
 }
 
 TEST_CASE("the distribution key decides the bucket, the whole key the place in the index") {
-  const auto key_with = [](std::vector<std::uint16_t> distribution, std::uint32_t a, std::uint32_t b) {
+  const auto key_with = [](std::vector<std::uint16_t> distribution, std::uint32_t a,
+                           std::uint32_t b) {
     meta::Table t = plain_table();
     t.distribution_key = std::move(distribution);
     const RowShape s = shape_of(t);
@@ -267,9 +277,13 @@ TEST_CASE("a patch changes what it names and nothing else") {
       Value v = Value::null();
       if (random.chance(0.7)) {
         switch (values[c].kind) {
-          case Value::Kind::int64: v = Value::of_int(static_cast<std::int64_t>(random.below(100))); break;
+          case Value::Kind::int64:
+            v = Value::of_int(static_cast<std::int64_t>(random.below(100)));
+            break;
           case Value::Kind::uint64: v = Value::of_uint(c == 24 ? 2000 : random.below(100)); break;
-          case Value::Kind::float64: v = Value::of_double(static_cast<double>(random.below(100))); break;
+          case Value::Kind::float64:
+            v = Value::of_double(static_cast<double>(random.below(100)));
+            break;
           default:
             v = Value::of_bytes(c == 15   ? Bytes(kDecimal)
                                 : c == 17 ? Bytes("12345")
@@ -308,10 +322,12 @@ TEST_CASE("malformed patches are refused") {
   CHECK(apply([&](Writer& w) { entry(w, 99, 0, "1234"); }) == Error::bad_row_image);   // no column
   CHECK(apply([&](Writer& w) { entry(w, 9, 0, "123"); }) == Error::bad_row_image);     // length
   CHECK(apply([&](Writer& w) { entry(w, 9, 2, ""); }) == Error::bad_row_image);        // null = 2
-  CHECK(apply([&](Writer& w) { entry(w, 9, 1, "1234"); }) == Error::bad_row_image);    // null with bytes
+  CHECK(apply([&](Writer& w) { entry(w, 9, 1, "1234"); }) ==
+        Error::bad_row_image);  // null with bytes
   CHECK(apply([&](Writer& w) { entry(w, 18, 0, std::string(41, 'x')); }) == Error::bad_row_image);
   CHECK(apply([&](Writer& w) { entry(w, 25, 0, "\xff\xff"); }) == Error::bad_row_image);  // 13 bits
-  CHECK(apply([&](Writer& w) { entry(w, 26, 0, std::string(29990, 'x')); }) == Error::row_too_large);
+  CHECK(apply([&](Writer& w) { entry(w, 26, 0, std::string(29990, 'x')); }) ==
+        Error::row_too_large);
   CHECK(apply([&](Writer& w) { w.u8(1); }) == Error::bad_row_image);
   CHECK(apply([&](Writer& w) {
           entry(w, 18, 0, "ok");
@@ -322,7 +338,8 @@ TEST_CASE("malformed patches are refused") {
   const RowShape not_null = shape_of(t);
   Writer w, to;
   entry(w, 9, 1, "");
-  CHECK(not_null.apply_update(encoded(not_null, every_value()), w.view(), to) == Error::null_in_not_null);
+  CHECK(not_null.apply_update(encoded(not_null, every_value()), w.view(), to) ==
+        Error::null_in_not_null);
   CHECK(not_null.encode_patch(9, Value::null(), w) == Error::null_in_not_null);
 }
 

@@ -6,8 +6,9 @@ namespace ndb::store::testing {
 
 using meta::Type;
 
-inline meta::Column column(std::string name, Type type, bool nullable = false, std::uint32_t length = 0,
-                           std::uint8_t precision = 0, std::uint8_t scale = 0) {
+inline meta::Column column(std::string name, Type type, bool nullable = false,
+                           std::uint32_t length = 0, std::uint8_t precision = 0,
+                           std::uint8_t scale = 0) {
   meta::Column c;
   c.name = std::move(name);
   c.type = type;
