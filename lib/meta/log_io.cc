@@ -211,7 +211,7 @@ int Log::Impl::append(raft_io_append* request, const raft_entry* entries, unsign
   for (unsigned i = 0; i < n; ++i) {
     const raft_entry& e = entries[i];
     if (e.type == RAFT_BARRIER) std::memset(e.buf.base, 0, e.buf.len);  // libraft leaves it uninitialised
-    if (e.type == RAFT_CHANGE) codec::zero_padding(&e.buf);
+    if (e.type == RAFT_CHANGE) codec::zero_padding(e.buf);
     copies.push_back({next_index, e.term, e.type, std::string(static_cast<const char*>(e.buf.base), e.buf.len)});
     if (e.type == RAFT_CHANGE) memberships[next_index] = copies.back().data;
     ++next_index;
