@@ -1,5 +1,6 @@
 // The identifiers that everything else speaks in. Plain integers with names; zero means "none" unless said otherwise.
 #pragma once
+#include <compare>
 #include <cstdint>
 
 namespace ndb {
