@@ -229,3 +229,23 @@ TEST_CASE("a program started again stays the daemon that it was", "[os]") {
   CHECK(told.substr(0, space) + "\n" == told.substr(space + 1));
   CHECK(*read_file(o.pid_path) == told.substr(space + 1));
 }
+
+TEST_CASE("a process marked as a daemon does not fork again", "[os]") {
+  TemporaryDirectory dir;
+  DaemonOptions o;
+  o.pid_path = dir / "pid";
+  o.out_path = dir / "out";
+  pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::string own = std::to_string(::getpid());
+    ::setenv("NDB_DAEMON_PID", own.c_str(), 1);
+    auto d = daemonise(o);
+    bool right = d.ok() && !d->is_caller() && *read_file(o.pid_path) == own + "\n" &&
+                 std::getenv("NDB_DAEMON_PID") == nullptr;
+    ::_exit(right ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+}

@@ -277,6 +277,71 @@ TEST_CASE("a peer that shuts its sending side down still gets its answer", "[os]
   REQUIRE(turn({&loop}, [&] { return m.count("down 1") == 1; }));
   CHECK(s.receive_exactly(12) == "get status\n\n");
   CHECK(s.at_end());
+
+  Socket late(port);
+  REQUIRE(turn({&loop}, [&] { return m.count("up 1 text") == 2; }));
+  ::shutdown(late.fd, SHUT_WR);
+  loop.outbox().link(1).raw("written in the round that meets the end");
+  REQUIRE(turn({&loop}, [&] { return m.count("down 1") == 2; }));
+  CHECK(late.receive_exactly(39) == "written in the round that meets the end");
+}
+
+TEST_CASE("a peer learns of a close at once", "[os]") {
+  TemporaryDirectory dir;
+  TestMachine m([](Time, const Event& e, Outbox& out) {
+    if (e.kind != EventKind::link_up) return;
+    out.link(e.link).raw("busy\n");
+    out.close(e.link);
+  });
+  Loop loop(m, log_to(dir));
+  std::uint16_t port = listen(loop, true);
+  Socket s(port);
+  Time start = Loop::now();
+  REQUIRE(turn({&loop}, [&] { return m.count("down 1") == 1; }));
+  CHECK(s.receive_exactly(5) == "busy\n");
+  CHECK(s.at_end());
+  CHECK(Loop::now() - start < limits::kCloseFlush / 2);
+}
+
+TEST_CASE("a peer that reads slowly gets every byte in order", "[os]") {
+  TemporaryDirectory dir;
+  constexpr std::uint64_t kMessages = 3000;
+  std::uint64_t sent = 0;
+  TestMachine client;
+  TestMachine server([&](Time, const Event& e, Outbox& out) {
+    if (e.kind == EventKind::link_up || e.kind == EventKind::timer) {
+      while (sent < kMessages && out.backlog(1) < (6 << 20)) {
+        put_message(out.link(1), std::string(100 + sent * 7 % 30000, static_cast<char>(sent)));
+        ++sent;
+        if (sent % 5 == 0) break;
+      }
+      if (sent < kMessages) out.wake_at(0);
+    }
+  });
+  Loop loop(server, log_to(dir));
+  std::uint16_t port = listen(loop);
+  std::uint64_t got = 0;
+  bool right = true;
+  client.record_payloads = false;
+  client.on = [&](Time, const Event& e, Outbox& out) {
+    if (e.kind == EventKind::start) out.connect(1, "127.0.0.1", port);
+    if (e.kind != EventKind::frame) return;
+    Bytes rest = e.data;
+    wire::Message m;
+    bool damaged = false;
+    while (wire::next_message(rest, &m, &damaged)) {
+      right = right && m.body == std::string(100 + got * 7 % 30000, static_cast<char>(got));
+      ++got;
+    }
+  };
+  Loop client_loop(client, log_to(dir));
+  int round = 0;
+  REQUIRE(turn({&loop}, [&] {
+    if (++round % 12 == 0 || sent == kMessages) client_loop.run_once(0);
+    return got == kMessages || client.count("down 1") > 0;
+  }));
+  CHECK(right);
+  CHECK(got == kMessages);
 }
 
 TEST_CASE("a link's number is given out again only after its link_down", "[os]") {
