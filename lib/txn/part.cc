@@ -121,6 +121,7 @@ Worker::Step Worker::op_insert(std::uint32_t p, const Operation& op, Bytes key, 
     return fail_op(part, Error::too_many_open);
   }
   part.touched[i].inserted = true;
+  part.touched[i].hash = op.hash;
   return put_image(p, i, op, image);
 }
 
