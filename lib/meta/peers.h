@@ -80,6 +80,7 @@ class Peers {
 
   const Self& self() const { return self_; }
   void set_incarnation(std::uint32_t incarnation) { self_.incarnation = incarnation; }
+  void set_cluster(std::uint64_t cluster_id) { self_.cluster_id = cluster_id; }  // before a catalog tells it
   void set_port(std::uint16_t port) { self_.port = port; }
 
   // The catalog to check Hellos against and to find data nodes in, and the management servers. Call it again when

@@ -1,0 +1,282 @@
+// The cluster log: what happened, kept in memory, written to the log, streamed to those who listen.
+#include <algorithm>
+
+#include "mgmt/server_waiting.h"
+
+namespace ndb::mgmt {
+
+namespace {
+
+constexpr Time kPingEvery = 1 * kSecond;
+constexpr int kInfoEvent = 49;     // numbers of NDB's event types
+constexpr int kMemoryUsage = 50;
+constexpr std::size_t kEventsShown = 1000;
+
+struct Category {
+  int number;
+  std::string_view name;
+};
+constexpr Category kCategories[] = {
+    {250, "STARTUP"}, {251, "SHUTDOWN"}, {252, "STATISTICS"}, {253, "CHECKPOINT"}, {254, "NODERESTART"},
+    {255, "CONNECTION"}, {256, "INFO"}, {257, "WARNING"}, {258, "ERROR"}, {259, "CONGESTION"},
+    {260, "DEBUG"}, {261, "BACKUP"}, {262, "SCHEMA"}};
+constexpr std::string_view kSeverities[] = {"enabled", "debug", "info", "warning", "error", "critical", "alert"};
+
+const char* severity_word(env::Severity s) {
+  switch (s) {
+    case env::Severity::debug: return "DEBUG";
+    case env::Severity::info: return "INFO";
+    case env::Severity::warning: return "WARNING";
+    case env::Severity::error: return "ERROR";
+    case env::Severity::critical: return "CRITICAL";
+    case env::Severity::alert: return "ALERT";
+  }
+  return "";
+}
+
+// "2026-11-20 19:20:39" of seconds since 1970, UTC (days to civil date: Howard Hinnant's algorithm).
+std::string time_text(std::int64_t s) {
+  const std::int64_t day = s / 86400 + 719468;
+  const std::int64_t era = day / 146097;
+  const std::int64_t doe = day - era * 146097;
+  const std::int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+  const std::int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+  const std::int64_t mp = (5 * doy + 2) / 153;
+  const std::int64_t month = mp < 10 ? mp + 3 : mp - 9;
+  auto two = [](std::int64_t v) { return (v < 10 ? "0" : "") + std::to_string(v); };
+  return std::to_string(yoe + era * 400 + (month <= 2 ? 1 : 0)) + "-" + two(month) + "-" +
+         two(doy - (153 * mp + 2) / 5 + 1) + " " + two(s / 3600 % 24) + ":" + two(s / 60 % 60) + ":" + two(s % 60);
+}
+
+int category_of(std::string_view word) {
+  std::int64_t n = 0;
+  if (parse_number(word, &n)) return static_cast<int>(std::clamp<std::int64_t>(n, 0, 1000));
+  for (const Category& c : kCategories) {
+    if (same_name(c.name, word)) return c.number;
+  }
+  return -1;
+}
+
+struct Told {
+  env::Severity severity = env::Severity::info;
+  int category = kInfo;
+  NodeId node = 0;
+  std::string text;  // empty: nothing worth telling
+};
+
+Told tell(const meta::LeaderStarts&, const meta::Outcome& o, const meta::Catalog& c) {
+  std::string text = "new leader of the metadata log, leader epoch " + std::to_string(c.leader_epoch);
+  if (!o.text.empty()) text += "; " + o.text;
+  return {o.text.empty() ? env::Severity::info : env::Severity::warning, kInfo, 0, std::move(text)};
+}
+Told tell(const meta::ChangeConfig& x, const meta::Outcome&, const meta::Catalog& c) {
+  return {env::Severity::info, kInfo, 0, "configuration generation " + std::to_string(c.generation) + " from " +
+          x.generation.source};
+}
+Told tell(const meta::NodeJoins& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::info, kNodeRestart, x.node, "node " + std::to_string(x.node) + " joins" +
+          (x.initial ? " without data" : "")};
+}
+Told tell(const meta::StartCluster&, const meta::Outcome&, const meta::Catalog& c) {
+  return {env::Severity::info, kStartup, 0, "the cluster has started with " + std::to_string(c.groups.size()) +
+          " node groups"};
+}
+Told tell(const meta::NodeInSync& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::info, kStartup, x.node, "node " + std::to_string(x.node) + " is started"};
+}
+Told tell(const meta::NodeDown& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::alert, kShutdown, x.node, "node " + std::to_string(x.node) + " is down: " + x.reason};
+}
+Told tell(const meta::CreateGroups&, const meta::Outcome& o, const meta::Catalog&) {
+  std::string text = "created node group";
+  for (std::uint64_t id : o.ids) text += " " + std::to_string(id);
+  return {env::Severity::info, kSchema, 0, std::move(text)};
+}
+Told tell(const meta::DropGroup& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::info, kSchema, 0, "dropped node group " + std::to_string(x.group)};
+}
+Told tell(const meta::CreateTable& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::info, kSchema, 0, "created table '" + x.table.name + "'"};
+}
+Told tell(const meta::DropTable& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::info, kSchema, 0, "dropped table '" + x.name + "'"};
+}
+Told tell(const meta::StartReorg& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::info, kSchema, 0, "reorganisation of table '" + x.table + "' begins"};
+}
+Told tell(const meta::AdvanceReorg& x, const meta::Outcome&, const meta::Catalog&) {
+  std::string text = "reorganisation " + std::to_string(x.job);
+  text += x.phase == meta::Phase::none ? " is finished" : std::string(": ") + meta::name_of(x.phase);
+  return {env::Severity::info, kSchema, 0, std::move(text)};
+}
+Told tell(const meta::AbortReorg& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::warning, kSchema, 0, "reorganisation " + std::to_string(x.job) + " is rolled back: " +
+          Failure{x.error, x.detail}.sentence()};
+}
+Told tell(const meta::SetSingleUser& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::info, kInfo, x.api_node, x.api_node == 0 ? "single user mode has ended" :
+          "single user mode for node " + std::to_string(x.api_node)};
+}
+Told tell(const meta::SetNodeEnabled& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::info, kInfo, x.node, "node " + std::to_string(x.node) + (x.enabled ? " is enabled" : " is disabled")};
+}
+
+}  // namespace
+
+void Server::applied_event(const meta::Member::Applied& a) {
+  if (a.outcome.error != Error::ok || !a.outcome.changed) return;
+  Told t = std::visit([&](const auto& x) { return tell(x, a.outcome, *a.catalog); }, a.command.body);
+  event(t.severity, t.category, t.node, std::move(t.text));
+}
+
+void Server::event(env::Severity severity, int category, NodeId node, std::string text) {
+  EventRecord e{next_event_++, now_s(), severity, category, node, std::move(text)};
+  if (log_enabled_[0] && log_enabled_[static_cast<std::size_t>(severity) + 1]) out_->log(severity, e.text);
+  for (const auto& [link, s] : sessions_) {
+    if (s->listening) write_event(*s, e);
+  }
+  events_.push_back(std::move(e));
+  while (events_.size() > limits::kEventsKept) events_.pop_front();
+}
+
+void Server::write_event(Session& s, const EventRecord& e) {
+  auto level = s.levels.find(e.category);
+  if (s.ending || level == s.levels.end() || level->second <= 0) return;
+  if (out_->backlog(s.link) > limits::kTextBulkBytesMax) {  // it does not read
+    s.ending = true;
+    out_->close(s.link);
+    return;
+  }
+  Writer& w = out_->link(s.link);
+  if (s.parsable) {
+    w.raw("log event reply\ntype=" + std::to_string(kInfoEvent) + "\ntime=" + std::to_string(e.when_s) +
+          "\nsource_nodeid=" + std::to_string(e.node != 0 ? e.node : options_.node) + "\n\n");
+  } else {
+    w.raw(time_text(e.when_s) + " [MgmtSrvr] " + severity_word(e.severity) + " -- " + e.text + "\n");
+  }
+}
+
+void Server::ping_listeners() {
+  bool anybody = false;
+  for (const auto& [link, s] : sessions_) {
+    if (!s->listening || s->ending) continue;
+    anybody = true;
+    if (now_ >= next_ping_) out_->link(link).raw("<PING>\n");
+  }
+  if (!anybody) return;
+  if (now_ >= next_ping_) next_ping_ = now_ + kPingEvery;
+  out_->wake_at(next_ping_);
+}
+
+void Server::get_clusterlog(Session& s, const Request&) {
+  Reply reply("clusterlog");
+  for (std::size_t i = 0; i < log_enabled_.size(); ++i) reply.key(kSeverities[i], log_enabled_[i] ? 1 : 0);
+  answer(s, reply.done());
+}
+
+void Server::get_loglevel(Session& s, const Request&) {
+  Reply reply("get cluster loglevel");
+  for (const Category& c : kCategories) {
+    auto i = log_levels_.find(c.number);
+    std::string name(c.name);
+    std::transform(name.begin(), name.end(), name.begin(), [](char x) { return x >= 'A' && x <= 'Z' ? char(x + 32) : x; });
+    reply.key(name, i == log_levels_.end() ? 7 : i->second);
+  }
+  answer(s, reply.done());
+}
+
+void Server::set_loglevel(Session& s, const Request& r) {
+  const auto level = r.number("level");
+  const int category = category_of(r.text("category"));
+  const bool good = level >= 0 && level <= 15 && seen_->node(static_cast<NodeId>(r.number("node"))) != nullptr;
+  if (good) log_levels_[category] = static_cast<int>(level);
+  answer(s, Reply(reply_header(r)).key("result", good ? "Ok" : "no such node, or a level that is not 0 to 15").done());
+}
+
+void Server::set_logfilter(Session& s, const Request& r) {
+  const auto level = r.number("level");
+  const auto enable = r.number("enable");
+  const bool good = level >= 0 && level < static_cast<std::int64_t>(log_enabled_.size()) && enable >= -1 && enable <= 1;
+  if (good) {
+    bool& on = log_enabled_[static_cast<std::size_t>(level)];
+    on = enable == -1 ? !on : enable == 1;
+  }
+  answer(s, Reply(reply_header(r)).key("result", good ? 1 : 0).done());
+}
+
+void Server::listen_event(Session& s, const Request& r) {
+  std::map<int, int> levels;
+  const std::vector<std::string_view> words = split_words(r.text("filter"), " \t,=:");
+  for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
+    std::int64_t level = 0;
+    const int category = category_of(words[i]);
+    if (category < 0 || !parse_number(words[i + 1], &level) || level < 0) {
+      answer(s, Reply("listen event").key("result", -1).key("msg", "cannot read '" + std::string(words[i]) + "'").done());
+      return;
+    }
+    levels[category] = static_cast<int>(std::min<std::int64_t>(level, 15));
+  }
+  if (words.size() % 2 != 0) {
+    answer(s, Reply("listen event").key("result", -1).key("msg", "a category without a level").done());
+    return;
+  }
+  s.levels = std::move(levels);
+  s.parsable = r.number("parsable") != 0;
+  answer(s, Reply("listen event").key("result", 0).done());
+  s.listening = true;
+}
+
+void Server::report_event(Session& s, const Request& r) {
+  event(env::Severity::info, kInfo, 0, "reported by " + s.address + ": " + std::string(r.text("data")));
+  answer(s, Reply(reply_header(r)).key("result", "ok").done());
+}
+
+void Server::dump_events(Session& s, const Request& r) {
+  std::string blocks;
+  std::size_t count = 0;
+  const std::vector<std::string_view> wanted = split_words(r.text("nodes"));
+  for (const auto& [id, node] : seen_->nodes) {
+    const meta::Leader::Report* report = leader_.report(id);
+    if (r.number("type") != kMemoryUsage || node.type != meta::NodeType::data || report == nullptr) continue;
+    if (!connected(node)) continue;
+    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), std::to_string(id)) == wanted.end()) continue;
+    const std::uint64_t total = report->last.memory_total / limits::kPageBytes;
+    const std::uint64_t used = (report->last.memory_used + limits::kPageBytes - 1) / limits::kPageBytes;
+    for (int block : {249, 248}) {  // data; indexes, which lie in the same memory here
+      blocks += "log event reply\ntype=50\ntime=0\nsource_nodeid=" + std::to_string(id) +
+                "\ngth=0\npage_size_bytes=" + std::to_string(limits::kPageBytes) +
+                "\npages_used=" + std::to_string(block == 249 ? used : 0) + "\npages_total=" + std::to_string(total) +
+                "\nblock=" + std::to_string(block) + "\n\n";
+      ++count;
+    }
+  }
+  answer(s, Reply(reply_header(r)).ok().key("events", count).done() + blocks);
+}
+
+void Server::ndb_list_events(Session& s, const Request& r) {
+  const auto after = static_cast<std::uint64_t>(std::max<std::int64_t>(r.number("after"), 0));
+  const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(r.number("limit", 100), 1, kEventsShown));
+  Json j;
+  std::size_t shown = 0;
+  std::uint64_t last = after;
+  j.object().member("format_version", 1).name("events").array();
+  for (const EventRecord& e : events_) {
+    if (e.number <= after || shown == limit) continue;
+    ++shown;
+    last = e.number;
+    std::string severity = severity_word(e.severity);
+    std::transform(severity.begin(), severity.end(), severity.begin(), [](char x) { return char(x + 32); });
+    j.object().member("number", e.number).member("when_s", e.when_s).member("severity", severity);
+    j.member("node", e.node).member("text", e.text).end_object();
+  }
+  answer(s, Reply(reply_header(r)).ok().key("last", last).done_json(j.end_array().end_object().text()));
+}
+
+void Server::refuse_test_command(Session& s, const Request& r) {
+  answer(s, Reply(reply_header(r)).key("result", "this server has no '" + std::string(r.command->name) + "'").done());
+}
+void Server::refuse_backup(Session& s, const Request& r) {
+  answer(s, Reply(reply_header(r)).key("result", "3001-this cluster makes no backups").done());
+}
+
+}  // namespace ndb::mgmt

@@ -1,0 +1,88 @@
+// What the nodes hold of a table's fragments, asked of all members of its groups: for `ndb describe table` and the plan of a
+// reorganisation. A node that does not answer in time leaves its fragments unknown.
+#include <algorithm>
+
+#include "mgmt/report.h"
+#include "mgmt/server_waiting.h"
+
+namespace ndb::mgmt {
+
+namespace {
+
+constexpr Time kGatherTime = 2 * kSecond;
+
+}  // namespace
+
+void Server::gather(Session& s, const Request& r, const meta::Table& t) {
+  Waiting& w = wait(s, r, now_ + kGatherTime);
+  w.gather = std::make_unique<Gather>();
+  w.gather->request = next_report_++;
+  w.gather->table = t.id;
+  for (const auto& [group, members] : seen_->groups) {
+    const auto& groups = t.distribution.groups;
+    if (std::find(groups.begin(), groups.end(), group) == groups.end()) continue;
+    for (NodeId node : members.members) {
+      const env::LinkId link = peers_.link_of(node);
+      if (link == 0 || !w.gather->missing.insert(node).second) continue;
+      Writer body;
+      wire::encode(body, wire::NodeOrder{wire::OrderKind::report, w.gather->request, "tables"});
+      send(link, wire::Type::node_order, body.view());
+    }
+  }
+}
+
+void Server::on_node_report(env::LinkId link, Bytes body) {
+  Reader r(body);
+  const std::uint32_t request = r.u32();
+  const std::string text = r.text();
+  if (!r.done()) return;
+  for (auto& w : waiting_) {
+    if (w->done || !w->gather || w->gather->request != request) continue;
+    const NodeId node = peers_.node_of(link);
+    if (w->gather->missing.erase(node) != 0) read_replicas(text, w->gather->table, node, &w->gather->replicas);
+  }
+}
+
+void Server::finish_gather(Waiting& w) {
+  w.done = true;
+  Session* s = session(w.link, w.session);
+  if (s == nullptr) return;
+  const Request r = w.request;
+  const meta::Table* before = seen_->table(w.gather->table);
+  if (before == nullptr) {
+    complain(*s, r, {Error::no_such_table, "the table has just been dropped"});
+    return;
+  }
+  if (r.command->name == "ndb describe table") {
+    Reply reply(reply_header(r));
+    answer(*s, reply.ok().key("version", seen_->version).done_json(table_json(*seen_, *before, w.gather->replicas)));
+    return;
+  }
+  meta::StartReorg reorg;
+  reorg.table = before->name;
+  reorg.resume_on_failure = r.number("resume_on_failure") != 0;
+  reorg.now_s = now_s();
+  for (std::string_view word : split_words(r.text("drain"))) {
+    std::int64_t group = 0;
+    if (!parse_number(word, &group) || group < 0 || group >= limits::kGroupsMax) {
+      complain(*s, r, {Error::bad_group_id, "'" + std::string(word) + "' is no node group"});
+      return;
+    }
+    reorg.drain.push_back(static_cast<GroupId>(group));
+  }
+  // The catalog's own rules make the plan: on a copy.
+  meta::Catalog copy = *seen_;
+  const meta::Outcome outcome = meta::apply(&copy, copy.version + 1, meta::Command{{}, 0, reorg});
+  const meta::Table* after = copy.table(before->id);
+  if (outcome.error != Error::ok || after == nullptr) {
+    change(*s, r, std::move(reorg));  // refused by the log's order, in the usual words
+    return;
+  }
+  const Plan plan = plan_of(*before, *after, w.gather->replicas);
+  reorg.rows_to_move = plan.rows_moved;
+  const bool dry = r.number("dry_run") != 0;
+  s->busy = false;
+  change(*s, r, std::move(reorg), dry ? plan_json(*before, *after, plan, outcome.changed) : std::string{});
+}
+
+}  // namespace ndb::mgmt

@@ -1,0 +1,218 @@
+// Requests that ask: NDB's, and our own about the state of the cluster.
+#include <algorithm>
+
+#include "mgmt/report.h"
+#include "mgmt/server_waiting.h"
+
+namespace ndb::mgmt {
+
+namespace {
+
+constexpr std::uint32_t kKnowsSingleUser = 8 << 16 | 0 << 8 | 22;  // clients from here on read .is_single_user
+constexpr std::int64_t kServerPortParameter = 406;
+
+std::string_view without_port(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  std::string_view host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  return host;
+}
+
+const char* type_word(meta::NodeType t) {
+  switch (t) {
+    case meta::NodeType::data: return "NDB";
+    case meta::NodeType::api: return "API";
+    case meta::NodeType::mgm: return "MGM";
+  }
+  return "";
+}
+
+}  // namespace
+
+bool Server::connected(const meta::Node& node) const {
+  if (node.id == options_.node || peers_.link_of(node.id) != 0) return true;
+  if (node.type != meta::NodeType::api) return false;
+  for (env::LinkId link : peers_.links(wire::PeerKind::api)) {
+    if (peers_.node_of(link) == node.id) return true;
+  }
+  return std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& e) { return e.second->reserved == node.id; });
+}
+
+std::string Server::address_of(const meta::Node& node) const {
+  if (node.id == options_.node) return node.host.empty() ? "127.0.0.1" : node.host;
+  if (env::LinkId link = peers_.link_of(node.id)) return std::string(without_port(peers_.address_of(link)));
+  for (const auto& [link, s] : sessions_) {
+    if (s->reserved == node.id) return std::string(without_port(s->address));
+  }
+  return {};
+}
+
+NodeId Server::leader_node() const {
+  const std::uint64_t raft = member_->leader_raft_id();
+  if (raft == 0) return 0;
+  if (raft == options_.raft_id) return options_.node;
+  if (env::LinkId link = peers_.link_of_raft(raft)) return peers_.node_of(link);
+  for (const auto& [id, node] : seen_->nodes) {
+    if (node.raft_id == raft) return id;
+  }
+  return 0;
+}
+
+const char* Server::status_word(const meta::Node& node) const {
+  if (!connected(node)) return "NO_CONTACT";
+  if (node.type != meta::NodeType::data) return "CONNECTED";
+  if (ordered_.count(node.id) != 0) return "SHUTTING_DOWN";
+  switch (node.state) {
+    case meta::NodeState::in_sync: return seen_->single_user != 0 ? "SINGLE USER MODE" : "STARTED";
+    case meta::NodeState::joining: return "STARTING";
+    case meta::NodeState::down: break;
+  }
+  const meta::Leader::Report* report = leader_.report(node.id);
+  return report == nullptr || report->last.phase == 0 ? "NOT_STARTED" : "STARTING";
+}
+
+void Server::get_status(Session& s, const Request& r) {
+  std::vector<meta::NodeType> order;
+  for (std::string_view word : split_words(r.text("types", "NDB MGM API"))) {
+    for (meta::NodeType t : {meta::NodeType::data, meta::NodeType::mgm, meta::NodeType::api}) {
+      if (word == type_word(t)) order.push_back(t);
+    }
+  }
+  Reply body("");
+  std::size_t count = 0;
+  int dynamic_id = 0;
+  for (meta::NodeType type : order) {
+    for (const auto& [id, node] : seen_->nodes) {
+      if (node.type != type) continue;
+      ++count;
+      const bool up = connected(node);
+      const bool data = type == meta::NodeType::data;
+      const std::string prefix = "node." + std::to_string(id) + ".";
+      const meta::Leader::Report* report = leader_.report(id);
+      const bool starting = data && up && node.state != meta::NodeState::in_sync;
+      body.key(prefix + "type", type_word(type)).key(prefix + "status", status_word(node));
+      body.key(prefix + "version", up ? kTextVersion : 0u).key(prefix + "mysql_version", up ? kTextVersion : 0u);
+      body.key(prefix + "startphase", starting && report != nullptr ? int{report->last.phase} : 0);
+      body.key(prefix + "dynamic_id", data && up ? ++dynamic_id : 0);
+      body.key(prefix + "node_group", !data ? 0 : node.group == kNoGroup ? -256 : static_cast<int>(node.group));
+      body.key(prefix + "connect_count", 0).key(prefix + "address", up ? address_of(node) : data ? "" : "0.0.0.0");
+      if (s.client_version >= kKnowsSingleUser) {
+        body.key(prefix + "is_single_user", seen_->single_user != 0 && seen_->single_user == id ? 1 : 0);
+      }
+    }
+  }
+  answer(s, Reply("node status").key("nodes", count).done_with(body));
+}
+
+void Server::show_variables(Session& s, const Request& r) {
+  Reply reply(reply_header(r));
+  reply.key("nodeid", options_.node).key("port", options_.port).key("config_file", options_.config_source);
+  reply.key("generation", seen_->generation).key("version", seen_->version).key("leader", leader_node());
+  answer(s, reply.key("sessions", sessions_.size()).done());
+}
+
+void Server::show_config(Session& s, const Request& r) {
+  Reply reply(reply_header(r));
+  const meta::ConfigImage* image = seen_->config();
+  const auto wanted = r.number("NodeId");
+  const std::string_view name = r.text("Name");
+  if (image != nullptr) {
+    for (const meta::ConfigNode& n : image->nodes) {
+      if (wanted != 0 && wanted != n.id) continue;
+      reply.line(std::string("[") + meta::name_of(n.type) + " " + std::to_string(n.id) + "]");
+      for (const auto& [key, value] : n.values) {
+        if (name.empty() || name == key) reply.line(key + "=" + value);
+      }
+    }
+  }
+  answer(s, reply.done());
+}
+
+void Server::get_connection_parameter(Session& s, const Request& r) {
+  Reply reply(reply_header(r));
+  const auto id1 = static_cast<NodeId>(r.number("node1"));
+  const auto id2 = static_cast<NodeId>(r.number("node2"));
+  const meta::Node* n1 = seen_->node(id1);
+  const meta::Node* n2 = seen_->node(id2);
+  if (n1 == nullptr || n2 == nullptr || r.number("param") != kServerPortParameter) {
+    answer(s, reply.key("value", "0").key("result", "no such connection or parameter").done());
+    return;
+  }
+  // The listening end: the data node, of two data nodes the lower id.
+  const meta::Node* listens = n1->type == meta::NodeType::data && (n2->type != meta::NodeType::data || id1 < id2) ? n1 : n2;
+  answer(s, reply.key("value", listens->port).ok().done());
+}
+
+void Server::set_connection_parameter(Session& s, const Request& r) {
+  answer(s, Reply(reply_header(r)).key("message", "").key("result", "ports are told by the nodes themselves here").done());
+}
+void Server::set_ports(Session& s, const Request& r) {
+  const auto lines = static_cast<std::int64_t>(std::count(r.bulk.begin(), r.bulk.end(), '\n'));
+  Reply reply(reply_header(r));
+  if (lines != r.number("num_ports")) {
+    answer(s, reply.key("result", "expected " + std::to_string(r.number("num_ports")) + " ports, got " +
+                                      std::to_string(lines)).done());
+    return;
+  }
+  answer(s, reply.ok().done());  // data nodes tell their ports when they join
+}
+
+void Server::ndb_status(Session& s, const Request& r) {
+  Seen seen;
+  seen.leader = leader_node();
+  seen.answering = options_.node;
+  for (const auto& [id, node] : seen_->nodes) {
+    seen.connected[id] = connected(node);
+    if (node.type != meta::NodeType::data) seen.addresses[id] = address_of(node);
+    if (const meta::Leader::Report* report = leader_.report(id)) seen.reports[id] = &report->last;
+  }
+  Reply reply(reply_header(r));
+  reply.ok().key("version", seen_->version).key("view", seen_->view).key("generation", seen_->generation);
+  reply.key("leader", seen.leader).key("node", options_.node).key("cluster", seen_->name);
+  reply.key("started", seen_->started ? 1 : 0);
+  answer(s, reply.done_json(status_json(*seen_, seen)));
+}
+
+void Server::ndb_get_catalog(Session& s, const Request& r) {
+  Reply reply(reply_header(r));
+  reply.ok().key("version", seen_->version);
+  if (static_cast<std::int64_t>(seen_->version) <= r.number("have")) {
+    answer(s, reply.done());
+    return;
+  }
+  Writer w;
+  meta::encode(w, *seen_);
+  answer(s, reply.done_base64("application/octet-stream", w.view()));
+}
+
+void Server::ndb_list_tables(Session& s, const Request& r) {
+  answer(s, Reply(reply_header(r)).ok().key("version", seen_->version).done_json(tables_json(*seen_)));
+}
+
+void Server::ndb_describe_table(Session& s, const Request& r) {
+  const meta::Table* t = seen_->table(r.text("name"));
+  if (t == nullptr) {
+    complain(s, r, {Error::no_such_table, "no table '" + std::string(r.text("name")) + "'"});
+    return;
+  }
+  gather(s, r, *t);
+}
+
+void Server::ndb_list_jobs(Session& s, const Request& r) {
+  answer(s, Reply(reply_header(r)).ok().done_json(jobs_json(*seen_)));
+}
+
+void Server::ndb_show_job(Session& s, const Request& r) {
+  const auto wanted = static_cast<std::uint64_t>(r.number("job"));
+  auto i = wanted != 0 ? seen_->jobs.find(wanted) : seen_->jobs.empty() ? seen_->jobs.end() : --seen_->jobs.end();
+  if (i == seen_->jobs.end()) {
+    complain(s, r, {Error::no_such_job, wanted == 0 ? "there was no job yet" : "no job " + std::to_string(wanted)});
+    return;
+  }
+  Progress progress;
+  const reorg::Driver::Progress live = driver_.progress(*seen_);
+  if (member_->leading() && live.job == i->first) progress = {true, live.rows_copied, live.percent};
+  answer(s, Reply(reply_header(r)).ok().key("job", i->first).done_json(job_json(i->second, progress)));
+}
+
+}  // namespace ndb::mgmt

@@ -1,0 +1,43 @@
+// What Server keeps about answers under way. Inside lib/mgmt only.
+#pragma once
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mgmt/report.h"
+#include "mgmt/server.h"
+
+namespace ndb::mgmt {
+
+// What the nodes hold of the fragments of one table.
+struct Server::Gather {
+  std::uint32_t request = 0;            // of the node_order
+  TableId table = 0;
+  std::set<NodeId> missing;             // have not answered yet
+  Replicas replicas;
+};
+
+struct Server::Waiting {
+  env::LinkId link = 0;
+  std::uint64_t session = 0;
+  Request request;                      // what is to be answered
+  meta::RequestId id;                   // the proposal; none: something else is waited for
+  Time deadline = kNever;
+  Version above = 0;                    // `ndb wait`
+  std::unique_ptr<Gather> gather;
+  std::string bulk;                     // JSON made before the proposal (`ndb apply config`)
+  bool done = false;
+};
+
+inline std::string hex_of(const meta::RequestId& id) {
+  std::string s(32, '0');
+  for (std::size_t i = 0; i < 32; ++i) {
+    const std::uint64_t half = i < 16 ? id.high : id.low;
+    s[i] = "0123456789abcdef"[half >> (4 * (15 - i % 16)) & 15];
+  }
+  return s;
+}
+
+}  // namespace ndb::mgmt
