@@ -1,6 +1,6 @@
-// Turning a server into a daemon: fork, a session of its own, a pid file, output to a file. The first process waits for
-// the child's word on a pipe, so that `ndb-mgmd` and `ndb-node` return 0 only when the server really listens, and return
-// the child's status with its sentence on stderr when it could not start.
+// Turning a server into a daemon: fork, a session of its own, a pid file, output to a file. The first process waits
+// for the child's word on a pipe, so that `ndb-mgmd` and `ndb-node` return 0 only when the server really listens,
+// and return the child's status with its sentence on stderr when it could not start.
 //
 //   auto d = os::daemonise(options);                     // before any thread is started and any loop is made
 //   if (!d) ...                                          // could not even fork

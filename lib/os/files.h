@@ -44,8 +44,8 @@ Failure os_failure(std::string_view what, std::string_view subject, int error);
 
 // The whole file. Refuses more than `bytes_max`.
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max = std::size_t{1} << 30);
-// Either the old file or the new one is there, whatever happens: temporary file beside it, fsync, rename, fsync of the
-// directory. A failed fsync is a failure for good: the temporary is removed and the old file stays.
+// Either the old file or the new one is there, whatever happens: temporary file beside it, fsync, rename, fsync of
+// the directory. A failed fsync is a failure for good: the temporary is removed and the old file stays.
 Failure write_file_atomically(const std::string& path, Bytes content, unsigned mode = 0644);
 Failure append_file(const std::string& path, Bytes content);  // created if missing; not synced
 Failure make_directories(const std::string& path);              // like mkdir -p; fine if it exists

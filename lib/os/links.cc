@@ -9,7 +9,8 @@
 namespace ndb::os {
 namespace {
 
-constexpr std::size_t kBufferKept = std::size_t{128} << 10;  // a buffer that was larger gives its memory back when empty
+// A buffer that was larger gives its memory back when it is empty.
+constexpr std::size_t kBufferKept = std::size_t{128} << 10;
 
 void empty_buffer(Writer& w) {
   if (w.size() > kBufferKept) {

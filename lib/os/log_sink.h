@@ -1,5 +1,6 @@
-// Where log lines go: a file, or stderr. One line an entry: UTC time, severity, name, text; control characters inside the
-// text become spaces. Lines are collected and written by flush(), with one system call, once a round of the loop.
+// Where log lines go: a file, or stderr. One line an entry: UTC time, severity, name, text; control characters
+// inside the text become spaces. Lines are collected and written by flush(), with one system call, once a round of
+// the loop.
 #pragma once
 #include <string>
 #include <string_view>

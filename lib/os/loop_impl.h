@@ -1,11 +1,12 @@
-// The inside of os::Loop, in three files: loop.cc (rounds, steps, effects, posts, signals), links.cc (bytes in and out
-// of a link, and its end), dial.cc (accepting and connecting). Included by these only.
+// The inside of os::Loop, in three files: loop.cc (rounds, steps, effects, posts, signals), links.cc (bytes in and
+// out of a link, and its end), dial.cc (accepting and connecting). Included by these only.
 //
-// Life of a link's number: adopt() gives it out; end() takes the link off it and queues link_down; run_due() steps the
-// machine with link_down and only then frees the number. Life of a link's socket: end() closes it, or, when bytes that were
-// written before are still unsent, or the peer might still be sending, moves the Link to `lingering`, which sends, throws
-// away what comes, and closes at the peer's end of file or at a deadline. (A close() with unread input would
-// send a reset, which may overtake the last bytes.) Objects that epoll may still name in this round wait in `graveyard`.
+// Life of a link's number: adopt() gives it out; end() takes the link off it and queues link_down; run_due() steps
+// the machine with link_down and only then frees the number. Life of a link's socket: end() closes it, or, when
+// bytes that were written before are still unsent, or the peer might still be sending, moves the Link to
+// `lingering`, which sends, throws away what comes, and closes at the peer's end of file or at a deadline. (A
+// close() with unread input would send a reset, which may overtake the last bytes.) Objects that epoll may still
+// name in this round wait in `graveyard`.
 #pragma once
 #include <atomic>
 #include <deque>

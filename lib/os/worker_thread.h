@@ -1,8 +1,8 @@
 // A thread that runs closures one after the other, in order: for SQLite and fsync, which wait, beside a Loop, which
 // must not. Completions come back to the loop as EventKind::stored or as a posted function.
 //
-// Promises: jobs run in the order of their submission and so do their completions arrive; the queue is bounded: a full
-// one refuses. Requires: the loop outlives the thread; submit() from any thread.
+// Promises: jobs run in the order of their submission and so do their completions arrive; the queue is bounded: a
+// full one refuses. Requires: the loop outlives the thread; submit() from any thread.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -25,7 +25,8 @@ class WorkerThread {
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
 
-  // Runs job() on the thread; its answer becomes the status of a stored event with this tag (0 = durable). False: full.
+  // Runs job() on the thread; its answer becomes the status of a stored event with this tag (0 = durable). False:
+  // full.
   [[nodiscard]] bool submit(std::uint64_t tag, std::function<int()> job);
   // Runs job() on the thread, then done() in the loop's thread. `done` may be empty. False: full.
   [[nodiscard]] bool submit(std::function<void()> job, std::function<void()> done);

@@ -145,7 +145,7 @@ TEST_CASE("the timer comes when it was asked for, never early; the last wish hol
   });
   Loop loop(m);
   REQUIRE(turn({&loop}, [&] { return late.size() == 10; }));
-  REQUIRE(turn({&loop, &loop}, [&] { return late.size() == 20; }));  // without waiting: looks at the clock all the time
+  REQUIRE(turn({&loop, &loop}, [&] { return late.size() == 20; }));  // never waits
   for (Time t : late) CHECK(t >= 0);
   std::sort(late.begin(), late.end());
   CHECK(late[10] < 2 * kMillisecond);
