@@ -52,11 +52,12 @@ class LogMachine : public env::Machine {
       dial(redial_.begin()->second, out);
       redial_.erase(redial_.begin());
     }
-    if (quiet == nullptr || !*quiet) work(now);
+    want();
+    if (!*quiet) work(now);
     finish(out);
     out.wake_at(member_.wake());
     if (!redial_.empty()) out.wake_at(redial_.begin()->first);
-    out.wake_at(next_proposal_);
+    if (!*quiet) out.wake_at(next_proposal_);
   }
 
   meta::Member& member() { return member_; }
@@ -83,8 +84,12 @@ class LogMachine : public env::Machine {
   }
   void lost(Time now, env::LinkId link) {
     if (auto i = raft_of_.find(link); i != raft_of_.end()) {
-      if (auto k = link_of_.find(i->second); k != link_of_.end() && k->second == link) link_of_.erase(k);
+      std::uint64_t raft_id = i->second;
       raft_of_.erase(i);
+      link_of_.erase(raft_id);
+      for (const auto& [other, id] : raft_of_) {  // an older connection may have come up late and be gone again
+        if (id == raft_id) link_of_[raft_id] = other;
+      }
     }
     if (auto i = dialled_.find(link); i != dialled_.end()) {
       redial_.emplace(now + limits::kConnectRetry, i->second);
@@ -105,13 +110,15 @@ class LogMachine : public env::Machine {
     }
     if (damaged) world->fail("a damaged payload arrived");
   }
-  void work(Time now) {
+  void want() {
     std::vector<meta::WantedMember> wanted;
     for (std::uint64_t id = 1; id <= setting_.members; id++) {
       bool alive = id == member_.raft_id() || link_of_.count(id) != 0;
       wanted.push_back({id, id <= setting_.voters, alive, id <= setting_.management});
     }
     member_.want_members(std::move(wanted));
+  }
+  void work(Time now) {
     if (now < next_proposal_) return;
     next_proposal_ = now + static_cast<Time>(prng_.below(static_cast<std::uint64_t>(2 * setting_.pause_between)));
     meta::Command c = random_command(prng_, *member_.catalog());
@@ -207,6 +214,24 @@ struct Members {
     s.clock_drift_ppm = static_cast<std::int64_t>(prng.below(400)) - 200;
     disk->attach(world.add(std::move(s)));
   }
+  std::string describe() const {
+    std::string s;
+    for (LogMachine* m : machines) {
+      if (!s.empty()) s += ", ";
+      if (!m) {
+        s += "dead";
+        continue;
+      }
+      const meta::Log& log = m->member().log();
+      s += "version " + std::to_string(m->member().catalog()->version) + " term " + std::to_string(log.term()) +
+           " leader " + std::to_string(log.leader_raft_id()) + (m->member().leading() ? " leading" : "") +
+           (m->open() ? " open " + std::to_string(m->open()) : "") + " members";
+      for (const auto& i : log.members()) {
+        s += " " + std::to_string(i.raft_id) + (i.role == meta::Role::voter ? "v" : i.role == meta::Role::spare ? "s" : "");
+      }
+    }
+    return s;
+  }
   // Everybody has the same version, nothing is open, somebody leads.
   bool settled() const {
     std::set<Version> versions;
@@ -242,7 +267,7 @@ Verdict run_log(std::uint64_t seed) {
   m.world.run_for(kSecond);
   m.quiet = true;
   if (!m.world.run_until([&] { return m.settled(); }, kSettle)) {
-    m.world.fail("the members do not agree within 20 s of calm");
+    m.world.fail("the members do not agree within 20 s of calm: " + m.describe());
   }
   return verdict_of(m.world, std::to_string(m.setting.members) + " members, " + std::to_string(m.checks.entries()) +
                                  " entries, " + std::to_string(m.checks.changes()) + " changes, " +
