@@ -11,7 +11,8 @@
 // ("512M"). The only file that sees toml++.
 #include <algorithm>
 
-#define TOML_EXCEPTIONS 0
+// With exceptions: without them toml++ 3.3 trips its own assertions on some malformed texts.
+#define TOML_EXCEPTIONS 1
 #include <toml++/toml.h>
 
 #include "env/limits.h"
@@ -30,14 +31,25 @@ class TomlReader {
       error(0, "the text is larger than " + std::to_string(limits::kConfigTextBytesMax) + " bytes");
       return {{}, std::move(problems_)};
     }
-    const toml::parse_result parsed = toml::parse(text);
-    if (!parsed) {
-      std::string why(parsed.error().description());
+    int line = 1;
+    for (char c : text) {
+      if (c == '\n') line++;
+      if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') ||
+          c == 0x7f) {
+        error(line, "a control character");
+        return {{}, std::move(problems_)};
+      }
+    }
+    toml::table table;
+    try {
+      table = toml::parse(text);
+    } catch (const toml::parse_error& e) {
+      std::string why(e.description());
       for (char& c : why) c = c == '\n' ? ' ' : c;
-      error(static_cast<int>(parsed.error().source().begin.line), "no TOML: " + why);
+      error(static_cast<int>(e.source().begin.line), "no TOML: " + why);
       return {{}, std::move(problems_)};
     }
-    for (const auto& [key, node] : parsed.table()) read_top(key, node);
+    for (const auto& [key, node] : table) read_top(key, node);
     std::stable_sort(sections_.begin(), sections_.end(),
                      [](const RawSection& a, const RawSection& b) {
                        return std::pair(!a.is_default, a.line) < std::pair(!b.is_default, b.line);

@@ -80,6 +80,9 @@ class ConfigMaker {
  public:
   Result<Config> make(const Image& image) {
     if (auto f = values_of(Kind::system, image.system, &config_.system)) return *f;
+    std::erase_if(config_.system, [](const auto& v) {
+      return v.second == find_parameter(Kind::system, v.first)->default_value;
+    });
     for (const Item& n : image.nodes) {
       if (auto f = add_node(n)) return *f;
     }

@@ -159,6 +159,7 @@ TEST_CASE("mistakes in TOML have lines too") {
         "line 1: error: 'default' holds tables such as [default.ndbd]\n");
   CHECK(problems("[[ndbd]]\nDataDir = \"a\\nb\"\n")
             .find("line 2: error: parameter 'DataDir' holds a character") != std::string::npos);
+  CHECK(problems(kToml + "[[\x01ndbd]]\n") == "line 14: error: a control character\n");
   CHECK(problems("[[ndbd]\n").substr(0, 22) == "line 1: error: no TOML");
 }
 
