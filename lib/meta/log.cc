@@ -24,7 +24,8 @@ Failure Log::bootstrap() {
   NDB_CHECK(!impl_->started);
   LogStore::State s = impl_->store.load();
   if (s.term > 1 || s.vote != 0 || s.snapshot.present() || !s.entries.empty()) {
-    return {Error::illegal_change, "the metadata log is not empty: this member belongs to a cluster already"};
+    return {Error::illegal_change,
+            "the metadata log is not empty: this member belongs to a cluster already"};
   }
   if (s.raft_id != 0 && s.raft_id != impl_->id) {
     return {Error::wrong_node_id, "the metadata log belongs to another member"};
@@ -32,10 +33,12 @@ Failure Log::bootstrap() {
   impl_->store.set_raft_id(impl_->id);
   raft_configuration c;
   raft_configuration_init(&c);
-  NDB_CHECK(raft_configuration_add(&c, impl_->id, codec::address_of(impl_->id).c_str(), RAFT_VOTER) == 0);
+  NDB_CHECK(
+      raft_configuration_add(&c, impl_->id, codec::address_of(impl_->id).c_str(), RAFT_VOTER) == 0);
   int rv = raft_bootstrap(&impl_->raft, &c);
   raft_configuration_close(&c);
-  if (rv != 0 || impl_->store.failed()) return {Error::os_failed, "cannot write the first entry of the metadata log"};
+  if (rv != 0 || impl_->store.failed())
+    return {Error::os_failed, "cannot write the first entry of the metadata log"};
   return {};
 }
 
@@ -223,7 +226,8 @@ Failure Log::Impl::start(Time start_now) {
   now = last_tick = start_now;
   raft_set_heartbeat_timeout(&raft, static_cast<unsigned>(limits::kMetaHeartbeat / kMillisecond));
   raft_set_election_timeout(&raft, static_cast<unsigned>(limits::kMetaElection / kMillisecond));
-  raft_set_install_snapshot_timeout(&raft, static_cast<unsigned>(limits::kMetaSnapshotResend / kMillisecond));
+  raft_set_install_snapshot_timeout(
+      &raft, static_cast<unsigned>(limits::kMetaSnapshotResend / kMillisecond));
   raft_set_snapshot_threshold(&raft, threshold);
   raft_set_snapshot_trailing(&raft, trailing);
   raft_set_pre_vote(&raft, true);
@@ -263,7 +267,8 @@ void Log::Impl::settle() {
     if (raft.state == RAFT_LEADER && barrier_term != raft.current_term) {
       barrier_term = raft.current_term;
       auto* request = new BarrierRequest{};
-      if (raft_barrier(&raft, request, [](BarrierRequest* r, int) { delete r; }) != 0) delete request;
+      if (raft_barrier(&raft, request, [](BarrierRequest* r, int) { delete r; }) != 0)
+        delete request;
       continue;
     }
     if (!held.empty() && (raft.state != RAFT_LEADER || stored_term == raft.current_term)) {
@@ -289,8 +294,9 @@ void Log::Impl::announce_commit() {
 }
 
 bool Log::Impl::may_change_membership() const {
-  return raft.transfer == nullptr && raft.configuration_uncommitted_index == 0 && raft.leader_state.promotee_id == 0 &&
-         raft.leader_state.change == nullptr && term_of(raft.commit_index) == raft.current_term;
+  return raft.transfer == nullptr && raft.configuration_uncommitted_index == 0 &&
+         raft.leader_state.promotee_id == 0 && raft.leader_state.change == nullptr &&
+         term_of(raft.commit_index) == raft.current_term;
 }
 
 bool lone_voter(const std::vector<MemberInfo>& members, std::uint64_t id) {
@@ -344,7 +350,8 @@ void Log::Impl::receive(std::uint64_t from, codec::Message&& m) {
       return;
     case RAFT_IO_APPEND_ENTRIES_RESULT:
       out.append_entries_result = {m.term, m.rejected, m.index};
-      if (raft.state == RAFT_LEADER && m.term == raft.current_term && stored_term != raft.current_term) {
+      if (raft.state == RAFT_LEADER && m.term == raft.current_term &&
+          stored_term != raft.current_term) {
         if (held.size() < kHeldResultsMax) held.push_back({from, out});
         return;
       }
@@ -378,8 +385,9 @@ void Log::Impl::receive(std::uint64_t from, codec::Message&& m) {
 // without this vote nobody might ever learn of it. libraft asks its own list, so it is shown one that says yes.
 void Log::Impl::vote(std::uint64_t from, raft_message& request) {
   std::vector<MemberInfo> members = log.members();
-  bool voter = std::any_of(members.begin(), members.end(),
-                           [&](const MemberInfo& m) { return m.raft_id == id && m.role == Role::voter; });
+  bool voter = std::any_of(members.begin(), members.end(), [&](const MemberInfo& m) {
+    return m.raft_id == id && m.role == Role::voter;
+  });
   if (voter || raft.state != RAFT_FOLLOWER) {
     hand_over(from, request);
     return;
@@ -390,15 +398,18 @@ void Log::Impl::vote(std::uint64_t from, raft_message& request) {
   if (leader_known == from || silent >= raft.election_timeout) leader_known = 0;
   raft_configuration kept = raft.configuration;
   raft_configuration_init(&raft.configuration);
-  NDB_CHECK(raft_configuration_add(&raft.configuration, id, codec::address_of(id).c_str(), RAFT_VOTER) == 0);
-  NDB_CHECK(raft_configuration_add(&raft.configuration, from, codec::address_of(from).c_str(), RAFT_VOTER) == 0);
+  NDB_CHECK(raft_configuration_add(&raft.configuration, id, codec::address_of(id).c_str(),
+                                   RAFT_VOTER) == 0);
+  NDB_CHECK(raft_configuration_add(&raft.configuration, from, codec::address_of(from).c_str(),
+                                   RAFT_VOTER) == 0);
   hand_over(from, request);
   raft_configuration_close(&raft.configuration);
   raft.configuration = kept;
 }
 
 void Log::Impl::receive_append(std::uint64_t from, codec::Message&& m) {
-  if (raft.state == RAFT_LEADER && m.term == raft.current_term) return;  // two leaders in one term: not one of us
+  if (raft.state == RAFT_LEADER && m.term == raft.current_term)
+    return;  // two leaders in one term: not one of us
   if (m.term >= raft.current_term && !take_back_conflict(from, m)) return;
   if (m.term >= raft.current_term) skip_committed(&m);
   if (m.term > verified_term) {
@@ -428,7 +439,8 @@ void Log::Impl::skip_committed(codec::Message* m) const {
   if (m->index >= raft.commit_index) return;
   std::uint64_t skipped = raft.commit_index - m->index;
   auto& e = m->entries;
-  e.erase(e.begin(), e.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(skipped, e.size())));
+  e.erase(e.begin(),
+          e.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(skipped, e.size())));
   m->index = raft.commit_index;
   m->index_term = term_of(raft.commit_index);
 }
@@ -446,14 +458,16 @@ void Log::Impl::step_down(std::uint64_t from, std::uint64_t leader_term) {
 // committed ones; one of the two logs is not to be trusted.
 bool Log::Impl::take_back_conflict(std::uint64_t from, const codec::Message& m) {
   std::uint64_t previous = term_of(m.index);
-  bool contradicts = m.index != 0 && previous != 0 && previous != m.index_term && m.index <= raft.commit_index;
+  bool contradicts =
+      m.index != 0 && previous != 0 && previous != m.index_term && m.index <= raft.commit_index;
   if (m.index == 0 || previous == m.index_term) {
     for (const LogEntry& e : m.entries) {
       std::uint64_t mine = term_of(e.index);
       if (mine == 0 || mine == e.term) continue;
       if (e.index <= raft.commit_index) {
         contradicts = true;
-      } else if (raft.configuration_index >= e.index || raft.configuration_uncommitted_index >= e.index) {
+      } else if (raft.configuration_index >= e.index ||
+                 raft.configuration_uncommitted_index >= e.index) {
         step_down(from, m.term);
         install_configuration(e.index - 1);
       }

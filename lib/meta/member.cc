@@ -20,7 +20,8 @@ Member::Member(LogStore& store, MemberOptions options)
       catalog_(std::make_shared<const Catalog>()) {
   log_.encode_snapshot = &Member::encode_snapshot;
   log_.owner = this;
-  if (options.snapshot_threshold != 0) log_.set_snapshots(options.snapshot_threshold, options.snapshot_trailing);
+  if (options.snapshot_threshold != 0)
+    log_.set_snapshots(options.snapshot_threshold, options.snapshot_trailing);
 }
 Member::~Member() = default;
 
@@ -83,7 +84,9 @@ RequestId Member::propose(Time now, Command command, Time deadline) {
     return id;
   }
   if (pending_.size() >= limits::kMetaOpenProposalsMax && !proposing(id)) {
-    finished.push_back({id, Outcome{Error::too_many_open, "too many open requests to the metadata log", {}, false}});
+    finished.push_back(
+        {id,
+         Outcome{Error::too_many_open, "too many open requests to the metadata log", {}, false}});
     return id;
   }
   Pending& p = pending_[id];
@@ -206,7 +209,8 @@ void Member::try_pending(Time now) {
     } else if (log_.leader()) {
       if (p.tried_term != log_.term() && log_.propose(now, p.bytes)) p.tried_term = log_.term();
     } else if (std::uint64_t leader = log_.leader_raft_id();
-               leader != 0 && leader != options_.raft_id && (now >= p.next_try || leader != p.tried_leader)) {
+               leader != 0 && leader != options_.raft_id &&
+               (now >= p.next_try || leader != p.tried_leader)) {
       sends.push_back({leader, kForwardedCommand + p.bytes});
       p.next_try = now + limits::kProposeRepeat;
       p.tried_leader = leader;
@@ -250,7 +254,8 @@ void Member::follow_membership(Time now) {
 // Leadership belongs with the management servers. It is handed over when nothing is under way that a change of the
 // leader would roll back.
 void Member::prefer_management(Time now) {
-  if (now < led_since_ + limits::kLeadershipReturn || now < next_transfer_ || log_.change_pending()) return;
+  if (now < led_since_ + limits::kLeadershipReturn || now < next_transfer_ || log_.change_pending())
+    return;
   if (catalog_->running_job() != nullptr || !pending_.empty() || !forwarded_.empty()) return;
   std::uint64_t heir = 0;
   std::vector<MemberInfo> members = log_.members();

@@ -37,8 +37,8 @@ struct Situation {
     return nullptr;
   }
   std::size_t voters() const {
-    return static_cast<std::size_t>(
-        std::count_if(members.begin(), members.end(), [](const MemberInfo& m) { return m.role == Role::voter; }));
+    return static_cast<std::size_t>(std::count_if(
+        members.begin(), members.end(), [](const MemberInfo& m) { return m.role == Role::voter; }));
   }
   // Would a majority of the voters be alive if this living one were no voter any more?
   bool can_spare(std::uint64_t id) const {
@@ -98,8 +98,8 @@ MembershipStep voter_joins(const Situation& v) {
 
 }  // namespace
 
-MembershipStep next_membership_step(const std::vector<MemberInfo>& members, const std::vector<WantedMember>& wanted,
-                                    std::uint64_t leader) {
+MembershipStep next_membership_step(const std::vector<MemberInfo>& members,
+                                    const std::vector<WantedMember>& wanted, std::uint64_t leader) {
   if (wanted.empty()) return {};
   Situation v{members, wanted, leader};
   if (MembershipStep s = voter_leaves(v); s.kind != Kind::none) return s;
