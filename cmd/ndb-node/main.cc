@@ -155,11 +155,11 @@ int run(const Options& o, int argc, char** argv) {
   if (Failure f = prepare_directory(dir, o.initial)) return fail(f.sentence());
 
   os::Loop* loop_pointer = nullptr;
-  auto store = os::SqliteLogStore::open(dir + "/ndb_meta.sqlite", [&](std::uint64_t tag, int status) {
+  auto store = std::make_unique<os::SqliteLogStore>(dir + "/" + os::kMetaFileName, [&](std::uint64_t tag, int status) {
     if (loop_pointer != nullptr) loop_pointer->deliver_stored(tag, status);
   });
-  if (!store.ok()) return fail(store.failure().sentence());
-  std::uint64_t raft_id = (*store)->load().raft_id;
+  if (Failure f = store->open()) return fail(f.sentence());
+  std::uint64_t raft_id = store->load().raft_id;
   while (raft_id == 0) raft_id = os::random_seed() >> 1;
 
   node::NodeOptions n;
@@ -182,7 +182,7 @@ int run(const Options& o, int argc, char** argv) {
   auto port = loop.listen(o.bind_address.empty() ? settings->host : o.bind_address, settings->port, false);
   if (!port.ok()) return fail(port.failure().sentence());
   n.port = *port;
-  machine.node = std::make_unique<node::Node>(**store, n);
+  machine.node = std::make_unique<node::Node>(*store, n);
   loop_pointer = &loop;
   loop.stop_on_signals();
   if (!o.port_file.empty()) {
@@ -190,9 +190,10 @@ int run(const Options& o, int argc, char** argv) {
   }
   daemon->ready();
   const int status = loop.run();
-  loop_pointer = nullptr;
+  store->drain();
   machine.node.reset();
-  store->reset();
+  store.reset();
+  loop_pointer = nullptr;
   if (status == node::kExitRestart || status == node::kExitRestartInitial) {
     lock = Result<os::Fd>(os::Fd());
     std::vector<char*> next = next_arguments(argc, argv, status == node::kExitRestartInitial);
