@@ -66,7 +66,9 @@ std::string report_json(bool changes, std::uint64_t generation, const std::vecto
 
 // Why these problems stand in the way; ok when they do not.
 Failure judge(const std::vector<Problem>& problems, bool accept_warnings) {
-  auto worst = std::find_if(problems.begin(), problems.end(), [](const Problem& p) { return p.severity == Severity::error; });
+  auto is_error = [](const Problem& p) { return p.severity == Severity::error; };
+  auto worst = std::find_if(problems.begin(), problems.end(), [&](const Problem& p) { return is_error(p) && p.line != 0; });
+  if (worst == problems.end()) worst = std::find_if(problems.begin(), problems.end(), is_error);
   const bool error = worst != problems.end();
   if (!error && (accept_warnings || problems.empty())) return {};
   if (!error) worst = problems.begin();

@@ -224,6 +224,7 @@ void Server::listen_event(Session& s, const Request& r) {
   s.parsable = r.number("parsable") != 0;
   answer(s, Reply("listen event").key("result", 0).done());
   s.listening = true;
+  if (next_ping_ <= now_) next_ping_ = now_ + kPingEvery;
 }
 
 void Server::report_event(Session& s, const Request& r) {
