@@ -1,0 +1,37 @@
+#include "cli/signals.h"
+
+#include <csignal>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+
+#include "cli/exit.h"
+
+namespace ndb::cli {
+
+namespace {
+
+// Read by the handler. Older texts are kept: a handler may still be reading one, and there are few.
+std::atomic<const char*> g_text{nullptr};
+
+void interrupted(int) {
+  const char* text = g_text.load();
+  if (text != nullptr && ::write(STDERR_FILENO, text, std::strlen(text)) < 0) ::_exit(kExitInterrupted);
+  ::_exit(kExitInterrupted);
+}
+
+}  // namespace
+
+void on_interrupt(const std::string& tool, const std::string& what_goes_on) {
+  const char* line = ::isatty(STDERR_FILENO) != 0 ? "\n" : "";
+  const std::string text = line + tool + ": interrupted; " + what_goes_on + "\n";
+  char* kept = new char[text.size() + 1];
+  std::memcpy(kept, text.c_str(), text.size() + 1);
+  g_text.store(kept);
+  struct sigaction action {};
+  action.sa_handler = interrupted;
+  ::sigaction(SIGINT, &action, nullptr);
+}
+
+}  // namespace ndb::cli
