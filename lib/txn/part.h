@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/errors.h"
+#include "env/machine.h"
 #include "store/slab.h"
 #include "txn/messages.h"
 #include "txn/replica.h"
