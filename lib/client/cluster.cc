@@ -79,6 +79,18 @@ Failure Cluster::wait_for(Version version, Time timeout) {
   }
 }
 
+Result<bool> Cluster::read(const Table& t, Bytes key, std::string* image) {
+  Transaction x = begin();
+  if (Failure f = x.add(wire::Op::read, t, key)) return f;
+  bool found = false;
+  Failure failed = x.send(wire::kCommit, [&](Error e, Bytes row) {
+    found = e == Error::ok;
+    if (found) image->assign(row);
+  });
+  if (failed && failed.error != Error::no_such_row) return failed;
+  return found;
+}
+
 Transaction Cluster::begin() { return Transaction(core_); }
 
 Failure Cluster::run(const std::function<Failure(Transaction&)>& f, Time patience) {
@@ -115,6 +127,10 @@ Result<std::uint64_t> Cluster::count(const Table& t, std::string filter) {
   std::uint64_t rows = 0;
   core_->with([&](ClientMachine& m) { rows = m.scan_rows(s->scan_); });
   return rows;
+}
+
+void Cluster::sleep(Time d) {
+  core_->wait(core_->now() + d, [] { return false; });
 }
 
 ClientCounts Cluster::counts() const {

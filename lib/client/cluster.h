@@ -167,6 +167,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   // Waits until the catalog is at this version or a later one: after a change that was made through the management protocol.
   Failure wait_for(Version version, Time timeout = 10 * kSecond);
 
+  // One row, committed: true and its image, or false. Repeated while errors are temporary. `key`: encoded.
+  Result<bool> read(const Table& t, Bytes key, std::string* image);
   Transaction begin();
   // Runs f and commits; begins anew when that failed with a temporary error, until `deadline` has passed.
   Failure run(const std::function<Failure(Transaction&)>& f, Time deadline = limits::kClientDeadline);
@@ -174,6 +176,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   Result<Scan> scan(const Table& t, ScanOptions options = {});
   Result<std::uint64_t> count(const Table& t, std::string filter = {});  // repeated while errors are temporary
   ClientCounts counts() const;
+  void sleep(Time d);  // the connection goes on meanwhile
 
  private:
   explicit Cluster(std::shared_ptr<detail::Core> core) : core_(std::move(core)) {}

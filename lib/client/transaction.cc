@@ -131,6 +131,7 @@ Failure Transaction::send(std::uint8_t flags, const std::function<void(Error, By
     while (rows.next(&e, &image)) each(e, image);
   }
   if (a.state == wire::TxnState::open) return {};  // reads that found nothing are no failure of the transaction
+  // With a commit an error is that of a read that found nothing.
   const Failure failure{a.state == wire::TxnState::committed ? Error::ok
                         : a.error == Error::ok               ? Error::txn_aborted
                                                              : a.error,
