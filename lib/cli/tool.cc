@@ -103,13 +103,14 @@ Result<Tool::Reply> Tool::order(const std::string& command, const Keys& keys) {
   return r;
 }
 
-void Tool::wait_for_change(std::uint64_t version, Time at_most) {
+std::uint64_t Tool::wait_for_change(std::uint64_t version, Time at_most) {
   const Time began = os::monotonic_now();
   const Keys keys{{"version", std::to_string(version)}, {"timeout", std::to_string(at_most / kMillisecond)}};
   auto r = request("ndb wait", keys, {});
-  if (r) return;
+  if (r) return std::strtoull(r->value("version").c_str(), nullptr, 10);
   const Time left = at_most - (os::monotonic_now() - began);
   if (left > 0) sleep_for(left);
+  return version;
 }
 
 void Tool::note(std::string_view sentence) const { report_refusal(name_, sentence, kExitDone); }

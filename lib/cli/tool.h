@@ -47,8 +47,9 @@ class Tool {
   Result<Reply> change(const std::string& command, Keys keys, const ChangeOptions& options, const std::string& bulk = {});
   // An order that must not be given twice (stop, restart): once sent and not answered, its outcome is unknown.
   Result<Reply> order(const std::string& command, const Keys& keys);
-  // Returns when the version is greater, or after at_most. Never fails: a server that cannot do it is slept for.
-  void wait_for_change(std::uint64_t version, Time at_most);
+  // Returns when the version is greater, or after at_most; the answer is the present one (the same when nobody says it:
+  // then the time was slept).
+  std::uint64_t wait_for_change(std::uint64_t version, Time at_most);
 
   // Each prints one line on stderr; the answer is the exit status.
   int fail(const Failure& failure) const { return report_failure(name_, failure); }
