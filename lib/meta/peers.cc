@@ -14,11 +14,11 @@ constexpr std::string_view kConnectRequest = "transporter connect\n\n";
 
 const char* kind_word(wire::PeerKind k) {
   switch (k) {
-    case wire::PeerKind::data: return "data node";
-    case wire::PeerKind::api: return "API client";
-    case wire::PeerKind::mgm: return "management server";
+    case wire::PeerKind::data: return "a data node";
+    case wire::PeerKind::api: return "an API client";
+    case wire::PeerKind::mgm: return "a management server";
   }
-  return "process";
+  return "a process";
 }
 
 std::string hex(std::uint64_t v) {
@@ -302,7 +302,7 @@ Failure Peers::check(const wire::Hello& hello) const {
   const std::string who = "node id " + std::to_string(hello.node);
   if (hello.node == 0) {
     if (hello.kind == wire::PeerKind::api) return {};
-    return {Error::wrong_node_id, std::string("a ") + kind_word(hello.kind) + " without a node id"};
+    return {Error::wrong_node_id, std::string(kind_word(hello.kind)) + " without a node id"};
   }
   if (hello.node == self_.node) return {Error::wrong_node_id, who + " is the node id of this process itself"};
   if (!catalog_ || catalog_->generation == 0) return {};  // nothing known yet
@@ -312,8 +312,8 @@ Failure Peers::check(const wire::Hello& hello) const {
             std::to_string(catalog_->generation) + ")"};
   }
   if (static_cast<int>(node->type) != static_cast<int>(hello.kind)) {
-    return {Error::wrong_node_id, who + " is a " + kind_word(static_cast<wire::PeerKind>(node->type)) +
-            " in the configuration, the peer is a " + kind_word(hello.kind)};
+    return {Error::wrong_node_id, who + " is " + kind_word(static_cast<wire::PeerKind>(node->type)) +
+            " in the configuration, the peer is " + kind_word(hello.kind)};
   }
   if (node->disabled) return {Error::wrong_node_id, who + " is disabled in the configuration"};
   return {};
@@ -325,7 +325,7 @@ Failure Peers::check_fresh(Time now, const wire::Hello& hello, const Link& link)
             std::to_string(link.expected) + " was expected"};
   }
   if (link.server != 0 && hello.kind != wire::PeerKind::mgm) {
-    return {Error::wrong_node_id, std::string("a ") + kind_word(hello.kind) + " answers at " + link.address};
+    return {Error::wrong_node_id, std::string(kind_word(hello.kind)) + " answers at " + link.address};
   }
   if (hello.kind == wire::PeerKind::api) return {};
   const Node* node = catalog_ ? catalog_->node(hello.node) : nullptr;

@@ -25,6 +25,14 @@ const char* state_word(meta::NodeState s) {
   }
   return "";
 }
+const char* type_word(meta::NodeType t) {
+  switch (t) {
+    case meta::NodeType::data: return "data";
+    case meta::NodeType::api: return "api";
+    case meta::NodeType::mgm: return "mgm";
+  }
+  return "";
+}
 const char* job_state_word(meta::JobState s) {
   switch (s) {
     case meta::JobState::running: return "running";
@@ -53,7 +61,7 @@ void write_node(Json& j, const meta::Node& n, const Seen& seen) {
   auto connected = seen.connected.find(n.id);
   auto address = seen.addresses.find(n.id);
   auto report = seen.reports.find(n.id);
-  j.object().member("id", n.id).member("type", meta::name_of(n.type)).member("host", n.host);
+  j.object().member("id", n.id).member("type", type_word(n.type)).member("host", n.host);
   j.member("state", data ? state_word(n.state) : "");
   j.member("connected", connected != seen.connected.end() && connected->second);
   group_member(j, n.group);
@@ -282,6 +290,25 @@ std::string plan_json(const meta::Table& before, const meta::Table& after, const
     number_or_null(j, "bytes", plan.known, m.bytes).end_object();
   }
   return j.end_array().end_object().text();
+}
+
+std::string effective_text(const Config& config, const std::string& name) {
+  Config full;
+  auto writable = [](Kind kind, Values values) {
+    std::erase_if(values, [&](const auto& v) {
+      const Parameter* p = find_parameter(kind, v.first);
+      return v.second.empty() || v.first == "NodeId" || p == nullptr || p->internal() || p->deprecated();
+    });
+    return values;
+  };
+  full.system = writable(Kind::system, effective_system(config));
+  if (!name.empty()) full.system["Name"] = name;
+  for (const Node& n : config.nodes) {
+    Node& out = full.nodes.emplace_back(n);
+    out.written = writable(n.kind, effective_values(config, n));
+  }
+  full.links = config.links;
+  return print_ini(full);
 }
 
 }  // namespace ndb::mgmt

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "meta/catalog.h"
+#include "mgmt/config.h"
 #include "wire/messages.h"
 
 namespace ndb::mgmt {
@@ -59,5 +60,8 @@ struct Plan {
 };
 Plan plan_of(const meta::Table& before, const meta::Table& after, const Replicas& replicas);
 std::string plan_json(const meta::Table& before, const meta::Table& after, const Plan& plan, bool changed);
+
+// A configuration with every value written out, in the ini dialect: a text that depends on no default.
+std::string effective_text(const Config& config, const std::string& name);
 
 }  // namespace ndb::mgmt

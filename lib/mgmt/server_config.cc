@@ -25,27 +25,6 @@ Config binary_source(const meta::Generation& g) {
   return config;
 }
 
-// Every value written out: a text that does not depend on any default.
-std::string effective_text(const meta::ConfigImage& image) {
-  const Config config = from_image(image).config;
-  Config full;
-  auto writable = [](Kind kind, Values values) {
-    std::erase_if(values, [&](const auto& v) {
-      const Parameter* p = find_parameter(kind, v.first);
-      return v.second.empty() || v.first == "NodeId" || p == nullptr || p->internal() || p->deprecated();
-    });
-    return values;
-  };
-  full.system = writable(Kind::system, effective_system(config));
-  full.system["Name"] = image.name;
-  for (const Node& n : config.nodes) {
-    Node& out = full.nodes.emplace_back(n);
-    out.written = writable(n.kind, effective_values(config, n));
-  }
-  full.links = config.links;
-  return print_ini(full);
-}
-
 void write_problems(Json& j, const std::vector<Problem>& problems) {
   j.name("problems").array();
   for (const Problem& p : problems) {
@@ -172,7 +151,7 @@ void Server::ndb_get_config(Session& s, const Request& r) {
   Reply reply(reply_header(r));
   reply.ok().key("generation", g->number).key("when_s", g->when_s).key("who", g->who).key("source", g->source);
   reply.key("message", g->message).key("name", g->image->name);
-  answer(s, reply.done_text(r.number("effective") != 0 ? effective_text(*g->image) : g->image->text));
+  answer(s, reply.done_text(r.number("effective") != 0 ? effective_text(from_image(*g->image).config, g->image->name) : g->image->text));
 }
 
 void Server::ndb_config_history(Session& s, const Request& r) {

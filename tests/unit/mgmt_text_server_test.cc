@@ -190,7 +190,7 @@ TEST_CASE("configurations: get, apply, refuse, history, roll back") {
   std::string same = w.ask(with_bulk("ndb apply config", more));
   CHECK(value_of(same, "changed") == "0");
   CHECK(w.catalog()->generation == 2);
-  std::string bad = w.ask(with_bulk("ndb apply config", "[ndbd]\nNodeId=5\nNoSuch=1\n" + kConfig));
+  std::string bad = w.ask(with_bulk("ndb apply config", "[api]\nNodeId=25\nNoSuch=1\n" + kConfig));
   CHECK_THAT(bad, Contains("result: 9024-line 3: error: "));
   CHECK(json_of(bad)["problems"].size() >= 1);
   std::string back = w.ask("ndb rollback config\ngeneration: 1\nwho: ann@ws\n\n");
@@ -305,7 +305,7 @@ TEST_CASE("frame links of others are refused with both values") {
   const env::LinkId unknown = w.data_node(9);
   CHECK_THAT(w.received[unknown], Contains("node id 9 is not in the configuration (generation 1)"));
   const env::LinkId api = w.data_node(20);
-  CHECK_THAT(w.received[api], Contains("node id 20 is a API client in the configuration"));
+  CHECK_THAT(w.received[api], Contains("node id 20 is an API client in the configuration, the peer is a data node"));
   CHECK(w.closed.count(w.data_node(1)) == 0);
 }
 
