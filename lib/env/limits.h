@@ -49,6 +49,16 @@ inline constexpr std::size_t kStreamBytesMax = std::size_t{16} << 20;  // unackn
 inline constexpr std::uint32_t kScanBatchRows = 1024;
 inline constexpr std::uint32_t kScanBatchBytes = 256u << 10;
 inline constexpr std::uint32_t kOutcomesKept = 65536;  // per fragment: outcomes remembered for repeated requests
+// redo and checkpoints, per worker
+inline constexpr std::size_t kRedoBlockBytes = std::size_t{256} << 10;  // a block that reaches this is closed
+inline constexpr std::size_t kRedoBlockBytesMax = kFrameBytesMax + kRedoBlockBytes;  // with one huge record in it
+inline constexpr std::size_t kRedoBufferBytesMax = std::size_t{64} << 20;   // appended, not written to the file yet
+inline constexpr std::size_t kRedoWriteBytes = std::size_t{1} << 20;        // written at once, without a flush
+inline constexpr std::uint64_t kRedoFileBytesMin = std::uint64_t{64} << 10;
+inline constexpr std::uint32_t kRedoFilesMin = 3;
+inline constexpr std::size_t kCheckpointChunkBytes = std::size_t{256} << 10;     // about, of rows
+inline constexpr std::size_t kCheckpointChunkBytesMax = std::size_t{64} << 20;   // a fragment's state is one chunk
+inline constexpr std::uint32_t kCheckpointFragmentsMax = 1u << 20;               // in one file
 // clients
 inline constexpr std::uint32_t kClientSlotsMax = 65536;         // transactions in flight of one client machine
 inline constexpr std::uint32_t kClientWritesMax = 512;            // of one session without a known outcome: txn::Outcomes::kWindow
