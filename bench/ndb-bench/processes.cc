@@ -139,8 +139,8 @@ Result<std::unique_ptr<OwnCluster>> OwnCluster::start(const Options& o) {
   c->keep_ = o.keep;
   const std::string port = std::to_string(free_port());
   c->connectstring_ = "127.0.0.1:" + port;
-  std::string ini = "[ndbd default]\nNoOfReplicas=2\nDataMemory=" + std::to_string(o.memory_mb) + "M\n" +
-                    "MaxNoOfExecutionThreads=" + std::to_string(o.workers) + "\n";
+  std::string ini = "[ndbd default]\nNoOfReplicas=2\nDataMemory=" + std::to_string(o.memory_mb) + "M\n";
+  if (o.workers > 1) ini += "ThreadConfig=ldm={count=" + std::to_string(o.workers) + "}\n";
   ini += "[ndb_mgmd]\nNodeId=101\nHostName=127.0.0.1\nPortNumber=" + port + "\nDataDir=" + c->directory_ + "/mgmd\n";
   os::make_directories(c->directory_ + "/mgmd");
   for (std::uint32_t i = 1; i <= o.nodes; i++) {
