@@ -272,6 +272,15 @@ struct Late final : env::Machine {
   void step(Time now, const env::Event& e, env::Outbox& out) override { server->step(now, e, out); }
 };
 
+// Where a server whose port is chosen by the system listened before, so that others find it again; 0 = unknown.
+std::uint16_t earlier_port(const std::string& port_file) {
+  if (port_file.empty()) return 0;
+  auto text = os::read_file(port_file, 16);
+  std::int64_t port = 0;
+  if (!text.ok() || !mgmt::parse_number(mgmt::trim(*text), &port) || port < 1 || port > UINT16_MAX) return 0;
+  return static_cast<std::uint16_t>(port);
+}
+
 int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   auto fail = [&](const std::string& sentence) {
     daemon.failed(1, "ndb-mgmd: " + sentence);
@@ -282,7 +291,8 @@ int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   loop_options.log_name = "ndb-mgmd " + std::to_string(p.node);
   if (o.verbose) loop_options.log_from = env::Severity::debug;
   os::Loop loop(machine, loop_options);
-  auto port = loop.listen(p.bind, p.port, true);
+  auto port = loop.listen(p.bind, p.port != 0 ? p.port : earlier_port(o.port_file), true);
+  if (!port.ok() && p.port == 0) port = loop.listen(p.bind, 0, true);
   if (!port.ok()) return fail(port.failure().sentence());
   const std::string directory = store_directory(p.base, p.node);
   std::error_code gone;
@@ -341,7 +351,7 @@ int main(int argc, char** argv) {
                  "other management servers, host[:port][,..]; may carry nodeid=N");
   app.add_option("--ndb-nodeid", o.node_id, "this server's node id")->check(CLI::Range(1, 255));
   app.add_option("--bind-address", o.bind_address, "local address of the management port");
-  app.add_option("--port-file", o.port_file, "write the port that it listens on to this file");
+  app.add_option("--port-file", o.port_file, "write the port that it listens on to this file; with PortNumber=0 taken again from there");
   app.add_option("--nowait-nodes", o.nowait_nodes, "management servers that the first start does not wait for: 1,3-5");
   app.add_flag("--initial", o.initial, "forget what this server has stored");
   app.add_flag("--reload", o.reload, "propose the file when it differs from the present configuration");

@@ -95,6 +95,7 @@ inline constexpr Time kNodeHeartbeat = 20 * kMillisecond;       // data node to 
 inline constexpr Time kLease = 200 * kMillisecond;              // a primary serves no longer without an answer
 inline constexpr Time kConnectRetry = 50 * kMillisecond;
 inline constexpr Time kConnectTimeout = 2 * kSecond;            // name look-up included
+inline constexpr Time kKnockRetry = 10 * kMillisecond;          // at the port of a node whose link dropped
 inline constexpr Time kRefusedRetry = 1 * kSecond;              // a peer that refused us is tried again
 inline constexpr Time kHelloTimeout = 2 * kSecond;              // a frame link without a Hello is closed
 inline constexpr Time kCloseFlush = 2 * kSecond;                // a closed link may take this long to take its last bytes

@@ -162,7 +162,7 @@ bool Peers::no_link(Time now, const env::Event& event) {
   Dial* dial = dial_of_tag(event.tag);
   if (dial == nullptr) return true;
   dial->under_way = false;
-  dial->next = now + limits::kConnectRetry;
+  dial->next = now + (kind == kTagKnock ? limits::kKnockRetry : limits::kConnectRetry);
   if (!event.refused) return true;
   Change c;
   c.kind = Change::Kind::port_refused;
@@ -479,7 +479,7 @@ void Peers::dial_nodes(Time now, env::Outbox& out) {
     const bool connects = self_.kind == wire::PeerKind::data && (dials_all || id < self_.node);
     dial.under_way = true;
     dial.incarnation = node.incarnation;
-    dial.next = now + limits::kConnectRetry;
+    dial.next = now + (connects ? limits::kConnectRetry : limits::kKnockRetry);
     out.connect((connects ? kTagNode : kTagKnock) | id, node.address, node.port);
   }
 }

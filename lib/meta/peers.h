@@ -17,7 +17,7 @@
 // is not compared. A second Hello of the same process replaces its first link: `down`, then `up`.
 //
 // A data node that the catalog thinks up, that has no link and that we do not connect to anyway is knocked at (its
-// port, every limits::kConnectRetry; a knock that is answered is closed again): so everybody learns at once of a port
+// port, every limits::kKnockRetry; a knock that is answered is closed again): so everybody learns at once of a port
 // that refuses, which is the failure detector's fast way.
 //
 // Use: on_event() for each event first (true: it was about a link of ours and is dealt with; link_down of a peer also

@@ -250,6 +250,7 @@ class Server final : public env::Machine {
   bool must_bootstrap_ = false;      // nothing stored here, and the lowest id: the first start is ours to make
   bool was_empty_ = false;           // nothing was stored here at the start
   bool file_checked_ = false;
+  Version told_until_ = 0;           // entries up to here were told as events by an earlier life of this server
   std::optional<Config> file_;       // the configuration file, parsed
   meta::RequestId file_request_;
   std::shared_ptr<const meta::Catalog> seen_;  // the catalog at the last drain

@@ -124,7 +124,7 @@ Told tell(const meta::SetNodeEnabled& x, const meta::Outcome&, const meta::Catal
 }  // namespace
 
 void Server::applied_event(const meta::Member::Applied& a) {
-  if (a.outcome.error != Error::ok || !a.outcome.changed) return;
+  if (a.index <= told_until_ || a.outcome.error != Error::ok || !a.outcome.changed) return;
   Told t = std::visit([&](const auto& x) { return tell(x, a.outcome, *a.catalog); }, a.command.body);
   event(t.severity, t.category, t.node, std::move(t.text));
 }

@@ -48,6 +48,7 @@ void Server::fail(std::string text) {
 void Server::begin() {
   const meta::LogStore::State state = store_.load();
   was_empty_ = state.entries.empty() && !state.snapshot.present() && state.term == 0;
+  told_until_ = state.entries.empty() ? state.snapshot.index : state.entries.back().index;
   if (!options_.config_text.empty()) {
     ParseResult parsed = parse_any(options_.config_text);
     if (!parsed.ok()) {
