@@ -1,0 +1,313 @@
+#include "sim/cluster.h"
+
+#include <algorithm>
+
+namespace ndb::sim {
+namespace {
+constexpr std::uint16_t kManagementPort = 1186;
+constexpr std::uint16_t kDataPort = 2202;
+constexpr NodeId kFirstManagement = 145;
+constexpr Time kAngel = 100 * kMillisecond;  // until a process that wants to be restarted is
+std::string host(const char* kind, std::size_t i) { return kind + std::to_string(i); }
+}  // namespace
+
+ClusterSettings ClusterSettings::draw(Prng& prng) {
+  ClusterSettings s;
+  s.management = prng.chance(0.5) ? 1 : 3;
+  s.groups = static_cast<std::uint32_t>(prng.between(1, 2));
+  s.workers = static_cast<std::uint8_t>(1u << prng.below(3));
+  s.lock_wait_ms = static_cast<std::uint32_t>(prng.between(50, 1200));
+  return s;
+}
+
+Cluster::Cluster(World& world, std::uint64_t seed, ClusterSettings settings)
+    : world_(world), prng_(seed ^ 0x636c7573746572u), settings_(settings), checks_(world) {
+  for (std::uint32_t i = 0; i < settings_.management; i++) add_management(i);
+  for (std::uint32_t i = 0; i < data_nodes(); i++) add_data(static_cast<NodeId>(i + 1));
+  std::vector<std::string> hosts;
+  for (std::uint32_t i = 0; i < settings_.management; i++) hosts.push_back(host("m", i + 1));
+  ProcessSpec s = spec_for("operator", "op", 0, false);
+  s.make = [this, hosts](const StartInfo& info) {
+    auto o = std::make_unique<Operator>(info.seed, hosts, kManagementPort);
+    operator_ = o.get();
+    return o;
+  };
+  operator_process_ = world_.add(std::move(s));
+  processes_.emplace_back();
+}
+
+std::string Cluster::config_text() const {
+  std::string s = "[ndbd default]\nNoOfReplicas=" + std::to_string(settings_.replicas) +
+                  "\nDataMemory=16M\nTransactionDeadlockDetectionTimeout=" + std::to_string(settings_.lock_wait_ms) +
+                  "\n";
+  for (std::uint32_t i = 0; i < settings_.management; i++) {
+    s += "[ndb_mgmd]\nNodeId=" + std::to_string(kFirstManagement + i) + "\nHostName=" + host("m", i + 1) + "\n";
+  }
+  for (std::uint32_t i = 0; i < data_nodes(); i++) {
+    s += "[ndbd]\nNodeId=" + std::to_string(i + 1) + "\nHostName=" + host("n", i + 1) +
+         "\nServerPort=" + std::to_string(kDataPort) + "\n";
+    if (i >= settings_.groups * settings_.replicas) s += "NodeGroup=65536\n";
+  }
+  return s + "[mysqld]\n[mysqld]\n";
+}
+
+ProcessSpec Cluster::spec_for(std::string name, std::string where, std::uint16_t port, bool text) {
+  ProcessSpec s;
+  s.name = std::move(name);
+  s.host = std::move(where);
+  if (port != 0) s.ports = {{port, text}};
+  s.clock_offset = static_cast<Time>(prng_.below(100000)) * kMillisecond;
+  s.clock_drift_ppm = static_cast<std::int64_t>(prng_.below(401)) - 200;
+  return s;
+}
+
+std::uint64_t Cluster::raft_id(ProcessId p) {
+  std::uint64_t stored = processes_[p].disk->store().durable().raft_id;
+  if (stored != 0) return stored;
+  return processes_[p].raft_id = (prng_.next() >> 1) | 1;
+}
+
+void Cluster::add_management(std::uint32_t i) {
+  auto p = static_cast<ProcessId>(world_.processes());
+  ProcessSpec s = spec_for("mgmd " + std::to_string(kFirstManagement + i), host("m", i + 1), kManagementPort, true);
+  s.make = [this, p, i](const StartInfo& info) {
+    mgmt::ServerOptions o;
+    o.node = static_cast<NodeId>(kFirstManagement + i);
+    o.raft_id = raft_id(p);
+    o.seed = info.seed;
+    o.unix_offset_ns = 1700000000 * kSecond;
+    o.port = kManagementPort;
+    o.config_text = config_text();
+    o.config_source = "config.ini";
+    o.who = "sim@sim";
+    return std::make_unique<mgmt::Server>(processes_[p].disk->store(), files_, std::move(o));
+  };
+  s.lost = [this, p](bool) { processes_[p].disk->crashed(); };
+  s.exited = [this, p](int status) { exited(p, status); };
+  s.stepped = [this, p] { stepped(p); };
+  management_.push_back(world_.add(std::move(s)));
+  processes_.emplace_back();
+  processes_[p].disk = std::make_unique<LogDisk>(world_, prng_.next());
+  processes_[p].disk->attach(p);
+}
+
+void Cluster::add_data(NodeId id) {
+  auto p = static_cast<ProcessId>(world_.processes());
+  ProcessSpec s = spec_for("node " + std::to_string(id), host("n", id), kDataPort, false);
+  s.make = [this, p, id](const StartInfo& info) {
+    node::NodeOptions o;
+    o.node = id;
+    o.raft_id = raft_id(p);
+    o.seed = info.seed;
+    for (std::uint32_t i = 0; i < settings_.management; i++) o.servers.push_back({0, host("m", i + 1), kManagementPort});
+    o.address = host("n", id);
+    o.port = kDataPort;
+    o.workers = settings_.workers;
+    return std::make_unique<node::Node>(processes_[p].disk->store(), std::move(o));
+  };
+  s.lost = [this, p](bool) { processes_[p].disk->crashed(); };
+  s.exited = [this, p](int status) { exited(p, status); };
+  s.stepped = [this, p] { stepped(p); };
+  data_.push_back(world_.add(std::move(s)));
+  processes_.emplace_back();
+  processes_[p].disk = std::make_unique<LogDisk>(world_, prng_.next());
+  processes_[p].disk->attach(p);
+}
+
+ProcessId Cluster::add_client(Actor& actor, Time deadline) {
+  std::size_t n = clients_.size() + 1;
+  ProcessSpec s = spec_for("client " + std::to_string(n), host("c", n), 0, false);
+  s.make = [this, &actor, deadline](const StartInfo& info) {
+    client::ClientOptions o;
+    o.session = info.seed | 1;
+    o.seed = info.seed;
+    o.slots = 64;
+    o.deadline = deadline;
+    for (std::uint32_t i = 0; i < settings_.management; i++) o.management.push_back({host("m", i + 1), kManagementPort});
+    return std::make_unique<ClientProcess>(std::move(o), actor);
+  };
+  s.lost = [&actor](bool) { actor.lost(); };
+  clients_.push_back(world_.add(std::move(s)));
+  processes_.emplace_back();
+  return clients_.back();
+}
+
+// --- looking at it
+
+std::shared_ptr<const meta::Catalog> Cluster::catalog_of(ProcessId p) const {
+  env::Machine* m = world_.machine(p);
+  if (!m) return nullptr;
+  if (p < management_.size()) return static_cast<mgmt::Server*>(m)->catalog();
+  return static_cast<node::Node*>(m)->member().catalog();
+}
+
+node::Node* Cluster::data_node(NodeId id) const {
+  return static_cast<node::Node*>(world_.machine(data_[id - 1u]));
+}
+mgmt::Server* Cluster::server(std::uint32_t i) const {
+  return static_cast<mgmt::Server*>(world_.machine(management_[i]));
+}
+
+std::shared_ptr<const meta::Catalog> Cluster::newest() const {
+  std::shared_ptr<const meta::Catalog> best;
+  for (ProcessId p = 0; p < management_.size() + data_.size(); p++) {
+    auto c = catalog_of(p);
+    if (c && (!best || c->version > best->version)) best = std::move(c);
+  }
+  return best ? best : std::make_shared<const meta::Catalog>();
+}
+
+bool Cluster::serves(NodeId id) const {
+  const node::Node* n = data_node(id);
+  if (!n || !n->in_sync() || n->stopping()) return false;
+  auto c = newest();
+  const meta::Node* now = c->node(id);
+  const meta::Node* own = n->member().catalog()->node(id);
+  return now && own && now->state == meta::NodeState::in_sync && now->incarnation == own->incarnation;
+}
+
+bool Cluster::healthy() const {
+  auto c = newest();
+  if (!c->started) return false;
+  for (ProcessId p = 0; p < management_.size() + data_.size(); p++) {
+    auto own = catalog_of(p);
+    if (!own || own->version != c->version) return false;
+  }
+  for (NodeId id = 1; id <= data_nodes(); id++) {
+    if (!serves(id)) return false;
+  }
+  return true;
+}
+
+std::string Cluster::describe() const {
+  auto c = newest();
+  std::string s = "version " + std::to_string(c->version);
+  for (ProcessId p = 0; p < management_.size() + data_.size(); p++) {
+    auto own = catalog_of(p);
+    s += "; " + world_.name(p) + (own ? " at " + std::to_string(own->version) : std::string(" dead"));
+    if (p < management_.size()) {
+      if (own && static_cast<mgmt::Server*>(world_.machine(p))->leading()) s += " leading";
+    } else {
+      const meta::Node* n = c->node(static_cast<NodeId>(p - management_.size() + 1));
+      if (n) s += n->state == meta::NodeState::in_sync ? " in sync" : n->state == meta::NodeState::joining ? " joining" : " down";
+    }
+  }
+  return s;
+}
+
+void Cluster::stepped(ProcessId p) {
+  processes_[p].disk->stepped();
+  auto c = catalog_of(p);
+  if (c.get() == processes_[p].seen) return;
+  if (c->version != 0) checks_.replaced(p, *c);
+  processes_[p].seen = c.get();
+  processes_[p].keep = std::move(c);
+}
+
+void Cluster::exited(ProcessId p, int status) {
+  processes_[p].disk->crashed();
+  if (status == node::kExitRestart || status == node::kExitRestartInitial) {
+    if (status == node::kExitRestartInitial) processes_[p].disk->wipe();
+    world_.after(kAngel, [this, p] { world_.start(p); });
+  } else if (status != 0) {
+    world_.fail(world_.name(p) + " ended with status " + std::to_string(status));
+  }
+}
+
+bool Cluster::start(Time limit) {
+  for (ProcessId p = 0; p < management_.size() + data_.size(); p++) {
+    world_.after(static_cast<Time>(prng_.below(300)) * kMillisecond, [this, p] { world_.start(p); });
+  }
+  world_.start(operator_process_);
+  if (world_.run_until([this] { return world_.now() > kSecond / 3 && healthy(); }, limit)) return true;
+  world_.fail("the cluster does not start: " + describe());
+  return false;
+}
+
+// --- faults
+
+bool Cluster::may(Fault f, ProcessId p) const {
+  if (p < management_.size() || p >= management_.size() + data_.size()) return true;
+  if (f != Fault::kill && f != Fault::power) return true;
+  auto id = static_cast<NodeId>(p - management_.size() + 1);
+  auto c = newest();
+  const meta::Node* n = c->node(id);
+  const meta::Group* g = n ? c->group(n->group) : nullptr;
+  if (!g) return c->started;
+  if (!serves(id)) return true;  // it counts for nothing now
+  for (NodeId other : g->members) {
+    if (other != id && serves(other) && !world_.paused(data_[other - 1u])) return true;
+  }
+  return false;
+}
+
+NemesisOptions Cluster::nemesis_options() const {
+  NemesisOptions o;
+  o.victims = management_;
+  o.victims.insert(o.victims.end(), data_.begin(), data_.end());
+  o.bystanders = clients_;
+  o.may = [this](Fault f, ProcessId p) { return may(f, p); };
+  return o;
+}
+
+bool Cluster::settle(Time limit) {
+  if (world_.run_until([this] { return healthy(); }, limit)) return true;
+  world_.fail("the cluster is not whole again within " + time_text(limit) + " s of calm: " + describe());
+  return false;
+}
+
+// --- the rows
+
+bool Cluster::check_fragment(const meta::Catalog& c, const meta::Table& t, FragmentId f, std::uint64_t* rows) {
+  const FragmentRef ref{t.id, f};
+  const std::string where = "table " + t.name + " fragment " + std::to_string(f);
+  const meta::Group* g = t.distribution.groups[f] == kNoGroup ? nullptr : c.group(t.distribution.groups[f]);
+  std::uint64_t checksum = 0, count = 0;
+  bool first = true;
+  for (NodeId id = 1; id <= data_nodes(); id++) {
+    bool member = g && std::find(g->members.begin(), g->members.end(), id) != g->members.end();
+    node::Node* n = data_node(id);
+    for (std::size_t w = 0; n && w < n->workers(); w++) {
+      txn::Replica* r = n->worker(w).replica(ref);
+      if (!r) continue;
+      const std::string at = where + " at node " + std::to_string(id);
+      if (!member) {
+        if (r->rows.rows() != 0) world_.fail(at + ": rows where none should be");
+        continue;
+      }
+      if (r->rows.rows_uncommitted() != 0) world_.fail(at + ": uncommitted rows in the quiet");
+      std::vector<store::RowRef> found;
+      for (std::uint64_t cursor = 0; cursor != store::kScanEnd;) cursor = r->rows.scan(cursor, found);
+      for (store::RowRef row : found) {
+        std::uint64_t hash = r->rows.shape().hash_of_image(r->rows.image(row));
+        if (t.distribution.map[meta::bucket_of(hash)] != f) world_.fail(at + ": a row that lives elsewhere");
+      }
+      if (found.size() != r->rows.rows()) world_.fail(at + ": a scan finds another number of rows");
+      if (!first && (checksum != r->rows.checksum() || count != r->rows.rows())) {
+        world_.fail(at + ": differs from the other replica: " + std::to_string(r->rows.rows()) + " rows, not " +
+                    std::to_string(count));
+      }
+      first = false;
+      checksum = r->rows.checksum();
+      count = r->rows.rows();
+    }
+  }
+  *rows += count;
+  return !world_.failed();
+}
+
+std::uint64_t Cluster::check_rows(const std::string& table) {
+  auto c = newest();
+  const meta::Table* t = c->table(table);
+  if (!t) {
+    world_.fail("table " + table + " is gone");
+    return 0;
+  }
+  std::uint64_t rows = 0;
+  for (std::size_t f = 0; f < t->distribution.groups.size(); f++) {
+    if (!check_fragment(*c, *t, static_cast<FragmentId>(f), &rows)) return 0;
+  }
+  return rows;
+}
+
+}  // namespace ndb::sim
