@@ -205,7 +205,7 @@ void Worker::begin_commit(std::uint32_t n) {
       return;
     }
     PartWord w{n, m.part, c.txn.session, c.txn.number, m.ref.table, m.ref.fragment, static_cast<std::uint16_t>(i),
-               {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0};
+               {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0, c.epoch};
     send(m.node, m.worker, wire::Type::part_prepare, w);
     m.busy = true;
     c.outstanding++;
@@ -246,6 +246,7 @@ void Worker::decide(std::uint32_t n) {
     return;
   }
   c.state = CoordState::deciding;
+  c.epoch = epoch_;
   parts_[p].coordinator = n;
   append_part(p, RecordKind::decide);
 }
@@ -261,7 +262,7 @@ void Worker::decided(std::uint32_t n) {
   for (std::uint32_t i = 1; i < c.members_used; i++) {
     Member& m = c.members[i];
     PartWord w{n, m.part, c.txn.session, c.txn.number, m.ref.table, m.ref.fragment, static_cast<std::uint16_t>(i),
-               {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0};
+               {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0, c.epoch};
     if (!m.wrote) {
       send(m.node, m.worker, wire::Type::part_abort, w);
       m.done = true;
@@ -288,7 +289,7 @@ void Worker::finish_commit(std::uint32_t n) {
   reply_coordination(c, TxnState::committed);
   counters_.commits++;
   Replica* r = replica(c.members[0].ref);
-  if (c.members_used > 1 && r != nullptr && r->role == Role::primary) {
+  if (r != nullptr && r->role == Role::primary && r->decided.count(c.txn) != 0) {
     append(*r, RecordKind::forget, c.txn, nullptr, {}, 0, 0, 0);
   }
   free_coordination(n);
@@ -328,7 +329,7 @@ void Worker::abort_coordination(std::uint32_t n, Error e, bool tell_client) {
     Member& m = c.members[i];
     if (m.part == 0 && !m.busy) continue;
     PartWord w{n, m.part, c.txn.session, c.txn.number, m.ref.table, m.ref.fragment, static_cast<std::uint16_t>(i),
-               {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0};
+               {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0, c.epoch};
     send(m.node, m.worker, wire::Type::part_abort, w);
   }
   if (tell_client) {
@@ -386,7 +387,7 @@ void Worker::resend_commits() {
       m.node = primary;
       m.worker = catalog_->worker(*node, m.ref.fragment);
       PartWord w{n, m.part, c.txn.session, c.txn.number, m.ref.table, m.ref.fragment, static_cast<std::uint16_t>(i),
-                 {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0};
+                 {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0, c.epoch};
       send(m.node, m.worker, wire::Type::part_commit, w);
     }
     if (c.outstanding == 0) finish_commit(n);

@@ -86,7 +86,17 @@ void Worker::pump_copy(Replica& r, CopySession& s) {
         put(parts_[p].txn, parts_[p].anchor, parts_[p].changes.view());
       }
       w.patch(before, count);
-      r.decided.encode(w);
+      w.u32(static_cast<std::uint32_t>(r.decided.size()));
+      for (const auto& [txn, d] : r.decided) {
+        w.u64(txn.session);
+        w.u64(txn.number);
+        w.u64(d.epoch);
+        w.u16(static_cast<std::uint16_t>(d.participants.size()));
+        for (const FragmentRef& f : d.participants) {
+          w.u32(f.table);
+          w.u16(f.fragment);
+        }
+      }
       r.outcomes.encode(w);
       h.prepared_bytes = static_cast<std::uint32_t>(w.size() - before);
     }
@@ -133,7 +143,21 @@ void Worker::on_copy_rows(const wire::Message& m, NodeId from) {
       auto a = state.get<Anchor>();
       r->prepared[t] = {a, state.text(), false};
     }
-    if (!r->decided.decode(state) || !r->outcomes.decode(state)) {
+    r->decided.clear();
+    n = state.u32();
+    for (std::uint32_t i = 0; i < n && !state.bad(); i++) {
+      TxnId t;
+      t.session = state.u64();
+      t.number = state.u64();
+      Decided& d = r->decided[t];
+      d.epoch = state.u64();
+      const std::uint16_t participants = state.u16();
+      for (std::uint16_t k = 0; k < participants && !state.bad(); k++) {
+        const TableId table = state.u32();
+        d.participants.push_back({table, state.u16()});
+      }
+    }
+    if (state.bad() || !r->outcomes.decode(state)) {
       out_->log(env::Severity::error, "damaged copy of a fragment, ignored");
       return;
     }

@@ -234,7 +234,7 @@ void Worker::on_outcome(const wire::Message& m, env::LinkId link) {
   Replica* r = replica(ref);
   if (r == nullptr || r->role != Role::primary || !serving()) {
     e = Error::stale_view;
-  } else if (r->decided.contains(txn)) {
+  } else if (r->decided.count(txn) != 0) {
     fate = Fate::committed;
   } else {
     fate = r->outcomes.get(txn);

@@ -51,10 +51,11 @@ struct PartWord {
   Anchor anchor;
   Error error;                // part_prepared: ok or why not; part_answer: ok = committed
   std::uint16_t reserved;
+  Epoch epoch;                // part_commit, part_answer: of the decision
   TxnId txn() const { return {session, number}; }
   FragmentRef ref() const { return {table, fragment}; }
 };
-static_assert(sizeof(PartWord) == 44);
+static_assert(sizeof(PartWord) == 52);
 
 // primary -> backup: records [first, first + records) of the fragment's stream, and how far it is committed. Everything
 // that the backup holds from `first` on and behind is cut off before (after a change of primary).
@@ -73,6 +74,7 @@ struct StreamAck {
   std::uint16_t reserved;
   View group_view;
   Sequence held;
+  Sequence committed;         // and has shown to readers
 };
 // joining -> primary: fill my replica. copy_end's answer and copy_ack use it too.
 struct CopyWord {

@@ -253,8 +253,23 @@ void Worker::append_part(std::uint32_t p, RecordKind kind) {
     changes = scratch2_.view();
   }
   part.state = PartState::logging;
+  if (kind == RecordKind::decide) {
+    const Coordination& c = coords_[part.coordinator];
+    scratch_.clear();
+    scratch_.u16(0);
+    std::uint16_t n = 0;
+    for (std::uint32_t i = 1; i < c.members_used; i++) {
+      if (!c.members[i].wrote) continue;
+      scratch_.u32(c.members[i].ref.table);
+      scratch_.u16(c.members[i].ref.fragment);
+      n++;
+    }
+    scratch_.patch(0, n);
+    scratch_.raw(changes);
+    changes = scratch_.view();
+  }
   append(*part.replica, kind, part.txn, kind == RecordKind::prepare ? &part.anchor : nullptr, changes, part.live,
-         p, 0);
+         p, 0, kind == RecordKind::decide ? coords_[part.coordinator].epoch : 0);
 }
 
 // The changes become what readers see; locks are released in the order in which they were taken.
@@ -350,7 +365,7 @@ void Worker::tell_coordinator(const Part& part, std::uint32_t p, wire::Type type
     return;
   }
   PartWord word{part.coordinator, p, part.txn.session, part.txn.number, part.replica->ref.table,
-                part.replica->ref.fragment, part.slot, part.anchor, e, 0};
+                part.replica->ref.fragment, part.slot, part.anchor, e, 0, 0};
   send(part.coordinator_node, part.coordinator_worker, type, word);
 }
 
@@ -446,7 +461,7 @@ void Worker::on_part_commit(const PartWord& w, NodeId from, WorkerId from_worker
         undo_part(p);
         return;
       }
-      Sequence seq = append(*part.replica, RecordKind::commit, part.txn, nullptr, {}, 0, p, 0);
+      Sequence seq = append(*part.replica, RecordKind::commit, part.txn, nullptr, {}, 0, p, 0, w.epoch);
       part.state = PartState::finishing;
       apply_part(p, seq);
       counters_.commits++;
@@ -456,7 +471,7 @@ void Worker::on_part_commit(const PartWord& w, NodeId from, WorkerId from_worker
   Replica* r = replica(w.ref());
   if (r == nullptr || !r->leads()) return;  // the coordinator repeats, to whoever is primary then
   if (r->prepared.count(w.txn()) != 0) {
-    settle_prepared(*r, w.txn(), true);
+    settle_prepared(*r, w.txn(), true, w.epoch);
     return;
   }
   if (r->role == Role::primary && r->appended == r->committed) {
@@ -478,15 +493,15 @@ void Worker::on_part_abort(const PartWord& w) {
     return;
   }
   Replica* r = replica(w.ref());
-  if (r != nullptr && r->leads() && r->prepared.count(w.txn()) != 0) settle_prepared(*r, w.txn(), false);
+  if (r != nullptr && r->leads() && r->prepared.count(w.txn()) != 0) settle_prepared(*r, w.txn(), false, 0);
 }
 
 // A prepared part without a Part: left behind by an earlier primary.
-void Worker::settle_prepared(Replica& r, const TxnId& t, bool commit) {
+void Worker::settle_prepared(Replica& r, const TxnId& t, bool commit, Epoch epoch) {
   auto i = r.prepared.find(t);
   if (i == r.prepared.end() || i->second.aborting) return;
   i->second.aborting = true;  // settled once; the record's completion erases it on every replica alike
-  append(r, commit ? RecordKind::commit : RecordKind::abort, t, nullptr, {}, 0, 0, 0);
+  append(r, commit ? RecordKind::commit : RecordKind::abort, t, nullptr, {}, 0, 0, 0, epoch);
 }
 
 // At the anchor's primary: what became of this transaction?
@@ -494,8 +509,10 @@ void Worker::on_part_ask(const PartWord& w, NodeId from, WorkerId from_worker) {
   Replica* r = replica(w.anchor.ref());
   if (r == nullptr || !(r->role == Role::primary || (r->role == Role::takeover && r->tail_settled))) return;
   PartWord answer = w;
-  if (r->decided.contains(w.txn()) || r->outcomes.get(w.txn()) == Fate::committed) {
+  auto decision = r->decided.find(w.txn());
+  if (decision != r->decided.end()) {
     answer.error = Error::ok;
+    answer.epoch = decision->second.epoch;
     send(from, from_worker, wire::Type::part_answer, answer);
     return;
   }
@@ -520,7 +537,7 @@ void Worker::on_part_answer(const PartWord& w) {
     Part& part = parts_[p];
     if (part.state != PartState::prepared) return;
     if (commit) {
-      Sequence seq = append(*part.replica, RecordKind::commit, part.txn, nullptr, {}, 0, p, 0);
+      Sequence seq = append(*part.replica, RecordKind::commit, part.txn, nullptr, {}, 0, p, 0, w.epoch);
       part.state = PartState::finishing;
       apply_part(p, seq);
     } else {
@@ -530,7 +547,7 @@ void Worker::on_part_answer(const PartWord& w) {
     return;
   }
   Replica* r = replica(w.ref());
-  if (r != nullptr && r->leads()) settle_prepared(*r, w.txn(), commit);
+  if (r != nullptr && r->leads()) settle_prepared(*r, w.txn(), commit, w.epoch);
 }
 
 }  // namespace ndb::txn

@@ -149,6 +149,7 @@ struct Coordination {
   Writer body;                    // operations of the request under way
   Writer results;
   std::uint32_t outstanding = 0;
+  Epoch epoch = 0;                // of the decision
   std::uint8_t round = 0;         // 1 = first targets, 2 = second targets
   Error error = Error::ok;
   void reset() {
@@ -159,6 +160,7 @@ struct Coordination {
     results.clear();
     outstanding = 0;
     round = 0;
+    epoch = 0;
     error = Error::ok;
     resent = 0;
   }

@@ -2,8 +2,9 @@
 // until they are committed, and go to the redo log. A record's place in the stream is its sequence number, counted from 1;
 // it is not written, the message that carries records says the first one's.
 //
-//   record head, 24 bytes    u32 bytes in all · u8 kind · u8 0 · u16 changes · u64 session · u64 number
+//   record head, 32 bytes    u32 bytes in all · u8 kind · u8 0 · u16 changes · u64 session · u64 number · u64 epoch
 //   prepare: then the anchor u32 table · u16 fragment · u16 0
+//   decide: then u16 n, and n participants u32 table · u16 fragment each
 //   change, 16 bytes         u8 kind · u8 0 · u16 key bytes · u32 image bytes · u64 hash, then key, then image
 //                            (put: no key, it is in the image; remove: no image)
 #pragma once
@@ -34,9 +35,10 @@ struct RecordHead {
   std::uint16_t changes;  // 0xffff = more than fit the field: count by walking
   std::uint64_t session;
   std::uint64_t number;
+  Epoch epoch;            // write, decide: of the decision; commit: the same as its decide record's
   TxnId txn() const { return {session, number}; }
 };
-static_assert(sizeof(RecordHead) == 24);
+static_assert(sizeof(RecordHead) == 32);
 struct Anchor {
   std::uint32_t table = 0;
   std::uint16_t fragment = 0;

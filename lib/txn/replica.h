@@ -17,7 +17,6 @@
 #include "txn/outcomes.h"
 #include "txn/record.h"
 #include "txn/ring.h"
-#include "txn/txn_set.h"
 
 namespace ndb::txn {
 
@@ -37,6 +36,7 @@ struct Peer {
   Sequence sent_sequence = 0;  // the last record sent
   std::uint64_t sent = 0;      // ring position behind it
   Sequence told_committed = 0;
+  Sequence shown = 0;          // what it has acknowledged as committed and shown
 };
 
 // A prepared part of a transaction in a replica that is not (or not yet) run by a Part of the primary.
@@ -44,6 +44,12 @@ struct Prepared {
   Anchor anchor;
   std::string changes;
   bool aborting = false;
+};
+
+// A decision in the anchor's stream, and who has to show it.
+struct Decided {
+  Epoch epoch = 0;
+  std::vector<FragmentRef> participants;
 };
 
 // What waits for a record of ours to be committed.
@@ -89,7 +95,7 @@ struct Replica {
   std::vector<CopySession> copies;  // primary
   std::map<TxnId, Prepared> prepared;
   Outcomes outcomes;
-  TxnSet decided;                   // committed here as anchor, not all participants are known to show it
+  std::map<TxnId, Decided> decided; // committed here as anchor, not all participants are known to show it
 
   bool filled = false;              // joining: every row is here, the primary waits for us
   std::uint64_t copied_batches = 0;
@@ -102,6 +108,7 @@ struct Replica {
   std::vector<std::uint32_t> frozen_waiters;  // Parts
   bool tail_settled = false;        // takeover: what the old primary left in the stream is committed
   Sequence takeover_end = 0;        // ... up to here
+  Sequence mark = 0;                // an epoch is closed when all replicas show what lies before
 
   bool leads() const { return role == Role::primary || role == Role::takeover; }
   Peer* peer(NodeId n) {

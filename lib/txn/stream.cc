@@ -11,7 +11,7 @@ void Worker::mark_dirty(Replica& r) {
 }
 
 Sequence Worker::append(Replica& r, RecordKind kind, const TxnId& txn, const Anchor* anchor, Bytes changes,
-                        std::uint32_t count, std::uint32_t part, std::uint64_t tag) {
+                        std::uint32_t count, std::uint32_t part, std::uint64_t tag, Epoch epoch) {
   NDB_CHECK(r.leads());
   RecordHead h{};
   h.bytes = static_cast<std::uint32_t>(sizeof h + (anchor ? sizeof(Anchor) : 0) + changes.size());
@@ -19,6 +19,7 @@ Sequence Worker::append(Replica& r, RecordKind kind, const TxnId& txn, const Anc
   h.changes = static_cast<std::uint16_t>(count < 0xffff ? count : 0xffff);
   h.session = txn.session;
   h.number = txn.number;
+  h.epoch = epoch != 0 ? epoch : epoch_;
   Writer& w = r.ring.tail();
   w.put(h);
   if (anchor) w.put(*anchor);
@@ -58,7 +59,7 @@ void Worker::flush_streams() {
   dirty_.clear();
   for (Replica* r : acks_) {
     r->ack_due = false;
-    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended};
+    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed};
     send(r->primary, r->primary_worker, wire::Type::stream_ack, a);
   }
   acks_.clear();
@@ -176,9 +177,17 @@ void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes bo
       r.prepared.erase(i);
       return;
     }
-    case RecordKind::decide:
+    case RecordKind::decide: {
       r.outcomes.put(head.txn(), Fate::committed);
-      r.decided.insert(head.txn());
+      Reader in(body);
+      Decided d{head.epoch, {}};
+      const std::uint16_t n = in.u16();
+      for (std::uint16_t i = 0; i < n && !in.bad(); i++) {
+        const TableId table = in.u32();
+        d.participants.push_back({table, in.u16()});
+      }
+      body.remove_prefix(body.size() - in.left());
+      if (n > 0) r.decided.emplace(head.txn(), std::move(d));
       if (p != 0) {
         apply_part(p, seq);
         std::uint32_t c = parts_[p].coordinator;
@@ -188,6 +197,7 @@ void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes bo
         apply_changes(r, body, seq);
       }
       return;
+    }
     case RecordKind::decide_abort:
       if (r.outcomes.get(head.txn()) == Fate::unknown) r.outcomes.put(head.txn(), Fate::aborted);
       return;
@@ -214,7 +224,7 @@ void Worker::on_stream(const wire::Message& m, NodeId from) {
   if (r->role == Role::joining && !r->resumed) return;  // its copy has not begun
   if (s.first <= r->appended) cut_stream(*r, s.first);
   if (s.first != r->appended + 1) {
-    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended};
+    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed};
     send(r->primary, r->primary_worker, wire::Type::stream_resume, a);
     return;
   }

@@ -115,7 +115,7 @@ void Worker::become_backup(Replica& r, bool was_leading) {
   r.peers.clear();
   r.copies.clear();
   r.resumed = true;
-  StreamAck a{r.ref.table, r.ref.fragment, 0, r.group_view, r.appended};
+  StreamAck a{r.ref.table, r.ref.fragment, 0, r.group_view, r.appended, r.committed};
   send(r.primary, r.primary_worker, wire::Type::stream_resume, a);
 }
 
@@ -202,9 +202,35 @@ void Worker::settle_takeover(Replica& r) {
   r.tail_settled = true;
   if (r.prepared.empty()) {
     r.role = Role::primary;
+    adopt_decisions(r);
     return;
   }
   if (next_round_ > now_ + kMillisecond) next_round_ = now_;  // ask their anchors soon
+}
+
+// Decisions that an earlier primary did not see through: somebody has to tell the participants, and to forget.
+void Worker::adopt_decisions(Replica& r) {
+  for (const auto& [txn, d] : r.decided) {
+    bool known = false;
+    for (std::uint32_t c = 1; c <= coords_.made(); c++) known = known || (coords_.used(c) && coords_[c].txn == txn);
+    const std::uint32_t n = known ? 0 : coords_.take();
+    if (n == 0) continue;
+    Coordination& c = coords_[n];
+    c.reset();
+    c.txn = txn;
+    c.link = 0;
+    c.view = catalog_->view;
+    view_begins(c.view);
+    c.epoch = d.epoch;
+    c.state = CoordState::committing;
+    member_for(c, r.ref);
+    c.members[0].done = true;
+    for (const FragmentRef& f : d.participants) {
+      member_for(c, f);
+      c.outstanding++;
+    }
+  }
+  if (!r.decided.empty()) resend_commits();
 }
 
 // A joining replica begins anew: from whom it is filled, or who waits for it, may have changed.
@@ -275,7 +301,7 @@ void Worker::ask_anchors() {
     NodeId primary = catalog_->primary(t->distribution.groups[anchor.fragment], anchor.fragment);
     const meta::Node* n = catalog_->node(primary);
     if (n == nullptr) return;
-    PartWord w{0, part, txn.session, txn.number, ref.table, ref.fragment, 0, anchor, Error::ok, 0};
+    PartWord w{0, part, txn.session, txn.number, ref.table, ref.fragment, 0, anchor, Error::ok, 0, 0};
     send(primary, catalog_->worker(*n, anchor.fragment), wire::Type::part_ask, w);
   };
   for (std::uint32_t p = 1; p <= parts_.made(); p++) {

@@ -123,7 +123,7 @@ void Worker::node_up(NodeId node, env::LinkId link) {
     if (!t) continue;
     for (auto& r : t->replicas) {
       if (!r || r->role != Role::backup || r->primary != node) continue;
-      StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended};
+      StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed};
       send(node, r->primary_worker, wire::Type::stream_resume, a);
     }
   }

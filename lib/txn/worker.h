@@ -77,6 +77,7 @@ class Worker {
   void client_down(env::LinkId link);
   void node_up(NodeId node, env::LinkId link);
   void node_down(NodeId node);
+  void set_epoch(Epoch e) { epoch_ = e; }
   void serve_until(Time t) { serve_until_ = t; }        // the lease
   void set_lock_wait(Time t) { options_.lock_wait = t; }
   void set_inactive(Time t) { options_.inactive = t; }
@@ -180,7 +181,7 @@ class Worker {
   void on_part_answer(const PartWord& w);
   void tell_coordinator(const Part& part, std::uint32_t p, wire::Type type, Error e);
   std::uint32_t find_part(const PartWord& w) const;
-  void settle_prepared(Replica& r, const TxnId& t, bool commit);
+  void settle_prepared(Replica& r, const TxnId& t, bool commit, Epoch epoch);
   // coordinate.cc
   void on_step(const wire::Execute& head, Bytes ops, env::LinkId link);
   Error plan_round_one(Coordination& c, std::uint32_t n, const wire::Execute& head);
@@ -212,7 +213,7 @@ class Worker {
   static std::size_t find_touched(Part& part, const Lock& l, std::uint32_t p);
   // stream.cc
   Sequence append(Replica& r, RecordKind kind, const TxnId& txn, const Anchor* anchor, Bytes changes,
-                  std::uint32_t count, std::uint32_t part, std::uint64_t tag);
+                  std::uint32_t count, std::uint32_t part, std::uint64_t tag, Epoch epoch = 0);
   void mark_dirty(Replica& r);
   void advance(Replica& r);
   void commit_to(Replica& r, Sequence upto);
@@ -250,6 +251,7 @@ class Worker {
   void cut_stream(Replica& r, Sequence first);
   void restart_filling(Replica& r);
   void drop_replica(std::unique_ptr<Replica> r);
+  void adopt_decisions(Replica& r);
   void check_coordinations();
   void ask_anchors();
 
@@ -264,6 +266,7 @@ class Worker {
   std::vector<std::unique_ptr<Replica>> graveyard_;  // emptied a little at a time
 
   Time now_ = 0;
+  Epoch epoch_ = 1;
   env::Outbox* out_ = nullptr;
   Writer* self_ = nullptr;
   Time serve_until_ = 0;
