@@ -1,9 +1,12 @@
 // A tiny world for tests of the metadata log: members, their stores, a network that loses, repeats and delays when it is
 // told to, and virtual time. One seed, one history.
 #pragma once
+#include <catch2/catch.hpp>
+
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -99,11 +102,11 @@ struct LogWorld {
     for (auto& [id, n] : nodes) {
       if (!n->up()) continue;
       sim::MemoryLogStore::Completion c;
-      while (n->up() && !prng.chance(slow_disk) && n->store.complete(&c)) {
+      while (n->up() && stuck.count(id) == 0 && !prng.chance(slow_disk) && n->store.complete(&c)) {
         n->engine->stored(now, c.tag, c.status);
         collect(*n);
       }
-      n->engine->tick(now);
+      if (asleep.count(id) == 0) n->engine->tick(now);
       collect(*n);
     }
   }
@@ -123,12 +126,144 @@ struct LogWorld {
   std::map<std::uint64_t, std::unique_ptr<Node>> nodes;
   std::vector<Message> flying;
   std::map<std::pair<std::uint64_t, std::uint64_t>, bool> cut;
+  std::set<std::uint64_t> stuck;   // their disks finish nothing
+  std::set<std::uint64_t> asleep;  // they answer, but time stands still for them: they start no election
   std::uint64_t numbers = 0;
   Time now = kSecond;
   Time delay_max = 0;
   double loss = 0;
   double repeat = 0;
   double slow_disk = 0;
+};
+
+// Members that apply strings: a member's state is all that it has applied, one after the other. Checked at every step:
+// all apply the same entries in the same order, none is skipped or comes twice, none is ever replaced.
+struct LogStory : LogWorld<meta::Log> {
+  using Log = meta::Log;
+  using Role = meta::Role;
+  using Base = LogWorld<meta::Log>;
+  explicit LogStory(std::uint64_t seed) : Base(seed) {}
+  // What a member has applied: all data so far, as its snapshot, and the same with indices.
+  struct State {
+    std::string data;
+    std::uint64_t last = 0;
+  };
+  std::map<std::uint64_t, State> states;
+  std::map<std::uint64_t, std::string> truth;  // index -> data, as the first member to apply it saw it
+  std::uint32_t threshold = 1024, trailing = 256;
+  std::uint64_t restores = 0;
+
+  struct Owner {
+    LogStory* world;
+    std::uint64_t id;
+  };
+  std::map<std::uint64_t, Owner> owners;
+
+  std::unique_ptr<Log> make(Node& n) override {
+    auto log = std::make_unique<Log>(n.store, n.id, n.id * 1000 + n.starts);
+    owners[n.id] = {this, n.id};
+    log->owner = &owners[n.id];
+    log->encode_snapshot = [](void* o) {
+      auto* owner = static_cast<Owner*>(o);
+      owner->world->drain(*owner->world->nodes.at(owner->id));
+      return owner->world->states[owner->id].data;
+    };
+    log->set_snapshots(threshold, trailing);
+    states[n.id] = {};
+    return log;
+  }
+  void drain(Node& n) override {
+    Log& log = *n.engine;
+    State& s = states[n.id];
+    if (log.restored_index != 0) {
+      REQUIRE(log.restored_index > s.last);
+      s.data = log.restored;
+      s.last = log.restored_index;
+      log.restored_index = 0;
+      log.restored.clear();
+      ++restores;
+      std::string expected;
+      for (auto& [index, data] : truth) {
+        if (index <= s.last) expected += data;
+      }
+      REQUIRE(s.data == expected);
+    }
+    for (auto& a : log.applied) {
+      REQUIRE(a.index > s.last);
+      auto [i, fresh] = truth.emplace(a.index, a.data);
+      REQUIRE(i->second == a.data);
+      if (fresh) REQUIRE(std::next(i) == truth.end());
+      // Nothing was skipped: the entry before this one in `truth` is the one that was applied before.
+      if (i != truth.begin() && std::prev(i)->first > s.last) FAIL("an entry was skipped");
+      s.data += a.data;
+      s.last = a.index;
+    }
+    log.applied.clear();
+    if (log.failure()) FAIL(log.failure().sentence());
+  }
+  std::uint64_t leader() {
+    std::uint64_t found = 0, term = 0;
+    for (auto& [id, n] : nodes) {
+      if (n->up() && n->engine->leader() && n->engine->term() > term) {
+        found = id;
+        term = n->engine->term();
+      }
+    }
+    return found;
+  }
+  std::uint64_t wait_leader() {
+    REQUIRE(run_until([&] { return leader() != 0; }, 20 * kSecond));
+    return leader();
+  }
+  template <class Call>
+  bool change(Call call) {
+    return run_until(
+        [&] {
+          std::uint64_t l = leader();
+          if (l == 0 || at(l).change_pending()) return false;
+          bool ok = call(at(l));
+          collect(*nodes[l]);
+          return ok;
+        },
+        20 * kSecond);
+  }
+  bool has_role(std::uint64_t id, Role role) {
+    std::uint64_t l = leader();
+    if (l == 0 || at(l).change_pending()) return false;
+    for (auto& m : at(l).members()) {
+      if (m.raft_id == id) return m.role == role;
+    }
+    return false;
+  }
+  void join(std::uint64_t id, Role role) {
+    add(id);
+    REQUIRE(!start(id));
+    REQUIRE(change([&](Log& l) { return l.add(now, id); }));
+    give(id, Role::standby);
+    if (role == Role::voter) give(id, Role::voter);
+  }
+  void give(std::uint64_t id, Role role) {
+    REQUIRE(change([&](Log& l) { return l.assign(now, id, role); }));
+    REQUIRE(run_until([&] { return has_role(id, role); }, 10 * kSecond));
+  }
+  bool propose(const std::string& data) {
+    std::uint64_t l = leader();
+    if (l == 0) return false;
+    bool ok = at(l).propose(now, data);
+    collect(*nodes[l]);
+    return ok;
+  }
+  bool everywhere(const std::string& data) {
+    for (auto& [id, n] : nodes) {
+      if (n->up() && states[id].data != data) return false;
+    }
+    return true;
+  }
+  void boot() {
+    add(1);
+    REQUIRE(!start(1, true));
+    wait_leader();
+  }
 };
 
 }  // namespace ndb::test
