@@ -121,12 +121,18 @@ Told tell(const meta::SetNodeEnabled& x, const meta::Outcome&, const meta::Catal
   return {env::Severity::info, kInfo, x.node, "node " + std::to_string(x.node) + (x.enabled ? " is enabled" : " is disabled")};
 }
 
+// What happens all the time, and is nothing to tell.
+template <class Other>
+Told tell(const Other&, const meta::Outcome&, const meta::Catalog&) {
+  return {};
+}
+
 }  // namespace
 
 void Server::applied_event(const meta::Member::Applied& a) {
   if (a.index <= told_until_ || a.outcome.error != Error::ok || !a.outcome.changed) return;
   Told t = std::visit([&](const auto& x) { return tell(x, a.outcome, *a.catalog); }, a.command.body);
-  event(t.severity, t.category, t.node, std::move(t.text));
+  if (!t.text.empty()) event(t.severity, t.category, t.node, std::move(t.text));
 }
 
 void Server::event(env::Severity severity, int category, NodeId node, std::string text) {

@@ -1,0 +1,212 @@
+#include <catch2/catch.hpp>
+
+#include "meta/leader.h"
+#include "sim/memory_log_store.h"
+
+using namespace ndb;
+using namespace ndb::meta;
+
+namespace {
+
+// A lone member of the log that leads, two data nodes and one outside groups, as heartbeats.
+struct World {
+  sim::MemoryLogStore store;
+  std::unique_ptr<Member> member;
+  Peers peers{Peers::Self{wire::PeerKind::mgm, 10, 1, 0, 0, 0, 0, {}}};
+  Leader leader;
+  env::Outbox out;
+  Time now = kSecond;
+  std::map<NodeId, bool> beating;
+  std::map<NodeId, Version> says_version;
+  std::map<NodeId, View> says_open;
+
+  explicit World(std::string no_group_timeout = {}) {
+    member = std::make_unique<Member>(store, MemberOptions{1, 3});
+    REQUIRE_FALSE(member->bootstrap());
+    REQUIRE_FALSE(member->start(now));
+    run(2 * kSecond);
+    REQUIRE(member->leading());
+    auto image = std::make_shared<ConfigImage>();
+    image->name = "c";
+    for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}, NodeId{10}}) {
+      ConfigNode n;
+      n.id = id;
+      n.type = id == 10 ? NodeType::mgm : NodeType::data;
+      n.has_group_wish = id == 3;
+      if (!no_group_timeout.empty() && id != 10) n.values["StartNoNodegroupTimeout"] = no_group_timeout;
+      image->nodes.push_back(n);
+    }
+    ChangeConfig change;
+    change.cluster_id = 9;
+    change.generation.image = image;
+    apply(change);
+    REQUIRE(catalog().generation == 1);
+  }
+  const Catalog& catalog() const { return *member->catalog(); }
+  void apply(CommandBody body) {
+    Command c;
+    c.body = std::move(body);
+    member->propose(now, std::move(c));
+    run(20 * kMillisecond);
+  }
+  void joins(NodeId id) {
+    apply(NodeJoins{id, 100u + id, "host", static_cast<std::uint16_t>(5000 + id), 1, 1, false});
+    beating[id] = true;
+  }
+  std::uint64_t beat(NodeId id) {
+    wire::Heartbeat h;
+    h.node = id;
+    h.incarnation = catalog().node(id)->incarnation;
+    h.sent = static_cast<std::uint64_t>(now);
+    h.version = says_version.count(id) != 0 ? says_version[id] : catalog().version;
+    h.oldest_open = says_open.count(id) != 0 ? says_open[id] : h.version;
+    return leader.heard(now, h, *member);
+  }
+  void run(Time t) {
+    for (const Time end = now + t; now < end; now += kMillisecond) {
+      sim::MemoryLogStore::Completion c;
+      while (store.complete(&c)) member->stored(now, c.tag, c.status);
+      member->tick(now);
+      member->applied.clear();
+      member->finished.clear();
+      member->sends.clear();
+      if (now % (20 * kMillisecond) == 0) {
+        for (auto& [id, on] : beating) {
+          if (on) beat(id);
+        }
+      }
+      leader.step(now, *member, peers, out);
+    }
+  }
+  void refuse(NodeId id) {
+    Peers::Change c;
+    c.kind = Peers::Change::Kind::port_refused;
+    c.node = id;
+    c.incarnation = catalog().node(id)->incarnation;
+    leader.on_change(now, c);
+  }
+  NodeState state(NodeId id) const { return catalog().node(id)->state; }
+};
+
+struct Started : World {
+  Started() {
+    for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}}) joins(id);
+    run(kLeaderSilence);
+    REQUIRE(catalog().started);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the cluster starts when all nodes with a group are there") {
+  World w;
+  w.joins(1);
+  w.joins(3);
+  w.run(kSecond);
+  CHECK_FALSE(w.catalog().started);
+  w.joins(2);
+  w.run(100 * kMillisecond);
+  CHECK(w.catalog().started);
+  CHECK(w.catalog().groups.at(0).members == std::vector<NodeId>{1, 2});
+  CHECK(w.catalog().node(3)->group == kNoGroup);
+}
+
+TEST_CASE("nodes outside groups are waited for as long as the configuration says") {
+  World w("1000");
+  w.joins(1);
+  w.joins(2);
+  w.run(900 * kMillisecond);
+  CHECK_FALSE(w.catalog().started);
+  w.run(300 * kMillisecond);
+  CHECK(w.catalog().started);
+  World forever("0");
+  forever.joins(1);
+  forever.joins(2);
+  forever.run(20 * kSecond);
+  CHECK_FALSE(forever.catalog().started);
+}
+
+TEST_CASE("a silent node is declared dead when its lease has surely run out, not before") {
+  Started w;
+  w.beating[2] = false;
+  REQUIRE(w.beat(2) == static_cast<std::uint64_t>(limits::kLease));
+  w.run(limits::kLease + kLeaseMargin - 2 * kMillisecond);
+  CHECK(w.state(2) == NodeState::in_sync);
+  w.run(20 * kMillisecond);
+  CHECK(w.state(2) == NodeState::down);
+  CHECK(w.beat(2) == 0);  // no lease for one that is down
+  CHECK(w.state(1) == NodeState::in_sync);
+}
+
+TEST_CASE("nodes that answer live on") {
+  Started w;
+  w.run(5 * kSecond);
+  for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}}) CHECK(w.state(id) == NodeState::in_sync);
+}
+
+TEST_CASE("the last node in sync of a group is never declared dead by silence") {
+  Started w;
+  w.beating[1] = w.beating[2] = false;
+  w.run(10 * kSecond);
+  CHECK((w.state(1) == NodeState::in_sync) != (w.state(2) == NodeState::in_sync));
+  const NodeId last = w.state(1) == NodeState::in_sync ? 1 : 2;
+  w.refuse(last);
+  w.run(50 * kMillisecond);
+  CHECK(w.state(last) == NodeState::down);
+}
+
+TEST_CASE("a refusing port is proof enough, unless it was another incarnation's") {
+  Started w;
+  w.beating[1] = false;
+  w.refuse(1);
+  w.run(10 * kMillisecond);
+  CHECK(w.state(1) == NodeState::down);
+  Peers::Change old;
+  old.kind = Peers::Change::Kind::port_refused;
+  old.node = 2;
+  old.incarnation = w.catalog().node(2)->incarnation + 1;
+  w.leader.on_change(w.now, old);
+  w.run(100 * kMillisecond);
+  CHECK(w.state(2) == NodeState::in_sync);
+}
+
+TEST_CASE("a new leader trusts silence only after every earlier lease is over") {
+  Started w;
+  w.beating[2] = false;
+  w.run(50 * kMillisecond);
+  w.leader = Leader{};
+  w.run(kLeaderSilence - 100 * kMillisecond);
+  CHECK(w.state(2) == NodeState::in_sync);
+  w.run(200 * kMillisecond);
+  CHECK(w.state(2) == NodeState::down);
+}
+
+TEST_CASE("no lease is given behind a verdict, and none by one that does not lead") {
+  Started w;
+  Leader follower;
+  wire::Heartbeat h;
+  h.node = 1;
+  h.incarnation = w.catalog().node(1)->incarnation;
+  CHECK(follower.heard(w.now, h, *w.member) == 0);
+  REQUIRE(follower.report(1) != nullptr);
+  h.incarnation += 1;
+  CHECK(w.leader.heard(w.now, h, *w.member) == 0);
+}
+
+TEST_CASE("the barrier waits for every node in sync") {
+  Started w;
+  const View v = w.catalog().version + 1;
+  CHECK_FALSE(w.leader.barrier_reached(w.catalog(), v));
+  for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}}) w.says_version[id] = w.says_open[id] = v;
+  w.run(40 * kMillisecond);
+  CHECK(w.leader.barrier_reached(w.catalog(), v));
+  w.says_open[2] = v - 1;
+  w.run(40 * kMillisecond);
+  CHECK_FALSE(w.leader.barrier_reached(w.catalog(), v));
+  CHECK(w.leader.oldest_open(w.catalog()) <= v - 1);
+  w.says_open[2] = v;
+  w.says_version[1] = v - 1;
+  w.run(40 * kMillisecond);
+  CHECK_FALSE(w.leader.barrier_reached(w.catalog(), v));
+  CHECK_FALSE(Leader{}.barrier_reached(w.catalog(), 0));
+}
