@@ -1,0 +1,14 @@
+// ndb-traffic: live traffic that remembers what was acknowledged, and the proof afterwards.
+#include "commands.h"
+#include "common/main.h"
+
+int main(int argc, char** argv) {
+  using namespace ndb::traffic;
+  static constexpr ndb::cli::Subcommand kTable[] = {
+      {"run", "make traffic until told to stop, and record what was acknowledged", make_run},
+      {"verify", "compare the cluster with what was acknowledged", make_verify},
+      {"rows", "list the replicas of tables: node, role, rows, checksum", make_rows},
+  };
+  return ndb::cli::tool_main("ndb-traffic", "live traffic on a cluster, and the proof that nothing of it was lost", kTable,
+                             argc, argv);
+}
