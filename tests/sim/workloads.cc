@@ -9,10 +9,12 @@ std::FILE* trace_file = nullptr;
 }
 
 Verdict run_log(std::uint64_t seed);
+Verdict run_bank(std::uint64_t seed);
 
 const std::vector<Workload>& workloads() {
   static const std::vector<Workload> all = {
       {"log", "one order of commands, identical catalogs (I2, I4)", run_log},
+      {"bank", "the sum of all accounts is constant", run_bank},
   };
   return all;
 }
