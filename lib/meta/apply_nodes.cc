@@ -51,13 +51,12 @@ Outcome run(Change& change, const NodeJoins& x) {
   // Its process is a new one, so what the old one held in memory is gone. While a peer in sync has
   // the rows, the old incarnation is declared dead here and now. Without a peer the rows would have
   // no home in the log's eyes.
-  if (n.state == NodeState::in_sync && n.group != kNoGroup &&
+  if (x.initial && n.state == NodeState::in_sync && n.group != kNoGroup &&
       in_sync_members(c, n.group, n.id) == 0 && holds_fragments(c, n.group)) {
     return refuse(Error::would_lose_group,
-                  words("node ", x.node, " was the last member of node group ", n.group, " in sync",
-                        x.initial ? " and comes without its rows: letting it in would lose them"
-                                  : ": no other node can give it the rows written since its files",
-                        "; declare it down by force to give the group's rows up"));
+                  words("node ", x.node, " was the last member of node group ", n.group,
+                        " in sync and comes without its rows: letting it in would lose them; "
+                        "declare it down by force to give the group's rows up"));
   }
   n.state = NodeState::joining;
   n.incarnation++;
@@ -130,6 +129,58 @@ Outcome run(Change& change, const NodeDown& x) {
   Outcome o = done();
   if (last) o.text = words("node group ", n.group, " has no member in sync any more");
   return o;
+}
+
+// --- epochs, and the start from disks
+
+Outcome run(Change& change, const EpochDurable& x) {
+  if (x.epoch <= change.c.durable_epoch) return nothing_to_do("that epoch is durable already");
+  change.c.durable_epoch = x.epoch;
+  return done();
+}
+
+Outcome run(Change& change, const RestartCluster& x) {
+  Catalog& c = change.c;
+  if (!c.started) return refuse(Error::bad_node_state, "the cluster has never been started");
+  if (x.epoch != c.durable_epoch) {
+    return refuse(Error::version_moved,
+                  words("epoch ", x.epoch, " is not the durable one, ", c.durable_epoch));
+  }
+  for (const auto& [id, n] : c.nodes) {
+    if (n.state == NodeState::in_sync && n.group != kNoGroup) {
+      return refuse(Error::bad_node_state, words("node ", id, " is in sync: the cluster runs"));
+    }
+  }
+  std::map<GroupId, std::uint32_t> back;
+  for (const auto& m : x.nodes) {
+    if (auto f = usable(c, m.node)) return refuse(std::move(f));
+    const Node& n = c.nodes[m.node];
+    if (n.incarnation != m.incarnation) return refuse(wrong_incarnation(n, m.incarnation));
+    if (n.state != NodeState::joining) {
+      return refuse(Error::bad_node_state, words("node ", m.node, " is not there"));
+    }
+    back[n.group]++;
+  }
+  for (const auto& [id, g] : c.groups) {
+    if (holds_fragments(c, id) && back[id] == 0) {
+      return refuse(Error::would_lose_group,
+                    words("node group ", id, " has no member with its rows; start one of nodes ", listed(g.members)));
+    }
+  }
+  std::vector<std::uint64_t> rolled_back;
+  for (const auto& [id, j] : c.jobs) {
+    if (j.state == JobState::running && !past_commit_point(j.phase)) rolled_back.push_back(id);
+  }
+  for (const std::uint64_t id : rolled_back) {
+    roll_back(change, id, Error::node_failure, "the cluster was restarted from its disks");
+  }
+  for (const auto& m : x.nodes) c.nodes[m.node].state = NodeState::in_sync;
+  for (auto& [id, g] : c.groups) {
+    g.view = change.index;
+    g.restarted = change.index;
+  }
+  change.view();
+  return done();
 }
 
 // --- the first start

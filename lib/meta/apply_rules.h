@@ -65,5 +65,7 @@ Outcome run(Change& change, const AdvanceReorg& x);
 Outcome run(Change& change, const AbortReorg& x);
 Outcome run(Change& change, const SetSingleUser& x);
 Outcome run(Change& change, const SetNodeEnabled& x);
+Outcome run(Change& change, const EpochDurable& x);
+Outcome run(Change& change, const RestartCluster& x);
 
 }  // namespace ndb::meta::rules

@@ -44,6 +44,7 @@ struct Group {
   GroupId id = 0;
   std::vector<NodeId> members;     // NoOfReplicas of them, ascending
   View view = 0;                   // of the last log entry that changed members' states: the view of the group's streams
+  View restarted = 0;              // of the last RestartCluster: streams begin anew behind it
   friend bool operator==(const Group&, const Group&) = default;
 };
 
@@ -117,6 +118,7 @@ struct Catalog {
   std::string name;
   bool started = false;             // the first start of the cluster has happened (node groups exist)
   std::uint32_t replicas = 2;
+  Epoch durable_epoch = 0;          // everything that was decided up to here is on the disks of all nodes in sync
   std::uint64_t generation = 0;     // of the configuration; 0 = none committed yet
   Version changed_version = 0;      // of the last entry that changed tables, groups, jobs or the generation (I3)
   std::uint64_t leader_epoch = 0;   // +1 each time a member becomes leader of the log

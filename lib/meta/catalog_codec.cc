@@ -77,6 +77,7 @@ void encode(Writer& w, const Group& g) {
   count(w, g.members.size());
   for (const NodeId id : g.members) w.u16(id);
   w.u64(g.view);
+  w.u64(g.restarted);
 }
 
 void decode(Reader& r, Group* g) {
@@ -84,6 +85,7 @@ void decode(Reader& r, Group* g) {
   g->members.resize(count(r, limits::kReplicasMax, sizeof(NodeId)));
   for (NodeId& id : g->members) id = r.u16();
   g->view = r.u64();
+  g->restarted = r.u64();
 }
 
 void encode(Writer& w, const Job& j) {
@@ -159,6 +161,7 @@ void encode_header(Writer& w, const Catalog& c) {
   w.bytes32(c.name);
   flag(w, c.started);
   w.u32(c.replicas);
+  w.u64(c.durable_epoch);
   w.u64(c.generation);
   w.u64(c.changed_version);
   w.u64(c.leader_epoch);
@@ -176,6 +179,7 @@ void decode_header(Reader& r, Catalog* c) {
   c->name = text(r, kText);
   c->started = flag(r);
   c->replicas = r.u32();
+  c->durable_epoch = r.u64();
   c->generation = r.u64();
   c->changed_version = r.u64();
   c->leader_epoch = r.u64();
@@ -190,7 +194,7 @@ void decode_body(Reader& r, Catalog* c) {
     decode(in, n);
     return n->id;
   });
-  decode_map(r, limits::kGroupsMax, 16, &c->groups, [](Reader& in, Group* g) {
+  decode_map(r, limits::kGroupsMax, 24, &c->groups, [](Reader& in, Group* g) {
     decode(in, g);
     return g->id;
   });

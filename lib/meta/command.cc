@@ -165,6 +165,26 @@ void take(Reader& r, SetNodeEnabled* x) {
   x->enabled = flag(r);
 }
 
+void put(Writer& w, const EpochDurable& x) { w.u64(x.epoch); }
+void take(Reader& r, EpochDurable* x) { x->epoch = r.u64(); }
+
+void put(Writer& w, const RestartCluster& x) {
+  count(w, x.nodes.size());
+  for (const auto& n : x.nodes) {
+    w.u16(n.node);
+    w.u32(n.incarnation);
+  }
+  w.u64(x.epoch);
+}
+void take(Reader& r, RestartCluster* x) {
+  x->nodes.resize(count(r, limits::kNodeIdMax, 6));
+  for (auto& n : x->nodes) {
+    n.node = r.u16();
+    n.incarnation = r.u32();
+  }
+  x->epoch = r.u64();
+}
+
 // The number on the wire is the position in CommandBody: new commands go to its end.
 template <std::size_t I = 0>
 void take_body(Reader& r, std::size_t kind, CommandBody* body) {
@@ -207,7 +227,8 @@ const char* name_of(const CommandBody& b) {
       "start cluster",        "node in sync",         "node down",
       "create node groups",   "drop node group",      "create table",
       "drop table",           "start reorganisation", "advance reorganisation",
-      "abort reorganisation", "set single user",      "set node enabled"};
+      "abort reorganisation", "set single user",      "set node enabled",
+      "epoch durable",        "restart cluster"};
   static_assert(std::size(names) == std::variant_size_v<CommandBody>);
   return names[b.index()];
 }

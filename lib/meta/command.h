@@ -67,10 +67,20 @@ struct AdvanceReorg { std::uint64_t job = 0; Phase phase = Phase::none; std::uin
 struct AbortReorg { std::uint64_t job = 0; Error error = Error::cancelled; std::string detail; };
 struct SetSingleUser { NodeId api_node = 0; };  // 0 = leave
 struct SetNodeEnabled { NodeId node = 0; bool enabled = true; };
+// Every node in sync has on its disk all that was decided up to this epoch (meta::EpochClock sees to that).
+struct EpochDurable { Epoch epoch = 0; };
+// The cluster comes back from its disks: no node is in sync, these (joining) nodes hold exactly what was decided up to
+// `epoch`, which must be the durable one; every group that holds fragments is among them. They are in sync at once.
+// A reorganisation before its commit point is rolled back.
+struct RestartCluster {
+  struct Member { NodeId node = 0; std::uint32_t incarnation = 0; };
+  std::vector<Member> nodes;
+  Epoch epoch = 0;
+};
 
 using CommandBody = std::variant<LeaderStarts, ChangeConfig, NodeJoins, StartCluster, NodeInSync, NodeDown, CreateGroups,
                                  DropGroup, CreateTable, DropTable, StartReorg, AdvanceReorg, AbortReorg, SetSingleUser,
-                                 SetNodeEnabled>;
+                                 SetNodeEnabled, EpochDurable, RestartCluster>;
 
 struct Command {
   RequestId request;

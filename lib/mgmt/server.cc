@@ -69,6 +69,17 @@ void Server::step(Time now, const env::Event& event, env::Outbox& out) {
   out_ = nullptr;
 }
 
+void Server::send_epoch_orders() {
+  for (const meta::EpochClock::Order& o : epochs_.orders) {
+    const env::LinkId link = peers_.link_of(o.node);
+    if (link == 0) continue;
+    Writer w;
+    wire::encode(w, o.order);
+    send(link, wire::Type::epoch_order, w.view());
+  }
+  epochs_.orders.clear();
+}
+
 // Draining and acting follow one another until nothing new comes of it: an applied entry may be what the leader's part
 // waited for, and what that proposes may be applied at once.
 void Server::act() {
@@ -77,6 +88,8 @@ void Server::act() {
     if (!member_started_ || member_->failed) break;
     leader_.step(now_, *member_, peers_, *out_);
     driver_.step(now_, *member_, leader_, *out_);
+    epochs_.step(now_, *member_, leader_, *out_);
+    send_epoch_orders();
     propose_file();
     if (member_->sends.empty() && member_->applied.empty() && member_->finished.empty() && peers_.changes.empty()) break;
   }
@@ -129,6 +142,12 @@ void Server::on_message(env::LinkId link, const wire::Message& m) {
     case wire::Type::job_report:
       if (peers_.kind_of(link) == wire::PeerKind::data) driver_.on_report(m.body);
       break;
+    case wire::Type::epoch_report: {
+      Reader r(m.body);
+      wire::EpochReport e;
+      if (peers_.kind_of(link) == wire::PeerKind::data && wire::decode(r, &e)) epochs_.on_report(e);
+      break;
+    }
     case wire::Type::node_report: on_node_report(link, m.body); break;
     case wire::Type::node_order:
       if (peers_.kind_of(link) == wire::PeerKind::mgm) on_node_order(m.body);

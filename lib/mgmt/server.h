@@ -23,6 +23,7 @@
 
 #include "base/prng.h"
 #include "env/machine.h"
+#include "meta/epochs.h"
 #include "meta/leader.h"
 #include "meta/member.h"
 #include "meta/peers.h"
@@ -88,6 +89,7 @@ class Server final : public env::Machine {
   void on_frame(const env::Event& event);
   void on_message(env::LinkId link, const wire::Message& message);
   void act();
+  void send_epoch_orders();
   void hand_over();
   void drain();
   void drain_changes();
@@ -246,6 +248,7 @@ class Server final : public env::Machine {
   meta::Peers peers_;
   meta::Leader leader_;
   reorg::Driver driver_;
+  meta::EpochClock epochs_;
   bool member_started_ = false;
   bool must_bootstrap_ = false;      // nothing stored here, and the lowest id: the first start is ours to make
   bool was_empty_ = false;           // nothing was stored here at the start

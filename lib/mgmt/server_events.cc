@@ -117,6 +117,12 @@ Told tell(const meta::SetSingleUser& x, const meta::Outcome&, const meta::Catalo
   return {env::Severity::info, kInfo, x.api_node, x.api_node == 0 ? "single user mode has ended" :
           "single user mode for node " + std::to_string(x.api_node)};
 }
+Told tell(const meta::EpochDurable& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::debug, kInfo, 0, "epoch " + std::to_string(x.epoch) + " is durable"};
+}
+Told tell(const meta::RestartCluster& x, const meta::Outcome&, const meta::Catalog&) {
+  return {env::Severity::warning, kStartup, 0, "the cluster was restarted from its disks at epoch " + std::to_string(x.epoch)};
+}
 Told tell(const meta::SetNodeEnabled& x, const meta::Outcome&, const meta::Catalog&) {
   return {env::Severity::info, kInfo, x.node, "node " + std::to_string(x.node) + (x.enabled ? " is enabled" : " is disabled")};
 }

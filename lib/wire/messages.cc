@@ -36,6 +36,8 @@ void encode(Writer& w, const Heartbeat& h) {
   w.u64(h.sent);
   w.u64(h.version);
   w.u64(h.oldest_open);
+  w.u64(h.restored);
+  w.u64(h.durable_wanted);
   w.u64(h.memory_used);
   w.u64(h.memory_total);
   w.u64(h.rows);
@@ -49,6 +51,8 @@ bool decode(Reader& r, Heartbeat* h) {
   h->sent = r.u64();
   h->version = r.u64();
   h->oldest_open = r.u64();
+  h->restored = r.u64();
+  h->durable_wanted = r.u64();
   h->memory_used = r.u64();
   h->memory_total = r.u64();
   h->rows = r.u64();
@@ -68,6 +72,33 @@ bool decode(Reader& r, HeartbeatOk* h) {
   h->lease_ns = r.u64();
   h->leader_epoch = r.u64();
   return !r.bad();
+}
+
+void encode(Writer& w, const EpochOrder& o) {
+  w.u64(o.round);
+  w.u64(o.epoch);
+  w.u8(static_cast<std::uint8_t>(o.step));
+}
+bool decode(Reader& r, EpochOrder* o) {
+  o->round = r.u64();
+  o->epoch = r.u64();
+  o->step = static_cast<EpochStep>(r.u8());
+  return !r.bad() && o->step >= EpochStep::enter && o->step <= EpochStep::flush;
+}
+void encode(Writer& w, const EpochReport& o) {
+  w.u16(o.node);
+  w.u32(o.incarnation);
+  w.u64(o.round);
+  w.u64(o.now);
+  w.u8(static_cast<std::uint8_t>(o.step));
+}
+bool decode(Reader& r, EpochReport* o) {
+  o->node = r.u16();
+  o->incarnation = r.u32();
+  o->round = r.u64();
+  o->now = r.u64();
+  o->step = static_cast<EpochStep>(r.u8());
+  return !r.bad() && o->step >= EpochStep::enter && o->step <= EpochStep::flush;
 }
 
 void encode(Writer& w, const NodeOrder& o) {

@@ -25,6 +25,8 @@ enum class Type : std::uint16_t {
   heartbeat_ok = 14,  // leader -> data node: HeartbeatOk
   node_order = 15,    // leader or mgmd -> data node: NodeOrder
   node_report = 16,   // data node -> asker: u32 request, text (key=value lines)
+  epoch_order = 17,   // leader -> data node: EpochOrder
+  epoch_report = 18,  // data node -> leader: EpochReport
   // --- client <-> worker
   execute = 30,       // Execute, ops
   execute_reply = 31, // ExecuteReply, results
@@ -67,6 +69,8 @@ struct Heartbeat {
   std::uint64_t sent = 0;           // sender's clock, ns; echoed: the lease runs from here
   Version version = 0;              // catalog version applied
   View oldest_open = 0;             // no transaction or scan of an older view is open
+  Epoch restored = 0;               // joining: 1 + the epoch that its files gave back exactly; 0 = nothing
+  Epoch durable_wanted = 0;         // somebody waits for this epoch to be durable; 0 = nobody
   std::uint64_t memory_used = 0, memory_total = 0;
   std::uint64_t rows = 0;           // in primary fragments
   std::uint8_t phase = 0;           // start phase for people, 0..101
@@ -83,6 +87,29 @@ struct HeartbeatOk {
 };
 void encode(Writer& w, const HeartbeatOk& h);
 bool decode(Reader& r, HeartbeatOk* h);
+
+// Closing an epoch, step by step (docs/PROTOCOL.md). A node answers each step when it is true for it.
+enum class EpochStep : std::uint8_t {
+  enter = 1,  // it is in a later epoch, and every decision it made up to this one is shown by all participants
+  show = 2,   // every replica of its primaries' fragments shows what was in the streams when all had entered
+  flush = 3,  // all that is on its disk
+};
+struct EpochOrder {
+  std::uint64_t round = 0;
+  Epoch epoch = 0;            // to be closed
+  EpochStep step = EpochStep::enter;
+};
+void encode(Writer& w, const EpochOrder& o);
+bool decode(Reader& r, EpochOrder* o);
+struct EpochReport {
+  NodeId node = 0;
+  std::uint32_t incarnation = 0;
+  std::uint64_t round = 0;
+  Epoch now = 0;              // the epoch that the node is in
+  EpochStep step = EpochStep::enter;
+};
+void encode(Writer& w, const EpochReport& o);
+bool decode(Reader& r, EpochReport* o);
 
 enum class OrderKind : std::uint8_t { stop = 1, restart = 2, restart_initial = 3, start = 4, abort_stop = 5,
                                       set_parameter = 6, report = 7 };

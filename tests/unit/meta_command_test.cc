@@ -51,7 +51,9 @@ std::vector<Command> one_of_each() {
                                            AdvanceReorg{1, Phase::switched, 55},
                                            AbortReorg{1, Error::verify_failed, "bucket 5"},
                                            SetSingleUser{51},
-                                           SetNodeEnabled{3, false}};
+                                           SetNodeEnabled{3, false},
+                                           EpochDurable{17},
+                                           RestartCluster{{{1, 2}, {3, 4}}, 17}};
   std::vector<Command> all;
   for (const CommandBody& body : bodies) all.push_back({{11, 12}, 13, body});
   return all;

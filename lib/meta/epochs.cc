@@ -1,0 +1,121 @@
+#include "meta/epochs.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace ndb::meta {
+
+namespace {
+constexpr Time kRepeat = 200 * kMillisecond;  // an order that is not answered
+
+// TimeBetweenGlobalCheckpoints of the configuration.
+Time interval(const Catalog& c) {
+  constexpr Time kDefault = 2 * kSecond;
+  const ConfigImage* image = c.config();
+  if (image == nullptr) return kDefault;
+  for (const ConfigNode& n : image->nodes) {
+    auto i = n.values.find("TimeBetweenGlobalCheckpoints");
+    if (n.type != NodeType::data || i == n.values.end()) continue;
+    std::int64_t ms = 0;
+    auto [end, error] = std::from_chars(i->second.data(), i->second.data() + i->second.size(), ms);
+    return error == std::errc{} && ms >= 20 && ms <= 32000 ? ms * kMillisecond : kDefault;
+  }
+  return kDefault;
+}
+}  // namespace
+
+std::map<NodeId, EpochClock::Taker> EpochClock::takers_of(const Catalog& c) {
+  std::map<NodeId, Taker> t;
+  for (const auto& [id, n] : c.nodes) {
+    if (n.type == NodeType::data && n.state == NodeState::in_sync && n.group != kNoGroup) t[id] = {n.incarnation, false};
+  }
+  return t;
+}
+
+void EpochClock::on_report(const wire::EpochReport& r) {
+  highest_ = std::max(highest_, r.now);
+  if (!running_ || r.round != round_ || r.step != step_) return;
+  auto i = takers_.find(r.node);
+  if (i != takers_.end() && i->second.incarnation == r.incarnation) i->second.answered = true;
+}
+
+bool EpochClock::all_answered() const {
+  return std::all_of(takers_.begin(), takers_.end(), [](const auto& t) { return t.second.answered; });
+}
+
+void EpochClock::order(wire::EpochStep step) {
+  step_ = step;
+  for (auto& [id, t] : takers_) {
+    t.answered = false;
+    orders.push_back({id, {round_, epoch_, step}});
+  }
+}
+
+void EpochClock::begin(Time now, const Catalog& c, Epoch epoch) {
+  takers_ = takers_of(c);
+  running_ = !takers_.empty();
+  round_++;
+  epoch_ = epoch;
+  repeat_ = now + kRepeat;
+  if (running_) order(wire::EpochStep::enter);
+}
+
+void EpochClock::step(Time now, Member& member, const Leader& leader, env::Outbox& out) {
+  if (!member.leading() || !leader.leading()) {
+    running_ = was_leading_ = false;
+    return;
+  }
+  const auto c = member.catalog();
+  if (!was_leading_) {
+    was_leading_ = true;
+    running_ = false;
+    round_ = c->leader_epoch << 32;
+    request_ = {};
+    next_ = now;
+  }
+  if (!c->started || (!request_.none() && member.proposing(request_))) return;
+  if (running_) {
+    const auto present = takers_of(*c);
+    const bool same = present.size() == takers_.size() &&
+                      std::equal(present.begin(), present.end(), takers_.begin(), [](const auto& a, const auto& b) {
+                        return a.first == b.first && a.second.incarnation == b.second.incarnation;
+                      });
+    if (!same) begin(now, *c, epoch_);
+    if (running_ && now >= repeat_) {
+      repeat_ = now + kRepeat;
+      for (const auto& [id, t] : takers_) {
+        if (!t.answered) orders.push_back({id, {round_, epoch_, step_}});
+      }
+    }
+  }
+  if (!running_) {
+    Epoch wanted = 0;
+    for (const auto& [id, n] : c->nodes) {
+      const Leader::Report* r = leader.report(id);
+      if (r != nullptr && r->last.incarnation == n.incarnation) wanted = std::max(wanted, r->last.durable_wanted);
+    }
+    if (now < next_ && wanted <= c->durable_epoch) {
+      out.wake_at(next_);
+      return;
+    }
+    next_ = now + interval(*c);
+    begin(now, *c, std::max({c->durable_epoch + 1, highest_, wanted}));
+  }
+  if (running_ && all_answered()) {
+    switch (step_) {
+      case wire::EpochStep::enter: order(wire::EpochStep::show); break;
+      case wire::EpochStep::show: order(wire::EpochStep::flush); break;
+      case wire::EpochStep::flush: {
+        running_ = false;
+        Command command;
+        command.body = EpochDurable{epoch_};
+        request_ = member.propose(now, std::move(command));
+        break;
+      }
+    }
+    repeat_ = now + kRepeat;
+  }
+  out.wake_at(running_ ? repeat_ : next_);
+}
+
+}  // namespace ndb::meta

@@ -1,0 +1,61 @@
+// The epoch clock: runs beside the leader of the metadata log and makes one epoch after the other durable.
+//
+// An epoch is a cut through the cluster's decisions: every message carries its sender's epoch, a receiver moves forward to
+// it (Lamport, Time, Clocks, and the Ordering of Events, 1978), and a decision is stamped with the epoch of the node
+// that makes it, so a transaction that read another's write is never in an earlier epoch. Closing epoch e:
+//
+//   leader                          every node in sync
+//     | enter e+1 ------------------->|  decides nothing in e any more; its decisions up to e are shown by all participants
+//     |<---------------- entered -----|
+//     | show ------------------------>|  what its streams hold now is shown by all replicas (and so in their redo)
+//     |<---------------- shown -------|
+//     | flush ----------------------->|  fsync
+//     |<---------------- flushed -----|
+//     |== log entry "epoch e durable" ==
+//
+// After the loss of the whole cluster it comes back at the last durable epoch, exactly (I7). A change among the nodes in sync
+// starts the round anew. A round costs three round trips and two fsyncs, one on every node at once and one of the log.
+#pragma once
+#include <map>
+#include <vector>
+
+#include "meta/leader.h"
+#include "meta/member.h"
+#include "wire/messages.h"
+
+namespace ndb::meta {
+
+class EpochClock {
+ public:
+  struct Order {
+    NodeId node = 0;
+    wire::EpochOrder order;
+  };
+  void on_report(const wire::EpochReport& r);
+  // Orders to be sent are left in `orders`; states its wish with wake_at().
+  void step(Time now, Member& member, const Leader& leader, env::Outbox& out);
+  std::vector<Order> orders;  // drained by the owner
+
+ private:
+  struct Taker {
+    std::uint32_t incarnation = 0;
+    bool answered = false;
+  };
+  void begin(Time now, const Catalog& c, Epoch epoch);
+  void order(wire::EpochStep step);
+  bool all_answered() const;
+  static std::map<NodeId, Taker> takers_of(const Catalog& c);
+
+  std::map<NodeId, Taker> takers_;
+  bool running_ = false;
+  bool was_leading_ = false;
+  std::uint64_t round_ = 0;
+  Epoch epoch_ = 0;
+  Epoch highest_ = 0;            // that any node reported to be in
+  wire::EpochStep step_ = wire::EpochStep::enter;
+  RequestId request_;
+  Time next_ = 0;
+  Time repeat_ = 0;
+};
+
+}  // namespace ndb::meta
