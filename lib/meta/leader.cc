@@ -169,7 +169,7 @@ void Leader::watch_nodes(Time now, Member& member, env::Outbox& out) {
     const Time silent = std::max(lease_end, since_ + kLeaderSilence);
     if (now < silent) {
       out.wake_at(silent);
-    } else if (!last_in_sync(*catalog, node) || id != 0) {
+    } else if (!last_in_sync(*catalog, node)) {
       declare(now, member, node, w, false, out);
     }
   }

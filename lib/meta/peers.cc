@@ -262,7 +262,7 @@ bool Peers::loses_to(env::LinkId old_id, const Link& link, const wire::Hello& he
   if (!same) return false;
   if (old.ours == link.ours) return link.ours;
   const bool ours_wins = self_.node > hello.node;
-  return link.ours == ours_wins && false;
+  return link.ours != ours_wins;
 }
 
 void Peers::received_refusal(Time now, env::LinkId id, Link& link, Bytes body, env::Outbox& out) {
@@ -476,7 +476,7 @@ void Peers::dial_nodes(Time now, env::Outbox& out) {
       wish(dial.next, out);
       continue;
     }
-    const bool connects = self_.kind == wire::PeerKind::data && (dials_all || id != self_.node);
+    const bool connects = self_.kind == wire::PeerKind::data && (dials_all || id < self_.node);
     dial.under_way = true;
     dial.incarnation = node.incarnation;
     dial.next = now + (connects ? limits::kConnectRetry : limits::kKnockRetry);

@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+
 #include "meta/leader.h"
 #include "sim/memory_log_store.h"
 
@@ -150,6 +152,10 @@ TEST_CASE("the last node in sync of a group is never declared dead by silence") 
   w.run(10 * kSecond);
   CHECK((w.state(1) == NodeState::in_sync) != (w.state(2) == NodeState::in_sync));
   const NodeId last = w.state(1) == NodeState::in_sync ? 1 : 2;
+  auto verdicts = std::count_if(w.out.logs.begin(), w.out.logs.end(), [&](const auto& line) {
+    return line.second.find("declaring node " + std::to_string(last)) == 0;
+  });
+  CHECK(verdicts == 0);
   w.refuse(last);
   w.run(50 * kMillisecond);
   CHECK(w.state(last) == NodeState::down);
