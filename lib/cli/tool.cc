@@ -59,9 +59,9 @@ Failure Tool::connect() {
   return {};
 }
 
-Result<Tool::Reply> Tool::request(const std::string& command, const Keys& keys, const std::string& bulk) {
+Result<Tool::Reply> Tool::request(const std::string& command, const Keys& keys, const std::string& bulk, Time timeout) {
   if (auto f = connect()) return f;
-  return management_->request(command, framed(keys), bulk, kAskTimeout);
+  return management_->request(command, framed(keys), bulk, timeout);
 }
 
 Result<Tool::Reply> Tool::ask(const std::string& command, const Keys& keys, Time patience) {
@@ -96,9 +96,9 @@ Result<Tool::Reply> Tool::change(const std::string& command, Keys keys, const Ch
   }
 }
 
-Result<Tool::Reply> Tool::order(const std::string& command, const Keys& keys) {
+Result<Tool::Reply> Tool::order(const std::string& command, const Keys& keys, Time timeout) {
   if (auto r = ask("check connection"); !r && silent(r.failure())) return r;
-  auto r = request(command, keys, {});
+  auto r = request(command, keys, {}, timeout);
   if (!r && silent(r.failure())) return Failure{Error::timed_out, "no answer to '" + command + "'; the outcome is unknown"};
   return r;
 }

@@ -46,7 +46,7 @@ class Tool {
   Result<Reply> ask(const std::string& command, const Keys& keys = {}, Time patience = 0);
   Result<Reply> change(const std::string& command, Keys keys, const ChangeOptions& options, const std::string& bulk = {});
   // An order that must not be given twice (stop, restart): once sent and not answered, its outcome is unknown.
-  Result<Reply> order(const std::string& command, const Keys& keys);
+  Result<Reply> order(const std::string& command, const Keys& keys, Time timeout = kAskTimeout);
   // Returns when the version is greater, or after at_most; the answer is the present one (the same when nobody says it:
   // then the time was slept).
   std::uint64_t wait_for_change(std::uint64_t version, Time at_most);
@@ -67,7 +67,7 @@ class Tool {
 
  private:
   Failure connect();
-  Result<Reply> request(const std::string& command, const Keys& keys, const std::string& bulk);
+  Result<Reply> request(const std::string& command, const Keys& keys, const std::string& bulk, Time timeout = kAskTimeout);
 
   std::string name_;
   std::unique_ptr<Management> management_;

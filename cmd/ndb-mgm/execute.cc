@@ -1,0 +1,146 @@
+// ndb-mgm -e STATEMENT: what NDB's own management client understands.
+#include <array>
+
+#include "cli/tool.h"
+#include "commands.h"
+#include "mgmt/parameters.h"
+#include "mgmt/text_reply.h"
+#include "statement.h"
+
+namespace ndb::cli {
+namespace {
+
+constexpr std::array<const char*, 7> kSeverities{"enabled", "debug", "info", "warning", "error", "critical", "alert"};
+constexpr const char* kHelp =
+    "SHOW                                     nodes, groups and states\n"
+    "<id>|ALL STATUS                          what nodes are doing\n"
+    "<id>...|ALL START|STOP|RESTART [-n -i -a -f]\n"
+    "SHUTDOWN                                 stop all data nodes and management servers\n"
+    "CREATE NODEGROUP <id>,<id>...            make a node group\n"
+    "DROP NODEGROUP <group>                   dissolve one that holds no rows\n"
+    "ENTER SINGLE USER MODE <id>              let only this API node work\n"
+    "EXIT SINGLE USER MODE\n"
+    "<id>|ALL REPORT MEMORYUSAGE|EVENTLOG\n"
+    "<id> ACTIVATE|DEACTIVATE                 take a data node out of reserve, or put it there\n"
+    "CLUSTERLOG INFO|ON|OFF|TOGGLE [severity...]\n"
+    "<id>|ALL CLUSTERLOG <category>=<level>...\n"
+    "PURGE STALE SESSIONS\n";
+
+struct Execute final : Command {
+  std::string statement;
+
+  void declare(Options& o) override {
+    o.text("-e,--execute", &statement, "a statement of NDB's own management client, such as \"ALL STATUS\"", "STATEMENT");
+  }
+
+  int run(Tool& tool) override {
+    if (statement.empty()) return tool.usage("a subcommand or -e STATEMENT is required; see 'ndb-mgm --help'");
+    auto s = read_statement(statement);
+    if (!s) return tool.usage(s.failure().text);
+    switch (s->kind) {
+      case Statement::Kind::nothing: return kExitDone;
+      case Statement::Kind::help: print(kHelp); return kExitDone;
+      case Statement::Kind::words: {
+        const bool stock_exit = s->words[0] == "status";  // ALL STATUS always ends well, as scripts expect
+        const int status = dispatch(tool, s->words);
+        return stock_exit && status == kExitDegraded ? kExitDone : status;
+      }
+      case Statement::Kind::create_group: return create_group(tool, s->words);
+      case Statement::Kind::drop_group: return drop_group(tool, s->words);
+      case Statement::Kind::log_info: return log_info(tool);
+      case Statement::Kind::log_filter: return log_filter(tool, s->words);
+      case Statement::Kind::log_level: return log_level(tool, s->words);
+      case Statement::Kind::request: return request(tool, s->words);
+    }
+    return kExitUsage;
+  }
+
+ private:
+  static int say(const Tool& tool, const std::string& text) {
+    if (!tool.json()) {
+      print_line(text);
+      return kExitDone;
+    }
+    print_line(mgmt::Json().object().member("format_version", 1).member("changed", true).member("text", text)
+                   .end_object().text());
+    return kExitDone;
+  }
+
+  static int create_group(Tool& tool, const std::vector<std::string>& words) {
+    auto ids = parse_node_ids(words);
+    if (!ids) return tool.fail(ids.failure());
+    const std::string nodes = join_ids(*ids, " ");
+    auto r = tool.change("ndb create nodegroup", {{"nodes", nodes}}, {});
+    const char* key = "groups";
+    if (!r && Tool::unknown_command(r.failure())) {
+      r = tool.order("create nodegroup", {{"nodes", nodes}});
+      key = "ng";
+    }
+    return r ? say(tool, "Nodegroup " + r->value(key) + " created") : tool.fail(r.failure());
+  }
+
+  static int drop_group(Tool& tool, const std::vector<std::string>& words) {
+    if (words.size() != 1) return tool.usage("DROP NODEGROUP takes one number");
+    auto r = tool.change("ndb drop nodegroup", {{"group", words[0]}}, {});
+    if (!r && Tool::unknown_command(r.failure())) r = tool.order("drop nodegroup", {{"ng", words[0]}});
+    return r ? say(tool, "Drop Node Group " + words[0] + " done") : tool.fail(r.failure());
+  }
+
+  static int log_info(Tool& tool) {
+    auto r = tool.ask("get info clusterlog");
+    if (!r) return tool.fail(r.failure());
+    Table table({"severity", "on"});
+    for (const char* s : kSeverities) table.row({s, r->value(s) == "1" ? "yes" : "no"});
+    table.print(tool.json() ? Format::tsv : tool.format());
+    return kExitDone;
+  }
+
+  static int log_filter(Tool& tool, const std::vector<std::string>& words) {
+    std::vector<std::size_t> which;
+    for (std::size_t w = 1; w < words.size(); ++w) {
+      std::size_t i = 0;
+      while (i < kSeverities.size() && !mgmt::same_name(words[w], kSeverities[i])) ++i;
+      if (mgmt::same_name(words[w], "ALL")) {
+        for (std::size_t k = 1; k < kSeverities.size(); ++k) which.push_back(k);
+      } else if (i == kSeverities.size()) {
+        return tool.usage("'" + words[w] + "' is no severity");
+      } else {
+        which.push_back(i);
+      }
+    }
+    if (which.empty()) which.push_back(0);
+    for (std::size_t level : which) {
+      auto r = tool.order("set logfilter", {{"level", std::to_string(level)}, {"enable", words[0]}});
+      // `result` is 1 here when it worked
+      if (!r && r.failure().text != "1") return tool.fail(r.failure());
+    }
+    return say(tool, "the cluster log's filter is set");
+  }
+
+  static int log_level(Tool& tool, const std::vector<std::string>& words) {
+    for (std::size_t w = 1; w < words.size(); ++w) {
+      const std::size_t equal = words[w].find('=');
+      if (equal == std::string::npos) return tool.usage("'" + words[w] + "' is no category=level");
+      auto r = tool.order("set cluster loglevel", {{"node", words[0] == "all" ? "0" : words[0]},
+                                                   {"category", words[w].substr(0, equal)},
+                                                   {"level", words[w].substr(equal + 1)}});
+      if (!r) return tool.fail(r.failure());
+    }
+    return say(tool, "the levels of the cluster log are set");
+  }
+
+  static int request(Tool& tool, const std::vector<std::string>& words) {
+    Tool::Keys keys;
+    for (std::size_t w = 1; w < words.size(); ++w) {
+      const std::size_t equal = words[w].find('=');
+      keys.emplace_back(words[w].substr(0, equal), words[w].substr(equal + 1));
+    }
+    auto r = tool.order(words[0], keys);
+    return r ? say(tool, "'" + words[0] + "' is done") : tool.fail(r.failure());
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_execute() { return make_command<Execute>(); }
+}  // namespace ndb::cli

@@ -1,0 +1,73 @@
+#include "cli/config.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include "mgmt/config_binary.h"
+#include "os/files.h"
+
+namespace ndb::cli {
+
+namespace {
+
+constexpr const char* kClientVersion = "525320";  // 8.4.8, the version of NDB whose protocol this is
+
+Result<StoredConfig> read_stock(Tool& tool) {
+  auto r = tool.ask("get config_v2", {{"version", kClientVersion}, {"node", "0"}, {"nodetype", "-1"}});
+  if (!r) return r.failure();
+  auto config = mgmt::decode_config(r->bulk);
+  if (!config) return config.failure();
+  StoredConfig s;
+  s.stock = true;
+  s.generation = mgmt::to_number((*config).system["ConfigGenerationNumber"]);
+  (*config).system.erase("ConfigGenerationNumber");
+  (*config).system.erase("PrimaryMGMNode");
+  s.config = std::move(*config);
+  s.text = mgmt::print_ini(s.config);
+  return s;
+}
+
+}  // namespace
+
+Result<StoredConfig> read_config(Tool& tool, std::uint64_t generation) {
+  auto r = tool.ask("ndb get config", {{"generation", std::to_string(generation)}});
+  if (!r && Tool::unknown_command(r.failure())) {
+    auto stock = read_stock(tool);
+    if (stock && generation != 0 && stock->generation != generation) {
+      return Failure{Error::no_such_generation, "a stock management server knows only its present generation, " +
+                                                    std::to_string(stock->generation)};
+    }
+    return stock;
+  }
+  if (!r) return r.failure();
+  StoredConfig s;
+  s.text = r->bulk;
+  s.generation = std::strtoull(r->value("generation").c_str(), nullptr, 10);
+  s.when_s = std::strtoll(r->value("when_s").c_str(), nullptr, 10);
+  s.who = r->value("who");
+  s.source = r->value("source");
+  s.message = r->value("message");
+  mgmt::ParseResult parsed = mgmt::parse_any(s.text);
+  if (!parsed.ok()) {
+    for (const mgmt::Problem& p : parsed.problems) {
+      if (p.severity == mgmt::Severity::error) {
+        return Failure{Error::bad_definition, "generation " + std::to_string(s.generation) + ": " + mgmt::problem_line(p)};
+      }
+    }
+  }
+  s.config = std::move(parsed.config);
+  return s;
+}
+
+Result<std::string> read_effective_config(Tool& tool, std::uint64_t generation) {
+  auto r = tool.ask("ndb get config", {{"generation", std::to_string(generation)}, {"effective", "1"}});
+  if (!r) return r.failure();
+  return r->bulk;
+}
+
+std::string who_am_i() {
+  const passwd* p = ::getpwuid(::geteuid());
+  return (p != nullptr ? std::string(p->pw_name) : std::to_string(::geteuid())) + "@" + os::host_name();
+}
+
+}  // namespace ndb::cli
