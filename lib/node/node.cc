@@ -11,6 +11,7 @@ using meta::NodeState;
 
 namespace {
 constexpr std::uint64_t kMemoryDefault = std::uint64_t{98} << 20;
+constexpr Epoch kEpochLeapMax = 1u << 20;  // a peer that claims more is not believed
 constexpr std::size_t kRun = 16;  // messages whose rows are fetched together
 
 meta::Peers::Self self_of(const NodeOptions& o) {
@@ -55,7 +56,12 @@ bool Node::in_sync() const {
 void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   now_ = now;
   out_ = &out;
-  for (auto& u : units_) u->worker.begin(now, out, self_);
+  if (event.kind == EventKind::frame && event.epoch > epoch_ && event.epoch - epoch_ < kEpochLeapMax) epoch_ = event.epoch;
+  out.epoch = epoch_;
+  for (auto& u : units_) {
+    u->worker.begin(now, out, self_);
+    u->worker.set_epoch(epoch_);
+  }
   switch (event.kind) {
     case EventKind::start: {
       Failure f = member_.start(now);
@@ -78,6 +84,8 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   drain_member();
   leader_.step(now, member_, peers_, out);
   driver_.step(now, member_, leader_, out);
+  epochs_.step(now, member_, leader_, out);
+  send_epoch_orders();
   drain_member();
   join();
   for (auto& u : units_) {
@@ -86,6 +94,7 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
     u->worker.end();
   }
   run_loopback();
+  epoch_progress();
   continue_stop();
   heartbeat();
   job_reports();
@@ -196,6 +205,18 @@ void Node::on_control(const wire::Message& m, env::LinkId link, NodeId from) {
       return;
     }
     case wire::Type::node_order: on_order(m, link); return;
+    case wire::Type::epoch_order: {
+      Reader r(m.body);
+      wire::EpochOrder o;
+      if (peers_.kind_of(link) != wire::PeerKind::api && wire::decode(r, &o)) on_epoch_order(o);
+      return;
+    }
+    case wire::Type::epoch_report: {
+      Reader r(m.body);
+      wire::EpochReport e;
+      if (from != 0 && wire::decode(r, &e)) epochs_.on_report(e);
+      return;
+    }
     case wire::Type::job_report:
       if (from != 0) driver_.on_report(m.body);
       return;
@@ -401,7 +422,11 @@ std::string Node::doing() const {
 
 void Node::heartbeat() {
   const View open = oldest_open();
-  const bool news = life_ == Life::joined && (told_version_ != catalog_->version || told_open_ != open);
+  Epoch wanted = 0;
+  for (const auto& u : units_) wanted = std::max(wanted, u->worker.durable_wanted());
+  const bool waits = wanted > told_wanted_ && wanted > catalog_->durable_epoch;
+  const bool news = life_ == Life::joined && (told_version_ != catalog_->version || told_open_ != open || waits);
+  told_wanted_ = wanted;
   if (now_ < next_heartbeat_ && !news) return;
   next_heartbeat_ = now_ + limits::kNodeHeartbeat;
   told_version_ = catalog_->version;
@@ -412,6 +437,7 @@ void Node::heartbeat() {
   h.sent = static_cast<std::uint64_t>(now_);
   h.version = catalog_->version;
   h.oldest_open = open;
+  h.durable_wanted = wanted;
   for (const auto& u : units_) {
     h.memory_used += u->worker.memory_used();
     h.memory_total += u->worker.memory_total();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "env/machine.h"
+#include "meta/epochs.h"
 #include "meta/leader.h"
 #include "meta/member.h"
 #include "meta/peers.h"
@@ -70,6 +71,10 @@ class Node : public env::Machine {
   void apply_config();
   void heartbeat();
   void job_reports();
+  void on_epoch_order(const wire::EpochOrder& o);
+  void epoch_progress();
+  void send_epoch_orders();
+  void report_epoch();
   void join();
   void check_own_state();
   void on_order(const wire::Message& m, env::LinkId link);
@@ -86,6 +91,7 @@ class Node : public env::Machine {
   meta::Peers peers_;
   meta::Leader leader_;
   reorg::Driver driver_;
+  meta::EpochClock epochs_;
   std::vector<std::unique_ptr<Unit>> units_;
   std::shared_ptr<const meta::Catalog> catalog_;
 
@@ -97,6 +103,7 @@ class Node : public env::Machine {
   Time next_heartbeat_ = 0;
   Version told_version_ = 0;
   View told_open_ = 0;
+  Epoch told_wanted_ = 0;
   Time next_report_ = 0;
   Time serve_until_ = 0;
 
@@ -107,6 +114,11 @@ class Node : public env::Machine {
   meta::RequestId sync_request_;
   bool was_in_sync_ = false;
   bool start_wanted_ = true;
+
+  Epoch epoch_ = 1;
+  wire::EpochOrder epoch_order_;     // under way
+  bool epoch_order_open_ = false;
+  bool epoch_flushing_ = false;
 
   Stop stop_ = Stop::no;
   int stop_status_ = kExitStop;

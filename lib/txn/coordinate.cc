@@ -297,7 +297,9 @@ void Worker::finish_commit(std::uint32_t n) {
 
 void Worker::reply_coordination(Coordination& c, TxnState state) {
   if (c.link == 0) return;
-  Writer& w = link_writer(c.link);
+  const bool later = state == TxnState::committed && (c.flags & wire::kDurable) && c.epoch != 0;
+  if (later) scratch_.clear();
+  Writer& w = later ? scratch_ : link_writer(c.link);
   std::size_t at = wire::begin_message(w, wire::Type::execute_reply, 0, options_.worker);
   std::uint16_t count = 0;
   Error first = c.error;
@@ -319,6 +321,7 @@ void Worker::reply_coordination(Coordination& c, TxnState state) {
     w.raw(c.results.view().substr(d.result_at, bytes));
   }
   wire::end_message(w, at);
+  if (later) hold_reply(c.link, c.epoch, w.view());
 }
 
 // Also the way to let go of the locks of a transaction that only read.

@@ -211,6 +211,7 @@ void Worker::start_direct(const Execute& head, Bytes ops, env::LinkId link, Repl
   part.request = head.request;
   part.coordinator_worker = 0;
   part.flags = static_cast<std::uint8_t>((head.flags & wire::kKeepGoing) ? kPartKeepGoing : 0);
+  part.durable = (head.flags & wire::kDurable) != 0;
   part.view = catalog_->view;
   view_begins(part.view);
   part.state = PartState::running;

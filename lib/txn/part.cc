@@ -321,12 +321,15 @@ void Worker::undo_part(std::uint32_t p) {
 void Worker::end_direct(std::uint32_t p, Error e, wire::TxnState state) {
   Part& part = parts_[p];
   if (part.link != 0) {
-    Writer& w = link_writer(part.link);
+    const bool later = part.durable && part.epoch != 0 && state == wire::TxnState::committed;
+    if (later) scratch_.clear();
+    Writer& w = later ? scratch_ : link_writer(part.link);
     std::size_t at = wire::begin_message(w, wire::Type::execute_reply, part.coordinator_worker, options_.worker);
     wire::ExecuteReply head{part.request, e, state, 0, part.results_count, 0, catalog_->view};
     w.put(head);
     w.raw(part.results.view());
     wire::end_message(w, at);
+    if (later) hold_reply(part.link, part.epoch, w.view());
   }
   if (state == wire::TxnState::committed) {
     counters_.commits++;

@@ -55,6 +55,8 @@ struct Part {
   std::uint32_t coordinator = 0;
   std::uint16_t slot = 0;
   std::uint8_t flags = 0;         // PartFlags
+  bool durable = false;           // direct: answer when the epoch of the commit is durable
+  Epoch epoch = 0;                // direct: of the commit
   bool abort_wanted = false;      // while logging: abort as soon as it is prepared
   Anchor anchor;
   View view = 0;                  // direct: the view it began in
@@ -93,6 +95,8 @@ struct Part {
     first_error = Error::ok;
     direct = false;
     abort_wanted = false;
+    durable = false;
+    epoch = 0;
     link = 0;
     request = 0;
     coordinator_node = 0;

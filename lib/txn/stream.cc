@@ -136,6 +136,7 @@ void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes bo
       r.outcomes.put(head.txn(), Fate::committed);
       if (p != 0) {
         apply_part(p, seq);
+        parts_[p].epoch = head.epoch;
         end_direct(p, parts_[p].first_error, wire::TxnState::committed);
       } else {
         apply_changes(r, body, seq);
@@ -241,8 +242,9 @@ void Worker::on_stream(const wire::Message& m, NodeId from) {
   r->ring.tail().raw(records);
   r->appended += n;
   Sequence upto = s.committed < r->appended ? s.committed : r->appended;
-  if (upto > r->committed) commit_to(*r, upto);
-  if (n != 0 && !r->ack_due) {
+  const bool shows_more = upto > r->committed;
+  if (shows_more) commit_to(*r, upto);
+  if ((n != 0 || shows_more) && !r->ack_due) {
     r->ack_due = true;
     acks_.push_back(r);
   }
@@ -257,6 +259,7 @@ void Worker::on_stream_ack(const StreamAck& a, NodeId from, bool resume) {
   if (!r->leads() || a.group_view != r->group_view) return;
   Peer* p = r->peer(from);
   if (p == nullptr) return;
+  if (a.committed > p->shown && a.committed <= r->committed) p->shown = a.committed;
   if (!resume) {
     if (a.held > p->acked && a.held <= p->sent_sequence) {
       p->acked = a.held;

@@ -13,6 +13,7 @@ namespace ndb::txn {
 void Worker::set_catalog(std::shared_ptr<const meta::Catalog> catalog) {
   const View old_view = catalog_->view;
   catalog_ = std::move(catalog);
+  release_replies();
   if (catalog_->view == old_view) return;
   update_tables(*catalog_);
   check_coordinations();

@@ -115,6 +115,9 @@ void Worker::client_down(env::LinkId link) {
   for (std::uint32_t s = 1; s <= scans_.made(); s++) {
     if (scans_.used(s) && scans_[s].link == link) close_scan(s);
   }
+  for (HeldReply& h : held_replies_) {
+    if (h.link == link) h.link = 0;
+  }
 }
 
 void Worker::node_up(NodeId node, env::LinkId link) {

@@ -99,6 +99,15 @@ class Worker {
   void each_replica(const std::function<void(const Replica&)>& f) const;
   bool out_of_memory() const { return broken_; }         // a backup could not hold what it must: the node has to stop
 
+  // --- epochs (epoch.cc)
+  // Nothing that was decided here up to e is still on its way to a participant. REQUIRES: the epoch is later than e.
+  bool decided_upto(Epoch e) const;
+  void mark_streams();          // remembers where the streams are and tells the backups their commit points
+  bool marks_shown() const;     // every replica has acknowledged that it shows what lies before the marks
+  void flush_epoch(Epoch e);    // what is in the redo log up to e has to get to the disk
+  Epoch flushed_epoch() const { return flushed_epoch_; }
+  Epoch durable_wanted() const; // the newest epoch that a client waits for; 0 = nobody does
+
   // --- rows between fragments, for a reorganisation (rows.cc)
   struct RowsTaken {                  // a batch of share-locked rows
     std::uint32_t part = 0;           // holds the locks; 0 = nothing was taken
@@ -169,6 +178,9 @@ class Worker {
   void tell_row_locked(std::uint32_t p, bool ok);
   static bool moves_rows(const Part& part) { return !part.direct && part.coordinator_node == 0; }
   void end_direct(std::uint32_t p, Error e, wire::TxnState state);
+  // The reply of a commit: now, or when its epoch is durable.
+  void hold_reply(env::LinkId link, Epoch epoch, Bytes message);
+  void release_replies();
   void append_part(std::uint32_t p, RecordKind kind);
   void apply_part(std::uint32_t p, Sequence sequence);
   void undo_part(std::uint32_t p);  // releases everything and frees it; says nothing to anybody
@@ -267,6 +279,7 @@ class Worker {
 
   Time now_ = 0;
   Epoch epoch_ = 1;
+  Epoch flushed_epoch_ = 0;
   env::Outbox* out_ = nullptr;
   Writer* self_ = nullptr;
   Time serve_until_ = 0;
@@ -287,6 +300,12 @@ class Worker {
   Pool<ScanCursor> scans_;
   std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> open_by_session_;  // interactive transactions
 
+  struct HeldReply {
+    env::LinkId link = 0;
+    Epoch epoch = 0;
+    std::string message;
+  };
+  std::deque<HeldReply> held_replies_;  // ascending by epoch
   std::deque<std::uint32_t> ready_;  // parts whose lock was granted
   struct Wait {
     Time deadline;

@@ -1,0 +1,85 @@
+// The node's part in closing epochs (meta/epochs.h).
+#include <algorithm>
+
+#include "node/unit.h"
+
+namespace ndb::node {
+
+void Node::send_epoch_orders() {
+  std::vector<meta::EpochClock::Order> orders;
+  orders.swap(epochs_.orders);
+  for (const auto& o : orders) {
+    if (o.node == options_.node) {
+      on_epoch_order(o.order);
+      continue;
+    }
+    const env::LinkId link = peers_.link_of(o.node);
+    if (link == 0) continue;
+    Writer& w = out_->link(link);
+    std::size_t at = wire::begin_message(w, wire::Type::epoch_order, kControl, kControl);
+    encode(w, o.order);
+    wire::end_message(w, at);
+  }
+}
+
+void Node::on_epoch_order(const wire::EpochOrder& o) {
+  if (!in_sync() || o.round < epoch_order_.round) return;
+  const bool again = o.round == epoch_order_.round && o.step == epoch_order_.step && o.epoch == epoch_order_.epoch;
+  if (again && epoch_order_open_) return;
+  epoch_order_ = o;
+  epoch_order_open_ = true;
+  epoch_flushing_ = false;
+  if (o.epoch >= epoch_) {
+    epoch_ = o.epoch + 1;
+    out_->epoch = epoch_;
+    for (auto& u : units_) u->worker.set_epoch(epoch_);
+  }
+  if (o.step == wire::EpochStep::show) {
+    for (auto& u : units_) u->worker.mark_streams();
+  }
+}
+
+void Node::epoch_progress() {
+  if (!epoch_order_open_) return;
+  bool ready = false;
+  switch (epoch_order_.step) {
+    case wire::EpochStep::enter:
+      ready = std::all_of(units_.begin(), units_.end(), [&](auto& u) { return u->worker.decided_upto(epoch_order_.epoch); });
+      break;
+    case wire::EpochStep::show:
+      ready = std::all_of(units_.begin(), units_.end(), [](auto& u) { return u->worker.marks_shown(); });
+      break;
+    case wire::EpochStep::flush:
+      if (!epoch_flushing_) {
+        epoch_flushing_ = true;
+        for (auto& u : units_) u->worker.flush_epoch(epoch_order_.epoch);
+      }
+      ready = std::all_of(units_.begin(), units_.end(), [&](auto& u) { return u->worker.flushed_epoch() >= epoch_order_.epoch; });
+      break;
+  }
+  if (!ready) return;
+  epoch_order_open_ = false;
+  report_epoch();
+}
+
+void Node::report_epoch() {
+  wire::EpochReport r;
+  r.node = options_.node;
+  r.incarnation = incarnation_;
+  r.round = epoch_order_.round;
+  r.now = epoch_;
+  r.step = epoch_order_.step;
+  if (member_.leading()) {
+    epochs_.on_report(r);
+    out_->wake_at(now_);
+    return;
+  }
+  const env::LinkId link = peers_.link_of_raft(member_.leader_raft_id());
+  if (link == 0) return;
+  Writer& w = out_->link(link);
+  std::size_t at = wire::begin_message(w, wire::Type::epoch_report, kControl, kControl);
+  encode(w, r);
+  wire::end_message(w, at);
+}
+
+}  // namespace ndb::node
