@@ -18,7 +18,8 @@
 namespace ndb::store {
 
 // Where a position of the redo log lies. Every file begins with a header of kHeaderBytes that says the position of its
-// first byte; a file is entered anew only when nothing in it is needed any more.
+// first byte; a file is entered anew only when nothing in it is needed any more, and its header is durable before anything
+// is written behind it: so the readable files are the newest one and those before it without a gap.
 struct RedoLayout {
   static constexpr std::uint64_t kHeaderBytes = 4096;
   std::uint64_t file_bytes = std::uint64_t{16} << 20;  // FragmentLogFileSize
@@ -35,7 +36,8 @@ struct RedoLayout {
   std::uint64_t room(std::uint64_t keep, std::uint64_t end) const { return first_of(keep) + capacity() - end; }
 };
 
-class Disk {
+// The half that reads: at a start, for --dump and --check-files.
+class DiskReader {
  public:
   // What a start finds. Redo before `redo_begin` is gone; `redo_end` is where the log cannot reach beyond: RedoReader
   // finds its true end. Both 0: no redo.
@@ -45,9 +47,9 @@ class Disk {
     std::vector<std::string> notes;          // what looked wrong, one sentence each
   };
 
-  virtual ~Disk() = default;
+  virtual ~DiskReader() = default;
 
-  // ---- at the start, before start(); synchronous. Views are valid until the next read.
+  // Synchronous. Views are valid until the next read.
   virtual Inventory list() = 0;
   // At most max bytes, at least one when position < redo_end; fewer do not mean the end.
   virtual Result<Bytes> read_redo(std::uint64_t position, std::size_t max) = 0;
@@ -57,9 +59,12 @@ class Disk {
   // For people: "'ndb_3_fs/w0/redo.0002' at offset 8192".
   virtual std::string redo_place(std::uint64_t position) const = 0;
   virtual std::string checkpoint_place(std::uint64_t id, std::uint64_t offset) const = 0;
+};
 
-  // Ends reading: redo from `keep` on is needed, the next byte appended has position `end`.
-  // REQUIRES keep <= end, as Recovery reported them (0, 0 on an empty disk).
+class Disk : public DiskReader {
+ public:
+  // Ends reading. Redo from `keep` on is needed, the next byte appended has position `end`; all that lies before is
+  // durable on return. REQUIRES keep <= end, as Recovery reported them (0, 0 on an empty disk); once, before any order.
   virtual void start(std::uint64_t keep, std::uint64_t end) = 0;
 
   // ---- redo, after start()
