@@ -226,19 +226,29 @@ bool Cluster::start(Time limit) {
 
 // --- faults
 
-bool Cluster::may(Fault f, ProcessId p) const {
-  if (p < management_.size() || p >= management_.size() + data_.size()) return true;
-  if (f != Fault::kill && f != Fault::power) return true;
+std::vector<ProcessId> Cluster::heirs(ProcessId p, bool* lonely) const {
+  *lonely = false;
+  std::vector<ProcessId> found;
+  if (p < management_.size() || p >= management_.size() + data_.size()) return found;
   auto id = static_cast<NodeId>(p - management_.size() + 1);
   auto c = newest();
   const meta::Node* n = c->node(id);
   const meta::Group* g = n ? c->group(n->group) : nullptr;
-  if (!g) return c->started;
-  if (!serves(id)) return true;  // it counts for nothing now
-  for (NodeId other : g->members) {
-    if (other != id && serves(other) && !world_.paused(data_[other - 1u])) return true;
+  if (!g) {
+    *lonely = !c->started;
+    return found;
   }
-  return false;
+  for (NodeId other : g->members) {
+    if (other != id && serves(other) && !world_.paused(data_[other - 1u])) found.push_back(data_[other - 1u]);
+  }
+  *lonely = found.empty() && n->state == meta::NodeState::in_sync;
+  return found;
+}
+
+bool Cluster::may(Fault f, ProcessId p) const {
+  bool lonely = false;
+  if (f == Fault::kill || f == Fault::power) heirs(p, &lonely);
+  return !lonely;
 }
 
 NemesisOptions Cluster::nemesis_options() const {
@@ -247,6 +257,10 @@ NemesisOptions Cluster::nemesis_options() const {
   o.victims.insert(o.victims.end(), data_.begin(), data_.end());
   o.bystanders = clients_;
   o.may = [this](Fault f, ProcessId p) { return may(f, p); };
+  o.heirs = [this](ProcessId p) {
+    bool lonely = false;
+    return heirs(p, &lonely);
+  };
   return o;
 }
 

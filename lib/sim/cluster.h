@@ -60,6 +60,8 @@ class Cluster {
 
   // For the nemesis: no group loses its last member, since rows live in memory only.
   bool may(Fault f, ProcessId p) const;
+  // Processes that hold the rows of `p` and serve; *lonely: there are none, and its rows count.
+  std::vector<ProcessId> heirs(ProcessId p, bool* lonely) const;
   NemesisOptions nemesis_options() const;
 
   // Waits until the cluster is healthy; fails the world after `limit`.

@@ -5,10 +5,15 @@ namespace {
 const char* const kNames[kFaults] = {"kill", "power", "pause", "cut_pair", "cut_one_way", "isolate", "halves",
                                      "break_links", "slow", "spikes", "slow_disk"};
 constexpr Time kMeanLeast = 300 * kMillisecond;
+// A node that was silent for a while may have been declared dead without anybody knowing yet, for as long as that takes;
+// and a death takes as long to be known.
+constexpr Time kAftermath = 2 * kSecond;
 }  // namespace
 
 Nemesis::Nemesis(World& world, std::uint64_t seed, NemesisOptions options)
     : world_(world), options_(std::move(options)), prng_(seed ^ 0x6e656d65736973u), usual_(world.network().settings) {
+  disturbed_.resize(world_.processes() + 64);
+  guarded_.resize(world_.processes() + 64);
   double share = prng_.chance(0.1) ? 0.0 : prng_.chance(0.3) ? 0.8 : 0.35;
   for (std::size_t f = 0; f < kFaults; f++) {
     bool active = prng_.chance(share);
@@ -63,13 +68,32 @@ ProcessId Nemesis::pick_any() {
   return i < options_.victims.size() ? options_.victims[i] : options_.bystanders[i - options_.victims.size()];
 }
 
+void Nemesis::disturb(ProcessId p, Time duration) {
+  Time until = world_.now() + duration + kAftermath;
+  if (disturbed_[p] < until) disturbed_[p] = until;
+}
+
+// When `p` may die only beside an undisturbed heir: is there one? It is left in peace for a while.
+bool Nemesis::find_heir(ProcessId p) {
+  if (!options_.heirs) return true;
+  std::vector<ProcessId> heirs = options_.heirs(p);
+  if (heirs.empty()) return true;
+  for (ProcessId h : heirs) {
+    if (disturbed_[h] > world_.now()) continue;
+    guarded_[h] = world_.now() + kAftermath;
+    return true;
+  }
+  return false;
+}
+
 void Nemesis::strike(Fault f) {
   ProcessId p = pick(options_.victims);
   switch (f) {
     case Fault::kill:
     case Fault::power: {
       Time down = lasts(kMillisecond, 4 * kSecond);
-      if (!world_.running(p) || !may(f, p)) return;
+      if (!world_.running(p) || is_protected(p) || !may(f, p) || !find_heir(p)) return;
+      disturb(p, down);
       world_.kill(p, f == Fault::power);
       later(down, [this, p] {
         if (world_.running(p)) return;
@@ -79,7 +103,8 @@ void Nemesis::strike(Fault f) {
     }
     case Fault::pause: {
       Time stop = lasts(kMillisecond, 3 * kSecond);
-      if (!world_.running(p) || world_.paused(p) || !may(f, p)) return;
+      if (!world_.running(p) || world_.paused(p) || is_protected(p) || !may(f, p)) return;
+      disturb(p, stop);
       world_.pause(p);
       later(stop, [this, p] { world_.resume(p); });
       break;
@@ -87,6 +112,8 @@ void Nemesis::strike(Fault f) {
     case Fault::slow: {
       Time stop = lasts(100 * kMillisecond, 4 * kSecond);
       Time extra = lasts(100 * kMicrosecond, 30 * kMillisecond);
+      if (is_protected(p)) return;
+      disturb(p, stop);
       world_.remark(world_.name(p) + " is slow");
       world_.network().slow(p, extra);
       later(stop, [this, p] { world_.network().slow(p, 0); });
@@ -100,9 +127,14 @@ void Nemesis::strike(Fault f) {
       break;
     }
     case Fault::spikes: {
+      for (ProcessId v : options_.victims) {
+        if (is_protected(v)) return;
+      }
       world_.network().settings.spike_chance = prng_.chance(0.5) ? 0.01 : 0.2;
       world_.network().settings.spike_most = lasts(kMillisecond, 100 * kMillisecond);
-      later(lasts(50 * kMillisecond, 2 * kSecond), [this] { world_.network().settings.spike_chance = 0; });
+      Time stop = lasts(50 * kMillisecond, 2 * kSecond);
+      for (ProcessId v : options_.victims) disturb(v, stop);
+      later(stop, [this] { world_.network().settings.spike_chance = 0; });
       break;
     }
     default: strike_network(f); return;
@@ -150,6 +182,9 @@ void Nemesis::strike_network(Fault f) {
     }
     default: return;
   }
+  for (auto [x, y] : pairs) {
+    if (is_protected(x) || is_protected(y)) return;
+  }
   struck_++;
   cut_for(duration, std::move(pairs));
 }
@@ -159,6 +194,8 @@ void Nemesis::cut_for(Time duration, std::vector<std::pair<ProcessId, ProcessId>
   for (auto [a, b] : pairs) {
     s += " " + world_.name(a) + " -> " + world_.name(b);
     world_.network().cut(a, b);
+    disturb(a, duration);
+    disturb(b, duration);
   }
   world_.remark(s);
   later(duration, [this, pairs = std::move(pairs)] {

@@ -31,6 +31,9 @@ struct NemesisOptions {
   std::vector<ProcessId> bystanders;   // of network faults only: clients
   // Asked before `p` is killed, loses power, is paused or cut off; null = always.
   std::function<bool(Fault, ProcessId)> may;
+  // Of whom one at least must be undisturbed when `p` dies, and stay so until its death is known: the other replicas of
+  // its rows. Empty = nobody. null = nobody, ever.
+  std::function<std::vector<ProcessId>(ProcessId)> heirs;
   // Starts a killed process again; null = World::start.
   std::function<void(ProcessId)> start;
   std::uint32_t allowed = (1u << kFaults) - 1;  // faults that may be drawn, by bit
@@ -56,6 +59,9 @@ class Nemesis {
   ProcessId pick_any();
   Time lasts(Time least, Time most);
   bool may(Fault f, ProcessId p) const { return !options_.may || options_.may(f, p); }
+  bool find_heir(ProcessId p);
+  bool is_protected(ProcessId p) const { return guarded_[p] > world_.now(); }
+  void disturb(ProcessId p, Time duration);
   void cut_for(Time duration, std::vector<std::pair<ProcessId, ProcessId>> pairs);
   void later(Time delay, std::function<void()> f);  // dropped when calm has come
 
@@ -64,6 +70,7 @@ class Nemesis {
   Prng prng_;
   Time mean_[kFaults] = {};  // between two strikes; 0 = not active
   NetworkSettings usual_;
+  std::vector<Time> disturbed_, guarded_;  // by process: until then
   bool calm_ = false;
   std::uint64_t struck_ = 0;
 };
