@@ -181,7 +181,9 @@ bool Leader::last_in_sync(const Catalog& catalog, const Node& node) const {
   if (group == nullptr) return false;
   return std::none_of(group->members.begin(), group->members.end(), [&](NodeId id) {
     const Node* other = catalog.node(id);
-    return id != node.id && other != nullptr && other->state == NodeState::in_sync;
+    auto w = watched_.find(id);
+    const bool condemned = w != watched_.end() && !w->second.verdict.none();
+    return id != node.id && other != nullptr && other->state == NodeState::in_sync && !condemned;
   });
 }
 
