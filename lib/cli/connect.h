@@ -65,7 +65,7 @@ client::MakeHost loop_host();
 
 // Everything together: finds the servers by the rules above and waits for the catalog.
 Result<std::shared_ptr<client::Cluster>> connect_cluster(const std::string& connectstring = {},
-                                                         Time timeout = 10 * kSecond);
-Result<std::shared_ptr<client::Cluster>> connect_cluster(const ConnectString& servers, Time timeout = 10 * kSecond);
+                                                         Time timeout = 3 * kSecond);
+Result<std::shared_ptr<client::Cluster>> connect_cluster(const ConnectString& servers, Time timeout = 3 * kSecond);
 
 }  // namespace ndb::cli

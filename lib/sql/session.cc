@@ -98,16 +98,21 @@ Session::~Session() {
 }
 
 bool Session::complete(const std::string& sql) {
-  std::string rest = sql;
+  std::size_t at = 0;
   while (true) {
-    const std::size_t end = statement_end(rest);
-    if (end == std::string::npos) return blank(rest);
-    rest.erase(0, end);
+    const std::size_t end = statement_end(sql, at);
+    if (end == std::string::npos) return blank(std::string_view(sql).substr(at));
+    at = end;
   }
 }
 
 bool Session::in_transaction() const { return sqlite3_get_autocommit(state_->db) == 0; }
-std::int64_t Session::changes() const { return sqlite3_changes64(state_->db); }
+std::int64_t Session::changes() const { return state_->changing ? sqlite3_changes64(state_->db) : 0; }
+std::vector<std::shared_ptr<const meta::Table>> Session::tables() const {
+  std::vector<std::shared_ptr<const meta::Table>> all;
+  for (const auto& [id, t] : state_->cluster->catalog()->tables) all.push_back(t);
+  return all;
+}
 void Session::set_durable(bool on) { state_->durable = on; }
 
 void Session::interrupt() {
@@ -116,12 +121,10 @@ void Session::interrupt() {
 }
 
 Failure Session::execute(const std::string& sql, Sink& sink) {
-  std::string rest = sql;
-  while (!blank(rest)) {
-    std::size_t end = statement_end(rest);
-    if (end == std::string::npos) end = rest.size();
-    const std::string statement = rest.substr(0, end);
-    rest.erase(0, end);
+  for (std::size_t at = 0; at < sql.size();) {
+    const std::size_t end = std::min(statement_end(sql, at), sql.size());
+    const std::string statement = sql.substr(at, end - at);
+    at = end;
     if (blank(statement)) continue;
     if (Failure f = one(statement, sink)) return f;
   }
@@ -130,6 +133,7 @@ Failure Session::execute(const std::string& sql, Sink& sink) {
 
 Failure Session::one(const std::string& statement, Sink& sink) {
   state_->interrupted = false;
+  state_->changing = false;
   const auto w = words(statement, 3);
   if (w.size() > 1 && w[0] == "CREATE" && w[1] == "TABLE") return create_table(statement);
   if (w.size() > 1 && w[0] == "DROP" && w[1] == "TABLE") {

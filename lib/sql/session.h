@@ -60,6 +60,7 @@ class Session {
   bool in_transaction() const;
   std::int64_t changes() const;             // rows changed by the last statement
   void interrupt();                         // thread- and signal-safe: the statement that runs fails soon
+  std::vector<std::shared_ptr<const meta::Table>> tables() const;  // as the client knows them now
   void set_durable(bool on);                // commits wait until their epoch is on disk
 
   struct State;

@@ -69,15 +69,15 @@ std::vector<std::string> words(std::string_view s, std::size_t most) {
   return all;
 }
 
-std::size_t statement_end(const std::string& sql) {
-  for (std::size_t at = 0; at < sql.size();) {
+std::size_t statement_end(const std::string& sql, std::size_t from) {
+  for (std::size_t at = from; at < sql.size();) {
     if (skip_nothing(sql, &at)) continue;
     const char c = sql[at];
     if (c == '\'' || c == '"' || c == '`' || c == '[') {
       at = quoted_end(sql, at);
     } else if (c == ';') {
       at++;
-      if (sqlite3_complete(sql.substr(0, at).c_str()) != 0) return at;
+      if (sqlite3_complete(sql.substr(from, at - from).c_str()) != 0) return at;
     } else {
       at++;
     }
