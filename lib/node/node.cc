@@ -115,9 +115,11 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
 // ---- messages
 
 void Node::on_frame(const env::Event& event) {
-  const NodeId from =
-      peers_.known(event.link) && peers_.kind_of(event.link) == wire::PeerKind::data ? peers_.node_of(event.link) : 0;
-  dispatch(event.data, event.link, from);
+  dispatch(event.data, event.link, sender(event.link));
+}
+
+NodeId Node::sender(env::LinkId link) const {
+  return peers_.known(link) && peers_.kind_of(link) == wire::PeerKind::data ? peers_.node_of(link) : NodeId{0};
 }
 
 void Node::dispatch(Bytes payload, env::LinkId link, NodeId from) {
@@ -131,7 +133,10 @@ void Node::dispatch(Bytes payload, env::LinkId link, NodeId from) {
       if (n < kRun) continue;
     }
     dispatch_run(run, n, link, from);
-    if (n < kRun) on_control(m, link, from);
+    if (n < kRun) {
+      on_control(m, link, from);
+      if (link != env::kSelf) from = sender(link);  // after a Hello more may follow in the same frame
+    }
     n = 0;
   }
   dispatch_run(run, n, link, from);

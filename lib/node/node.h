@@ -61,6 +61,7 @@ class Node : public env::Machine {
   enum class Stop : std::uint8_t { no, draining, leaving, gone };
 
   void on_frame(const env::Event& event);
+  NodeId sender(env::LinkId link) const;  // the data node behind it; 0 = it is none
   void dispatch(Bytes payload, env::LinkId link, NodeId from);
   void dispatch_run(const wire::Message* m, std::size_t n, env::LinkId link, NodeId from);
   void on_control(const wire::Message& m, env::LinkId link, NodeId from);

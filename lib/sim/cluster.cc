@@ -297,6 +297,9 @@ bool Cluster::check_fragment(const meta::Catalog& c, const meta::Table& t, Fragm
         if (t.distribution.map[meta::bucket_of(hash)] != f) world_.fail(at + ": a row that lives elsewhere");
       }
       if (found.size() != r->rows.rows()) world_.fail(at + ": a scan finds another number of rows");
+      world_.remark(at + ": " + (r->leads() ? "leads" : "follows") + ", appended " + std::to_string(r->appended) +
+                    ", committed " + std::to_string(r->committed) + ", prepared " + std::to_string(r->prepared.size()) +
+                    ", rows " + std::to_string(r->rows.rows()) + ", checksum " + std::to_string(r->rows.checksum()));
       if (!first && (checksum != r->rows.checksum() || count != r->rows.rows())) {
         world_.fail(at + ": differs from the other replica: " + std::to_string(r->rows.rows()) + " rows, not " +
                     std::to_string(count));
