@@ -125,7 +125,8 @@ void Worker::node_up(NodeId node, env::LinkId link) {
   for (auto& t : tables_) {
     if (!t) continue;
     for (auto& r : t->replicas) {
-      if (!r || r->role != Role::backup || r->primary != node) continue;
+      const bool follows = r && (r->role == Role::backup || (r->role == Role::joining && r->filled));
+      if (!follows || r->primary != node) continue;
       StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed};
       send(node, r->primary_worker, wire::Type::stream_resume, a);
     }
@@ -152,7 +153,8 @@ void Worker::node_down(NodeId node) {
       // A joining node begins anew when it is back.
       const bool filling = std::erase_if(r->copies, [&](const CopySession& s) { return s.node == node; }) > 0;
       if (filling) std::erase_if(r->peers, [&](const Peer& p) { return p.node == node && !p.counts; });
-      if (r->role == Role::joining && r->primary == node) restart_filling(*r);
+      // Not when it is filled: the primary waits for it, and the log may call it in sync at any moment.
+      if (r->role == Role::joining && r->primary == node && !r->filled) restart_filling(*r);
     }
   }
 }
