@@ -114,6 +114,9 @@ Outcome run(Change& change, const NodeDown& x) {
   if (n.type != NodeType::data)
     return refuse(Error::wrong_node_id, words("node ", x.node, " is no data node"));
   if (n.incarnation != x.incarnation) return refuse(wrong_incarnation(n, x.incarnation));
+  if (x.leader_epoch != 0 && x.leader_epoch != c.leader_epoch) {
+    return refuse(Error::version_moved, words("the verdict on node ", x.node, " is of an earlier leader"));
+  }
   if (n.state == NodeState::down) return nothing_to_do(words("node ", x.node, " is down already"));
   const bool last = n.state == NodeState::in_sync && n.group != kNoGroup &&
                     in_sync_members(c, n.group, n.id) == 0;

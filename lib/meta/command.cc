@@ -76,12 +76,14 @@ void put(Writer& w, const NodeDown& x) {
   w.u32(x.incarnation);
   w.bytes32(x.reason);
   flag(w, x.forced);
+  w.u64(x.leader_epoch);
 }
 void take(Reader& r, NodeDown* x) {
   x->node = r.u16();
   x->incarnation = r.u32();
   x->reason = text(r, kText);
   x->forced = flag(r);
+  x->leader_epoch = r.u64();
 }
 
 void put(Writer& w, const CreateGroups& x) {

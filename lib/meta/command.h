@@ -44,7 +44,14 @@ struct StartCluster { std::vector<NodeId> nodes; };
 struct NodeInSync { NodeId node = 0; std::uint32_t incarnation = 0; View group_view = 0; };
 // The detector's verdict, or a node's own good-bye. Refused (would_lose_group) when it is the last in-sync member of
 // its group, unless `forced`.
-struct NodeDown { NodeId node = 0; std::uint32_t incarnation = 0; std::string reason; bool forced = false; };
+// `leader_epoch`: the verdict is that leader's; refused (version_moved) when another one leads by now. 0 = anybody's.
+struct NodeDown {
+  NodeId node = 0;
+  std::uint32_t incarnation = 0;
+  std::string reason;
+  bool forced = false;
+  std::uint64_t leader_epoch = 0;
+};
 // One or several new groups, all in one change. Checks and numbers: 325, 322, 326 per id in list order, then 320, 324.
 struct CreateGroups { std::vector<std::vector<NodeId>> groups; };
 // Refused with group_in_use (text lists the tables) while any fragment of any table lives there.

@@ -97,7 +97,10 @@ void Leader::step(Time now, Member& member, const Peers& peers, env::Outbox& out
     begin(now);
     epoch_ = epoch;
     out.log(env::Severity::info, "leading the metadata log, leader epoch " + std::to_string(epoch));
+  } else if (now - stepped_ > limits::kLease / 2) {
+    begin(now);  // we ourselves were away: heartbeats wait unread, and silence proves nothing
   }
+  stepped_ = now;
   watch_nodes(now, member, out);
   start_cluster(now, member, out);
   want_members(now, member, peers);
@@ -191,7 +194,8 @@ void Leader::declare(Time now, Member& member, const Node& node, Watch& watch, b
   const std::string reason = forced ? "its port refuses connections" : "no heartbeat within its lease";
   out.log(env::Severity::warning, "declaring node " + std::to_string(node.id) + " dead: " + reason);
   Command c;
-  c.body = NodeDown{node.id, node.incarnation, reason, forced};
+  // A verdict that an earlier leader could not get through is not ours any more: the next one has heard the node.
+  c.body = NodeDown{node.id, node.incarnation, reason, forced, epoch_};
   watch.verdict = member.propose(now, std::move(c));
 }
 

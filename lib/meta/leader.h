@@ -72,6 +72,7 @@ class Leader {
   void start_cluster(Time now, Member& member, env::Outbox& out);
   void want_members(Time now, Member& member, const Peers& peers);
 
+  Time stepped_ = 0;                    // the last step while leading
   Time since_ = kNever;                 // leading since; kNever = not leading
   std::uint64_t epoch_ = 0;             // Catalog::leader_epoch of our time
   std::map<NodeId, Watch> watched_;
