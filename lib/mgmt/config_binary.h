@@ -1,21 +1,19 @@
 // NDB's binary configurations: what management servers send to nodes and clients ("get config_v2",
-// "get config").
-//
-// All numbers are big-endian 32-bit words; strings end with a zero byte and are padded with zeros;
-// the last word makes the exclusive or of all words zero.
+// "get config"). All numbers are big-endian 32-bit words; strings end with a zero byte and are
+// padded with zeros; the last word makes the exclusive or of all words zero.
 //
 //   version 2   "NDBCONF2" · words in all · 2 · 5 · data, API, management nodes · links
-//               sections: five of defaults (data, API, mgm, TCP, SHM), the system, nodes by id,
-//               links section = words in it · entries · kind (1 data 2 API 3 mgm 4 TCP 5 SHM 6
-//               system) · entries by key entry = type << 28 | key (1 number, 2 text, 4 two words),
-//               value what all nodes of a kind have and most have alike stands in the defaults, and
-//               only the others repeat it
-//   version 1   "NDBCONFV" · entries by key; key = type << 28 | section << 14 | parameter. Section
-//   0 has an entry of type 3 for
-//               each of 1000 (system), 2000 (nodes), 3000 (links): the number of a list section,
-//               which has for 0, 1, .. the numbers of the sections of the things themselves; those
-//               have 999 (their kind) and 16382 (0, their parent). Its texts have at least one byte
-//               of padding.
+//               sections: five of defaults (data, API, mgm, TCP, SHM), system, nodes by id, links
+//               section = words in it · entries · kind · entries by key
+//               kind = 1 data, 2 API, 3 mgm, 4 TCP, 5 SHM, 6 system
+//               entry = type << 28 | key (1 number, 2 text, 4 two words), value
+//               What all nodes of a kind have, and most have alike, stands in the defaults, and
+//               only the others repeat it.
+//   version 1   "NDBCONFV" · entries by key; key = type << 28 | section << 14 | parameter
+//               Section 0 has an entry of type 3 for each of 1000 (system), 2000 (nodes) and 3000
+//               (links): the number of a list, which has for 0, 1, .. the numbers of the sections
+//               of the things themselves; those have 999 (their kind) and 16382 (0, the parent).
+//               Texts have at least one byte of padding.
 //
 // Keys are the table's (mgmt/parameters.h); parameters without a key are not sent. Decoding ignores
 // keys that it does not know (newer servers) and refuses everything else that is odd.

@@ -1,18 +1,21 @@
 // The same configuration in TOML:
 //
-//   [system]            one table
-//   [default.ndbd]      what [ndbd default] is in ini; it speaks for all [[ndbd]], wherever it
-//   stands
-//   [[ndbd]]            one for each node; so [[ndb_mgmd]], [[mysqld]], and [[tcp]], [[shm]] for
-//   links
+//   [system]        one table
+//   [default.ndbd]  what [ndbd default] is in ini; it speaks for all [[ndbd]], wherever it stands
+//   [[ndbd]]        one for each node; so [[ndb_mgmd]], [[mysqld]], and [[tcp]], [[shm]] for links
 //
 // Names are those of ini, in any case. Values are integers, booleans, or strings that say what ini
-// would say
-// ("512M"). The only file that sees toml++.
+// would say ("512M"). The only file that sees toml++.
 #include <algorithm>
+#include <cctype>
+#include <stdexcept>
 
-// With exceptions: without them toml++ 3.3 trips its own assertions on some malformed texts.
+// toml++ 3.3 asserts on some malformed texts (a header that begins with no letter); here that is
+// one more parse error. With NDEBUG it would take the condition for granted instead.
+#undef NDEBUG
 #define TOML_EXCEPTIONS 1
+[[noreturn]] static inline void toml_is_malformed() { throw std::invalid_argument("malformed"); }
+#define TOML_ASSERT(condition) ((condition) ? void() : toml_is_malformed())
 #include <toml++/toml.h>
 
 #include "env/limits.h"
@@ -23,6 +26,27 @@ namespace {
 
 int line_of(const toml::node& n) { return static_cast<int>(n.source().begin.line); }
 int line_of(const toml::key& k) { return static_cast<int>(k.source().begin.line); }
+
+// The first line that begins with brackets and something that begins no name; 0 = none.
+int bad_header(std::string_view text) {
+  int line = 0;
+  while (!text.empty()) {
+    line++;
+    const auto end = text.find('\n');
+    const std::string_view all = text.substr(0, end);
+    const auto at = all.find_first_not_of(" \t");
+    if (at != std::string_view::npos && all[at] == '[') {
+      const auto name = all.find_first_not_of(" \t[", at);
+      if (name == std::string_view::npos ||
+          (!std::isalnum(static_cast<unsigned char>(all[name])) &&
+           std::string_view("_-'\"").find(all[name]) == std::string_view::npos)) {
+        return line;
+      }
+    }
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return 0;
+}
 
 class TomlReader {
  public:
@@ -47,6 +71,9 @@ class TomlReader {
       std::string why(e.description());
       for (char& c : why) c = c == '\n' ? ' ' : c;
       error(static_cast<int>(e.source().begin.line), "no TOML: " + why);
+      return {{}, std::move(problems_)};
+    } catch (const std::invalid_argument&) {
+      error(bad_header(text), "no TOML: malformed section header");
       return {{}, std::move(problems_)};
     }
     for (const auto& [key, node] : table) read_top(key, node);

@@ -89,8 +89,10 @@ class ConfigMaker {
     std::sort(config_.nodes.begin(), config_.nodes.end(),
               [](const Node& a, const Node& b) { return a.id < b.id; });
     assign_groups(config_);
-    for (Node& n : config_.nodes) forget_defaults(n);
-    assign_groups(config_);
+    for (Node& n : config_.nodes) {
+      forget_defaults(n);
+      if (n.kind == Kind::ndbd) n.written["NodeGroup"] = std::to_string(n.group);
+    }
     for (const Item& l : image.links) {
       if (auto f = add_link(l)) return *f;
     }

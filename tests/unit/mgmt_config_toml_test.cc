@@ -160,6 +160,7 @@ TEST_CASE("mistakes in TOML have lines too") {
   CHECK(problems("[[ndbd]]\nDataDir = \"a\\nb\"\n")
             .find("line 2: error: parameter 'DataDir' holds a character") != std::string::npos);
   CHECK(problems(kToml + "[[\x01ndbd]]\n") == "line 14: error: a control character\n");
+  CHECK(problems("[[ndbd]]\n [$default.ndbd]\n") == "line 2: error: no TOML: malformed section header\n");
   CHECK(problems("[[ndbd]\n").substr(0, 22) == "line 1: error: no TOML");
 }
 
