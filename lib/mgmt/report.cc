@@ -297,7 +297,10 @@ std::string effective_text(const Config& config, const std::string& name) {
   auto writable = [](Kind kind, Values values) {
     std::erase_if(values, [&](const auto& v) {
       const Parameter* p = find_parameter(kind, v.first);
-      return v.second.empty() || v.first == "NodeId" || p == nullptr || p->internal() || p->deprecated();
+      if (v.second.empty() || v.first == "NodeId" || p == nullptr || p->internal() || p->deprecated()) return true;
+      std::string why;
+      if (v.second == p->default_value && !p->used()) return true;  // obeyed by nobody
+      return !parse_value(*p, v.second, &why);                      // some defaults mean "unset" and cannot be written
     });
     return values;
   };

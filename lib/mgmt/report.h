@@ -61,7 +61,7 @@ struct Plan {
 Plan plan_of(const meta::Table& before, const meta::Table& after, const Replicas& replicas);
 std::string plan_json(const meta::Table& before, const meta::Table& after, const Plan& plan, bool changed);
 
-// A configuration with every value written out, in the ini dialect: a text that depends on no default.
+// A configuration with every value written out that is obeyed here or was written, in the ini dialect.
 std::string effective_text(const Config& config, const std::string& name);
 
 }  // namespace ndb::mgmt

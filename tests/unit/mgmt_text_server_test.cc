@@ -201,7 +201,10 @@ TEST_CASE("configurations: get, apply, refuse, history, roll back") {
   CHECK(history["generations"][1]["message"] == "one more");
   CHECK(history["generations"][0]["source"] == "rollback 1");
   CHECK_THAT(w.ask("ndb get config\ngeneration: 9\n\n"), Contains("result: 9025-"));
-  CHECK_THAT(w.ask("ndb get config\neffective: 1\n\n"), Contains("DataMemory=64M"));
+  std::string full = bulk_of(w.ask("ndb get config\neffective: 1\n\n"));
+  CHECK_THAT(full, Contains("DataMemory=64M"));
+  CHECK_THAT(full, Contains("TransactionDeadlockDetectionTimeout="));
+  CHECK(mgmt::parse_ini(full).ok());
 }
 
 TEST_CASE("the binary configuration is that of the present generation") {

@@ -1,0 +1,152 @@
+#!/usr/bin/env bats
+# The management server as a process: how it starts, what it refuses, and what a person with a socket gets from it.
+load cluster.bash
+
+setup() {
+  DIR=$(mktemp -d)
+  CONFIG=$DIR/config.ini
+  printf '[ndbd default]\nNoOfReplicas=1\n[ndb_mgmd]\nNodeId=10\nHostName=127.0.0.1\nPortNumber=0\n' >"$CONFIG"
+  printf '[ndbd]\nNodeId=1\nHostName=127.0.0.1\n[api]\nNodeId=20\n' >>"$CONFIG"
+}
+
+teardown() {
+  if [ -s "$DIR/pid" ]; then kill -9 "$(cat "$DIR/pid")" 2>/dev/null || true; fi
+  if [ -s "$DIR/ndb_10.pid" ]; then kill -9 "$(cat "$DIR/ndb_10.pid")" 2>/dev/null || true; fi
+  rm -rf "$DIR"
+}
+
+run_mgmd() {
+  rm -f "$DIR/pid"
+  ndb-mgmd -f "$CONFIG" --configdir="$DIR" --port-file="$DIR/port" --nodaemon "$@" >>"$DIR/log" 2>&1 3>&- &
+  echo $! >"$DIR/pid"
+  local i
+  for i in $(seq 100); do
+    if [ -s "$DIR/port" ] && ask 'ndb get config' 2>/dev/null | grep -q '^result: Ok'; then return 0; fi
+    sleep 0.05
+  done
+  cat "$DIR/log"
+  return 1
+}
+
+# Says the lines of $1 and prints everything that comes back.
+ask() {
+  exec 4<>"/dev/tcp/127.0.0.1/$(cat "$DIR/port")" || return 1
+  printf '%b\n\nbye\n\n' "$1" >&4
+  timeout 10 cat <&4
+  exec 4>&-
+}
+
+stop_mgmd() {
+  local pid
+  pid=$(cat "$DIR/pid")
+  kill -TERM "$pid"
+  for _ in $(seq 100); do
+    kill -0 "$pid" 2>/dev/null || return 0
+    sleep 0.05
+  done
+  return 1
+}
+
+@test "a first start commits the file as generation 1 and answers" {
+  run_mgmd
+  ask 'get version' | grep -q '^string: mysql-8.4.8 ndb-8.4.8$'
+  ask 'get status' | grep -q '^node.1.status: NO_CONTACT$'
+  ask 'ndb status' | grep -q '^generation: 1$'
+  ask 'ndb get config' | grep -q '^NoOfReplicas=1$'
+  ask 'frobnicate' | grep -q "^result: Unknown command, 'frobnicate'$"
+}
+
+@test "a restart keeps the generation and the port, with or without the file" {
+  run_mgmd
+  port=$(cat "$DIR/port")
+  stop_mgmd
+  run_mgmd
+  [ "$(cat "$DIR/port")" = "$port" ]
+  ask 'ndb status' | grep -q '^generation: 1$'
+}
+
+@test "--reload makes a new generation of a changed file, once" {
+  run_mgmd
+  stop_mgmd
+  printf '[api]\nNodeId=21\n' >>"$CONFIG"
+  run_mgmd
+  ask 'ndb status' | grep -q '^generation: 1$'
+  stop_mgmd
+  run_mgmd --reload
+  for _ in $(seq 50); do
+    if ask 'ndb status' | grep -q '^generation: 2$'; then break; fi
+    sleep 0.1
+  done
+  ask 'ndb status' | grep -q '^generation: 2$'
+  stop_mgmd
+  run_mgmd --reload
+  sleep 0.3
+  ask 'ndb status' | grep -q '^generation: 2$'
+}
+
+@test "bad files, directories and options are refused with one sentence and nothing is created" {
+  refused() {
+    run ndb-mgmd "$@"
+    [ "$status" -eq 1 ] || { echo "status $status: $output"; return 1; }
+    [ "${#lines[@]}" -eq 1 ] || { echo "$output"; return 1; }
+    [ "$(ls "$DIR")" = config.ini ]
+  }
+  refused -f "$DIR/none.ini" --configdir="$DIR" --nodaemon
+  [[ $output == *"none.ini"* ]]
+  refused -f "$CONFIG" --configdir="$DIR/none" --nodaemon
+  [[ $output == *"does not exist"* ]]
+  refused -f "$CONFIG" --configdir=relative --nodaemon
+  refused -f "$CONFIG" --configdir="$DIR" --ndb-nodeid=11 --nodaemon
+  [[ $output == *"11"* ]]
+  refused -f "$CONFIG" --configdir="$DIR" --ndb-nodeid=1 --nodaemon
+  refused -f "$CONFIG" --configdir="$DIR" --nowait-nodes=0 --nodaemon
+  refused -c "$CONFIG" --configdir="$DIR" --nodaemon
+  refused --configdir="$DIR" --ndb-nodeid=10 --nodaemon
+  printf '[api]\nNodeId=21\nNoSuch=1\n' >>"$CONFIG"
+  refused -f "$CONFIG" --configdir="$DIR" --nodaemon
+  [[ $output == *"NoSuch"* ]]
+  run ndb-mgmd --no-such-option
+  [ "$status" -eq 2 ]
+}
+
+@test "a port in use is refused and nothing is left behind" {
+  run_mgmd
+  taken=$(cat "$DIR/port")
+  other=$DIR/other
+  mkdir "$other"
+  sed "s/PortNumber=0/PortNumber=$taken/" "$CONFIG" >"$other/config.ini"
+  run ndb-mgmd -f "$other/config.ini" --configdir="$other" --nodaemon
+  [ "$status" -eq 1 ]
+  [[ $output == *"$taken"* ]]
+  [ "$(ls "$other")" = config.ini ]
+}
+
+@test "a second server on the same directory is refused" {
+  run_mgmd
+  run ndb-mgmd -f "$CONFIG" --configdir="$DIR" --nodaemon
+  [ "$status" -eq 1 ]
+}
+
+@test "in the background it returns when it listens, and leaves a pid file until it ends" {
+  run ndb-mgmd -f "$CONFIG" --configdir="$DIR" --port-file="$DIR/port"
+  [ "$status" -eq 0 ]
+  [ -s "$DIR/ndb_10.pid" ]
+  ask 'check connection' | grep -q '^result: Ok$'
+  cp "$DIR/ndb_10.pid" "$DIR/pid"
+  stop_mgmd
+  [ ! -e "$DIR/ndb_10.pid" ]
+}
+
+@test "the full configuration is printed and can be used as a file" {
+  ndb-mgmd -f "$CONFIG" --configdir="$DIR" --print-full-config >"$DIR/full.ini"
+  grep -q '^DataMemory=' "$DIR/full.ini"
+  CONFIG=$DIR/full.ini
+  run_mgmd
+}
+
+@test "garbage closes its own connection only" {
+  run_mgmd
+  head -c 2000 /dev/urandom >"/dev/tcp/127.0.0.1/$(cat "$DIR/port")" || true
+  printf 'transporter connect\n\nNDBFgarbagegarbagegarbagegarbage' >"/dev/tcp/127.0.0.1/$(cat "$DIR/port")" || true
+  ask 'check connection' | grep -q '^result: Ok$'
+}
