@@ -19,8 +19,7 @@ run_mgmd() {
   rm -f "$DIR/pid"
   ndb-mgmd -f "$CONFIG" --configdir="$DIR" --port-file="$DIR/port" --nodaemon "$@" >>"$DIR/log" 2>&1 3>&- &
   echo $! >"$DIR/pid"
-  local i
-  for i in $(seq 100); do
+  for _ in $(seq 100); do
     if [ -s "$DIR/port" ] && ask 'ndb get config' 2>/dev/null | grep -q '^result: Ok'; then return 0; fi
     sleep 0.05
   done
@@ -140,7 +139,7 @@ stop_mgmd() {
 @test "the full configuration is printed and can be used as a file" {
   ndb-mgmd -f "$CONFIG" --configdir="$DIR" --print-full-config >"$DIR/full.ini"
   grep -q '^DataMemory=' "$DIR/full.ini"
-  CONFIG=$DIR/full.ini
+  mv "$DIR/full.ini" "$CONFIG"
   run_mgmd
 }
 
@@ -149,4 +148,48 @@ stop_mgmd() {
   head -c 2000 /dev/urandom >"/dev/tcp/127.0.0.1/$(cat "$DIR/port")" || true
   printf 'transporter connect\n\nNDBFgarbagegarbagegarbagegarbage' >"/dev/tcp/127.0.0.1/$(cat "$DIR/port")" || true
   ask 'check connection' | grep -q '^result: Ok$'
+}
+
+@test "three servers: one may be lost, and one that lost its files is given everything again" {
+  local ports id i=0 config=$DIR/three.ini
+  mapfile -t ports < <(for _ in 1 2 3; do free_port; done | sort -u)
+  [ "${#ports[@]}" -eq 3 ]
+  {
+    printf '[ndbd default]\nNoOfReplicas=1\n[ndbd]\nNodeId=1\nHostName=127.0.0.1\n[api]\nNodeId=20\n'
+    for id in 10 11 12; do
+      printf '[ndb_mgmd]\nNodeId=%s\nHostName=127.0.0.1\nPortNumber=%s\n' "$id" "${ports[i]}"
+      i=$((i + 1))
+    done
+  } >"$config"
+  start() {
+    mkdir -p "$DIR/m$1"
+    ndb-mgmd -f "$config" --ndb-nodeid="$1" --configdir="$DIR/m$1" --nodaemon >>"$DIR/log$1" 2>&1 3>&- &
+    echo $! >"$DIR/m$1.pid"
+  }
+  all_gone() { for f in "$DIR"/m*.pid; do kill -9 "$(cat "$f")" 2>/dev/null || true; done; }
+  # says, on the port of the first argument, the second until the third shows up in the answer
+  until_told() {
+    echo "$1" >"$DIR/port"
+    for _ in $(seq 150); do
+      if ask "$2" 2>/dev/null | grep -q "$3"; then return 0; fi
+      sleep 0.1
+    done
+    all_gone
+    tail -n 5 "$DIR"/log1?
+    return 1
+  }
+  start 10
+  start 11
+  sleep 0.5
+  echo "${ports[0]}" >"$DIR/port"
+  ask 'ndb status' | grep -q '^generation: 0$' || { all_gone; return 1; }  # the third one is missing
+  start 12
+  until_told "${ports[2]}" 'ndb status' '^generation: 1$'
+  kill -9 "$(cat "$DIR/m10.pid")"
+  until_told "${ports[1]}" 'ndb disable node\nnode: 20\nrequest: 00000000000000000000000000000001' '^result: Ok'
+  rm -rf "$DIR/m10/ndb_10_mgm"
+  start 10
+  until_told "${ports[0]}" 'ndb status' '"disabled":true'
+  until_told "${ports[2]}" 'ndb status' '^leader: 1[12]'
+  all_gone
 }
