@@ -72,9 +72,11 @@ class Latencies {
     silence(i, now);
     last_ok_ = std::max(last_ok_, now);
   }
-  void error() {
+  // The name of the interval in which it happened.
+  std::string error() {
     std::lock_guard lock(mutex_);
     intervals_[current_].errors++;
+    return intervals_[current_].name;
   }
   void mark(const std::string& name, Time now) {
     std::lock_guard lock(mutex_);

@@ -63,12 +63,12 @@ bool Worker::ended(const Failure& failure, const char* what, std::int64_t id, Ti
     shared_.latencies.ok(began, os::Loop::now());
     return true;
   }
-  shared_.latencies.error();
+  const std::string interval = shared_.latencies.error();
   shared_.errors++;
   if (failure.error == Error::outcome_unknown || failure.error == Error::timed_out) shared_.unknown++;
   std::lock_guard lock(shared_.mutex);
   if (shared_.sentences.size() < kSentencesMax) {
-    shared_.sentences.push_back(std::string(what) + " of " + std::to_string(id) + ": " + failure.sentence());
+    shared_.sentences.push_back(interval + ": " + what + " of " + std::to_string(id) + ": " + failure.sentence());
   }
   return false;
 }

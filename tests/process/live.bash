@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Traffic on a real cluster, for the tests with kill -9. Sourced by *.bats after ../cli/cluster.bash.
+
+# start_cluster ID..: a management server 10 and these data nodes, in sync; tables `t` and `bank`.
+start_cluster() {
+  start_mgmd "$@" || return 1
+  local id
+  for id in "$@"; do
+    case $id in *:free) ;; *) start_node "$id" --initial ;; esac
+  done
+  # shellcheck disable=SC2046  # separate words
+  ndb-mgm wait $(printf '%s\n' "$@" | grep -v :free) --timeout=60 || return 1
+  ndb-sql -e 'CREATE TABLE t (id BIGINT PRIMARY KEY, n INT NOT NULL, word VARCHAR(20))' \
+    -e 'CREATE TABLE bank (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)'
+}
+
+# load_rows N: rows 1..N into t.
+load_rows() {
+  seq "$1" | sed 's/.*/&,&,word&/' | ndb-import --table=t --quiet
+}
+
+start_traffic() {
+  rm -f "$DIR/stop" "$DIR/journal"
+  ndb-traffic run --table=t --bank=bank --accounts=100 --threads=2 --rate=1000 --journal="$DIR/journal" \
+    --stop-file="$DIR/stop" --summary="$DIR/traffic.json" "$@" >"$DIR/traffic.log" 2>&1 3>&- &
+  TRAFFIC=$!
+  echo "$TRAFFIC" >"$DIR/traffic.started"
+
+  for _ in $(seq 200); do
+    [ -e "$DIR/journal" ] && return 0
+    kill -0 "$TRAFFIC" 2>/dev/null || break
+    sleep 0.05
+  done
+  cat "$DIR/traffic.log"
+  return 1
+}
+
+# Ends the traffic; fails when a client saw an error, or when anything acknowledged is not there.
+prove() {
+  touch "$DIR/stop"
+  local status=0
+  wait "$TRAFFIC" || status=$?
+  cat "$DIR/traffic.log" "$DIR/traffic.json"
+  [ "$status" -eq 0 ] || return 1
+  ndb-traffic verify --table=t --bank=bank --journal="$DIR/journal" --timeout=20
+}
+
+kill_node() { kill -9 "$(cat "$DIR/node$1.started")"; }
+
+# Ends everything; says what the processes said when the test failed.
+finish() {
+  if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then tail -n 15 "$DIR"/*.log || true; fi
+  stop_cluster
+}

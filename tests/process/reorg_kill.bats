@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# kill -9 during a reorganisation: it is done or rolled back, and no acknowledged row is lost or doubled either way.
+
+setup() {
+  load ../cli/cluster
+  load live
+  start_cluster 1 2 3:free 4:free
+  load_rows 40000
+  start_node 3 --initial
+  start_node 4 --initial
+  ndb-mgm wait 3 4 --timeout=60
+  ndb-nodegroup create --nodes=3,4
+  start_traffic
+}
+teardown() { finish; }
+
+# Waits for the end of the job, done or rolled back, then tries again until the table is spread.
+reorganise_to_the_end() {
+
+  for _ in 1 2 3 4 5; do
+    timeout 60 ndb-reorg wait || true
+    if ndb-reorg start --table=t --wait --timeout=60; then return 0; fi
+    sleep 1
+  done
+  return 1
+}
+
+@test "an old node is killed" {
+  ndb-reorg start --table=t
+  kill_node 1
+  sleep 1
+  start_node 1
+  ndb-mgm wait 1 --timeout=60
+  reorganise_to_the_end
+  prove
+}
+
+@test "a new node is killed" {
+  ndb-reorg start --table=t
+  kill_node 4
+  sleep 1
+  start_node 4
+  ndb-mgm wait 4 --timeout=60
+  reorganise_to_the_end
+  prove
+}
+
+@test "the management server is killed" {
+  ndb-reorg start --table=t
+  kill -9 "$(cat "$DIR/mgmd.started")"
+  sleep 0.5
+  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
+  echo $! >"$DIR/mgmd.started"
+  sleep 1
+  ndb-mgm wait 1 2 3 4 --timeout=60
+  reorganise_to_the_end
+  prove
+}
