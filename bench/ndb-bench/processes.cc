@@ -115,6 +115,7 @@ std::pair<int, std::string> run_program(const std::vector<std::string>& argument
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::dup2(fds[1], 1);
+    ::dup2(::open("/dev/null", O_WRONLY), 2);
     become(arguments);
   }
   ::close(fds[1]);
