@@ -39,7 +39,7 @@ std::uint16_t Worker::member_for(Coordination& c, FragmentRef ref) {
   Member& m = c.members[c.members_used++];
   m.ref = ref;
   m.part = 0;
-  m.busy = m.wrote = m.prepared = m.done = false;
+  m.busy = m.wrote = m.locked = m.prepared = m.done = false;
   m.sent.clear();
   const meta::Table* t = catalog_->table(ref.table);
   GroupId g = t == nullptr || ref.fragment >= t->distribution.groups.size() ? kNoGroup
@@ -107,6 +107,7 @@ void Worker::send_round(std::uint32_t n, bool second) {
       const Doing& d = c.doing[k];
       Bytes key, payload;
       Operation op = op_at(c, d, &key, &payload);
+      m.locked = m.locked || op.kind != Op::read;
       if (second) {
         const bool gone = op.kind == Op::remove;
         payload = gone ? Bytes{} : c.results.view().substr(d.result_at, d.result_bytes);
@@ -199,7 +200,9 @@ void Worker::begin_commit(std::uint32_t n) {
   c.outstanding = 0;
   for (std::uint32_t i = 1; i < c.members_used; i++) {
     Member& m = c.members[i];
-    if (!m.wrote || m.prepared) continue;
+    // Who only read under locks has to say that it still holds them, now that all reads are done: it may have lost them
+    // with its link to us or with its view, and others may have written since.
+    if (m.wrote ? m.prepared : !m.locked) continue;
     if (!can_reach(m.node)) {
       abort_coordination(n, Error::node_failure, true);
       return;
@@ -234,6 +237,10 @@ void Worker::decide(std::uint32_t n) {
   bool wrote = false;
   for (std::uint32_t i = 0; i < c.members_used; i++) wrote = wrote || c.members[i].wrote;
   if (!wrote) {  // nothing but reads
+    if (!serving()) {  // the same for our own locks
+      abort_coordination(n, Error::node_failure, true);
+      return;
+    }
     reply_coordination(c, TxnState::committed);
     c.link = 0;
     abort_coordination(n, Error::ok, false);

@@ -219,6 +219,8 @@ void Worker::part_done_running(std::uint32_t p) {
   if (part.direct) {
     if (part.live > 0) {
       append_part(p, RecordKind::write);
+    } else if (!serving()) {  // the lease ran out while it waited for a lock
+      fail_part(p, Error::node_failure);
     } else {
       end_direct(p, part.first_error, wire::TxnState::committed);
     }
@@ -437,7 +439,8 @@ std::uint32_t Worker::find_part(const PartWord& w) const {
 
 void Worker::on_part_prepare(const PartWord& w, NodeId from, WorkerId from_worker) {
   std::uint32_t p = parts_.used(w.part) && parts_[w.part].txn == w.txn() ? w.part : 0;
-  if (p == 0 || parts_[p].state != PartState::idle) {
+  const bool holds = p != 0 && parts_[p].state == PartState::idle && (parts_[p].live > 0 || serving());
+  if (!holds) {
     PartWord answer = w;
     answer.error = Error::node_failure;
     send(from, from_worker, wire::Type::part_prepared, answer);

@@ -123,6 +123,7 @@ struct Member {                   // one participant
   std::uint32_t part = 0;         // its number for it; 0 = nothing came back yet
   bool busy = false;              // an answer is awaited
   bool wrote = false;
+  bool locked = false;            // rows there are locked for this transaction
   bool prepared = false;
   bool done = false;
   std::vector<std::uint16_t> sent;  // operations of the request under way, in the order sent
