@@ -127,10 +127,6 @@ Told tell(const meta::SetNodeEnabled& x, const meta::Outcome&, const meta::Catal
   return {env::Severity::info, kInfo, x.node, "node " + std::to_string(x.node) + (x.enabled ? " is enabled" : " is disabled")};
 }
 
-Told tell(const meta::RestartCluster& x, const meta::Outcome&, const meta::Catalog&) {
-  return {env::Severity::info, kStartup, 0, "the cluster has come back from its disks, at epoch " +
-          std::to_string(x.epoch)};
-}
 // What happens all the time, and is nothing to tell.
 template <class Other>
 Told tell(const Other&, const meta::Outcome&, const meta::Catalog&) {
