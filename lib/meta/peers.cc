@@ -469,17 +469,21 @@ void Peers::dial_nodes(Time now, env::Outbox& out) {
   const bool dials_all = self_.kind == wire::PeerKind::data && !let_in();
   for (const auto& [id, node] : catalog_->nodes) {
     if (node.type != NodeType::data || id == self_.node) continue;
-    if (node.state == NodeState::down || node.port == 0 || node.disabled || link_of(id) != 0) continue;
+    if (node.port == 0 || node.disabled || link_of(id) != 0) continue;
+    // A node that is down may be a voter of the log that has come back and knows nobody but us: without each other's
+    // vote neither of us would ever hear of anything.
+    const bool down = node.state == NodeState::down;
+    if (down && self_.kind != wire::PeerKind::data) continue;
     Dial& dial = node_dials_[id];
     if (dial.under_way) continue;
     if (now < dial.next) {
       wish(dial.next, out);
       continue;
     }
-    const bool connects = self_.kind == wire::PeerKind::data && (dials_all || id < self_.node);
+    const bool connects = self_.kind == wire::PeerKind::data && (dials_all || down || id < self_.node);
     dial.under_way = true;
     dial.incarnation = node.incarnation;
-    dial.next = now + (connects ? limits::kConnectRetry : limits::kKnockRetry);
+    dial.next = now + (down ? limits::kMetaElection : connects ? limits::kConnectRetry : limits::kKnockRetry);
     out.connect((connects ? kTagNode : kTagKnock) | id, node.address, node.port);
   }
 }

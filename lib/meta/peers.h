@@ -10,6 +10,8 @@
 // missing link is tried again every limits::kConnectRetry. A link without a Hello within limits::kHelloTimeout is closed.
 //
 // A data node that has not been let in yet also connects to data nodes with higher ids, which cannot know its address.
+// Data nodes that are down in the catalog are tried by all other data nodes, every limits::kMetaElection: one that comes
+// back may have a vote in the log without knowing anybody's address.
 //
 // Refused are: another protocol version, cluster id or cluster name (both values in the text), a node id that is not
 // in the configuration or is disabled, one of another kind, an incarnation older than the catalog's, and a node id

@@ -187,8 +187,21 @@ std::string Cluster::describe() const {
     s += "; " + world_.name(p) + (own ? " at " + std::to_string(own->version) : std::string(" dead"));
     if (p < management_.size()) {
       if (own && static_cast<mgmt::Server*>(world_.machine(p))->leading()) s += " leading";
+      const auto& d = processes_[p].disk->store().durable();
+      s += " (" + std::to_string(d.raft_id % 1000) + " term " + std::to_string(d.term) + ", stored from " +
+           std::to_string(d.snapshot.index) + " " + std::to_string(d.entries.size()) + " entries)";
     } else {
       const meta::Node* n = c->node(static_cast<NodeId>(p - management_.size() + 1));
+      if (own) {
+        const meta::Log& log = data_node(static_cast<NodeId>(p - management_.size() + 1))->member().log();
+        s += " (" + std::to_string(log.raft_id() % 1000) + " term " + std::to_string(log.term()) + " leader " +
+             std::to_string(log.leader_raft_id() % 1000) + " of";
+        for (const auto& i : log.members()) {
+          s += " " + std::to_string(i.raft_id % 1000) +
+               (i.role == meta::Role::voter ? "v" : i.role == meta::Role::spare ? "s" : "");
+        }
+        s += ")";
+      }
       if (n) s += n->state == meta::NodeState::in_sync ? " in sync" : n->state == meta::NodeState::joining ? " joining" : " down";
     }
   }
