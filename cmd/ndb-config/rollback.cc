@@ -11,7 +11,9 @@ struct Rollback final : Command {
 
   void declare(Options& o) override {
     o.number("generation", &generation, "whose content is wanted again", "N", true);
-    options.declare(o);
+    o.flag("--dry-run", &options.dry_run, "only check and say what would happen; nothing is changed");
+    o.number("--if-generation", &options.if_generation, "refuse (exit 6) unless this is the present generation", "N");
+    o.text("-m,--message", &options.message, "why, for the history", "TEXT");
   }
 
   int run(Tool& tool) override {
@@ -24,7 +26,9 @@ struct Rollback final : Command {
     if (auto f = options.check(*present)) return tool.fail(f);
     const Comparison c = compare(present->config, old->config, false);
     const std::string source = "generation " + std::to_string(generation);
-    if (int status = judge(tool, options, c, source); status != kExitDone) return status;
+    ApplyOptions lenient = options;  // what it warns of was accepted when that generation was made, or left
+    lenient.accept_warnings = true;
+    if (int status = judge(tool, lenient, c, source); status != kExitDone) return status;
     if (c.changes.empty()) return report_applied(tool, options, c, present->generation, false);
     tool.on_interrupt("the change may have been made; 'ndb-config history' tells");
     auto r = tool.change("ndb rollback config",

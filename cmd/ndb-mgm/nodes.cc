@@ -117,7 +117,7 @@ Result<Restarted> await_restart(Tool& tool, const NodeStatus& before, bool stock
     const bool again = stock || management || n->incarnation != before.incarnation;
     if (management && n->connected) return Restarted{*n, true};
     if (nostart && n->state == "not_started") return Restarted{*n, true};
-    if (!nostart && again && n->state == "in_sync") {
+    if (again && n->state == "in_sync") {
       if (applied == 0) applied = std::max<std::uint64_t>(s->version, 1);
       if (stock || n->version >= applied) return Restarted{*n, true};
     }

@@ -23,9 +23,8 @@ Failure give_order(Tool& tool, const ClusterStatus& status, const OrderTo& order
 // What the server would refuse, found out without asking it: for --dry-run.
 Failure foresee(const ClusterStatus& status, const OrderTo& order);
 
-// Waits until the node has ended since `before` was read and is in_sync again (with nostart: waits to be started), has
-// applied the metadata log that far, and says so. Fails with timed_out in words when `deadline` passes.
-// `elapsed_name` is what the progress line calls it.
+// Waits until the node has ended since `before` was read and is in_sync again and has applied the metadata log that far;
+// with nostart also until it waits to be started, whatever comes first.
 struct Restarted {
   NodeStatus node;
   bool reached = false;  // false: the deadline has passed; node is as last seen

@@ -49,6 +49,9 @@ struct Restart final : Command {
                                  std::to_string(timeout_s) + " s; it goes on, 'ndb-mgm wait' waits for it",
                              kExitStillRunning);
         }
+        if (nostart && r->node.state != "not_started") {
+          return tool.refuse("node " + std::to_string(id) + " came back and did not wait: it is " + r->node.state);
+        }
       }
     }
     print_order(tool, wait ? "restarted " + who : who + (nodes->size() == 1 ? " is" : " are") + " being restarted", *nodes,
