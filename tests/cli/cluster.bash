@@ -1,0 +1,64 @@
+# A small real cluster for the tests of the tools: sourced by *.bats. All processes listen on 127.0.0.1 with ports from the
+# system and live under a fresh directory; they are ended by their own ids.
+BIN=${NDB_BIN:?set NDB_BIN to the folder of the programs}
+PATH=$BIN:$PATH
+
+# A configuration with a management server 10, data nodes $1.. and two API nodes; lines in $EXTRA go to the end.
+write_config() {
+  printf '[ndbd default]\nNoOfReplicas=2\nDataMemory=32M\n\n[ndb_mgmd]\nNodeId=10\nHostName=127.0.0.1\nPortNumber=%s\nDataDir=%s\n' \
+    "$PORT" "$DIR"
+  local id
+  for id in "$@"; do
+    printf '\n[ndbd]\nNodeId=%s\nHostName=127.0.0.1\nDataDir=%s\n' "${id%:*}" "$DIR"
+    case $id in *:free) printf 'NodeGroup=65536\n' ;; esac
+  done
+  printf '\n[mysqld]\nNodeId=50\n\n[mysqld]\nNodeId=51\n%s\n' "${EXTRA:-}"
+}
+
+# A port that nobody listens on now.
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+start_mgmd() {
+  DIR=$(mktemp -d)
+  PORT=$(free_port)
+  export DIR PORT NDB_CONNECTSTRING=127.0.0.1:$PORT
+  write_config "$@" >"$DIR/config.ini"
+  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >"$DIR/mgmd.log" 2>&1 3>&- &
+  echo $! >"$DIR/mgmd.started"
+  local i
+  for i in $(seq 100); do
+    if ndb-config history --format=tsv 2>/dev/null | grep -q '^1'; then return 0; fi
+    sleep 0.1
+  done
+  cat "$DIR/mgmd.log"
+  return 1
+}
+
+start_node() {
+  ndb-node --ndb-nodeid="$1" --nodaemon "${@:2}" >>"$DIR/node$1.log" 2>&1 3>&- &
+  echo $! >"$DIR/node$1.started"
+}
+
+stop_cluster() {
+  local f pid i
+  for f in "$DIR"/*.started; do
+    pid=$(cat "$f")
+    kill "$pid" 2>/dev/null || continue
+  done
+  for f in "$DIR"/*.started; do
+    pid=$(cat "$f")
+    for i in $(seq 50); do
+      kill -0 "$pid" 2>/dev/null || break
+      sleep 0.1
+    done
+    kill -9 "$pid" 2>/dev/null || true
+  done
+  rm -rf "$DIR"
+}
+
+# json EXPRESSION: of the JSON on standard input, called j
+json() {
+  python3 -c 'import json, sys; j = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"
+}
