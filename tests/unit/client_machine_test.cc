@@ -252,12 +252,12 @@ TEST_CASE("a one-shot goes to the primary of its key and comes back with its res
   CHECK(second.node == w.machine.routing().write(kTable, 1).node);
   CHECK(first.node != second.node);
   auto head = load<wire::Execute>(first.body.data());
-  CHECK(head.flags == (wire::kBegin | wire::kCommit));
-  CHECK(head.operations == 1);
-  CHECK(head.number == 1);
+  CHECK(+head.flags == (wire::kBegin | wire::kCommit));
+  CHECK(+head.operations == 1);
+  CHECK(+head.number == 1);
   auto op = load<wire::Operation>(first.body.data() + sizeof head);
   CHECK(op.kind == wire::Op::insert);
-  CHECK(op.key_bytes == 4);
+  CHECK(+op.key_bytes == 4);
   CHECK(first.body.substr(sizeof head + sizeof op) == "key.image");
   CHECK(w.machine.take() == nullptr);
 
@@ -297,7 +297,7 @@ TEST_CASE("temporary errors of a one-shot are repeated under a new number, after
   Handle h = w.insert(0);
   for (std::uint64_t attempt = 1; attempt <= 3; attempt++) {
     auto m = w.expect(wire::Type::execute);
-    CHECK(load<wire::Execute>(m.body.data()).number == attempt);
+    CHECK(+load<wire::Execute>(m.body.data()).number == attempt);
     w.reply(m, Error::lock_timeout, wire::TxnState::aborted);
     CHECK_FALSE(w.said(wire::Type::execute));
     CHECK(w.machine.take() == nullptr);
@@ -345,13 +345,13 @@ TEST_CASE("a lost link: the outcome is asked for before anything is repeated") {
     w.tell_outcome(asked, 0);
     w.run(60 * kMillisecond);
     auto again = w.expect(wire::Type::execute);
-    CHECK(load<wire::Execute>(again.body.data()).number == 1);
+    CHECK(+load<wire::Execute>(again.body.data()).number == 1);
     CHECK(again.body.substr(16) == m.body.substr(16));
   }
   SECTION("aborted: another transaction") {
     w.tell_outcome(asked, 2);
     w.run(60 * kMillisecond);
-    CHECK(load<wire::Execute>(w.expect(wire::Type::execute).body.data()).number == 2);
+    CHECK(+load<wire::Execute>(w.expect(wire::Type::execute).body.data()).number == 2);
   }
   SECTION("nobody can tell") {
     w.dead = {1, 2};
@@ -421,7 +421,7 @@ TEST_CASE("an open transaction: steps, commit, and what a lost link does to it")
   World w(with_catalog());
   Handle h = w.insert(0, 0);
   auto m = w.expect(wire::Type::execute);
-  CHECK(load<wire::Execute>(m.body.data()).flags == wire::kBegin);
+  CHECK(+load<wire::Execute>(m.body.data()).flags == wire::kBegin);
   w.reply(m, Error::ok, wire::TxnState::open);
   REQUIRE(w.machine.take() != nullptr);
 
@@ -432,8 +432,8 @@ TEST_CASE("an open transaction: steps, commit, and what a lost link does to it")
     w.carry_out();
     auto n = w.expect(wire::Type::execute);
     CHECK(n.node == m.node);
-    CHECK(load<wire::Execute>(n.body.data()).number == 1);
-    CHECK(load<wire::Execute>(n.body.data()).flags == wire::kCommit);
+    CHECK(+load<wire::Execute>(n.body.data()).number == 1);
+    CHECK(+load<wire::Execute>(n.body.data()).flags == wire::kCommit);
     w.lose(n.node);
     w.run(60 * kMillisecond);
     w.tell_outcome(w.expect(wire::Type::outcome), 1);
@@ -468,7 +468,7 @@ TEST_CASE("an open transaction: steps, commit, and what a lost link does to it")
     w.machine.flush(w.now, w.out);
     w.carry_out();
     auto n = w.expect(wire::Type::execute);
-    CHECK(load<wire::Execute>(n.body.data()).flags == wire::kAbort);
+    CHECK(+load<wire::Execute>(n.body.data()).flags == wire::kAbort);
     w.reply(n, Error::ok, wire::TxnState::aborted);
     CHECK(w.machine.take() == nullptr);
     CHECK(w.machine.in_use() == 0);
@@ -520,7 +520,7 @@ TEST_CASE("a scan opens every cursor before it gives a row") {
   w.carry_out();
   w.run(10 * kMillisecond);
   auto a = w.expect(wire::Type::scan_open), b = w.expect(wire::Type::scan_open);
-  CHECK(load<wire::ScanOpen>(a.body.data()).view == 10);
+  CHECK(+load<wire::ScanOpen>(a.body.data()).view == 10);
   w.scan_reply(a, Error::ok, false, 0);
   CHECK_FALSE(w.said(wire::Type::scan_next));
 
