@@ -17,17 +17,22 @@ struct Diff final : Command {
   std::vector<std::string> sides;
 
   void declare(Options& o) override {
-    o.list("sides", &sides, "generations, the second may be a file (- = standard input); a file alone: with the present one", "A");
+    o.list("sides", &sides,
+           "generations, the second may be a file (- = standard input); a file alone: with the "
+           "present one",
+           "A");
   }
 
   int run(Tool& tool) override {
-    if (sides.size() > 2) return tool.usage("two sides can be compared, not " + std::to_string(sides.size()));
+    if (sides.size() > 2)
+      return tool.usage("two sides can be compared, not " + std::to_string(sides.size()));
     Side a, b;
     std::string first = "0", second = "0";
     if (sides.size() == 2) {
       first = sides[0];
       second = sides[1];
-      if (!is_number(first)) return tool.usage("'" + first + "' is no generation; only the second side may be a file");
+      if (!is_number(first))
+        return tool.usage("'" + first + "' is no generation; only the second side may be a file");
     } else if (sides.size() == 1) {
       (is_number(sides[0]) ? first : second) = sides[0];
     }
@@ -44,7 +49,9 @@ struct Diff final : Command {
   }
 
  private:
-  static bool is_number(const std::string& s) { return s.size() <= 9 && s.find_first_not_of("0123456789") == std::string::npos; }
+  static bool is_number(const std::string& s) {
+    return s.size() <= 9 && s.find_first_not_of("0123456789") == std::string::npos;
+  }
 
   int load(Tool& tool, const std::string& word, Side* side) {
     if (!is_number(word)) {

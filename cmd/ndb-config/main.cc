@@ -1,6 +1,6 @@
 // ndb-config: the configuration of a cluster, and its history.
-#include "commands.h"
 #include "common/main.h"
+#include "commands.h"
 
 int main(int argc, char** argv) {
   using namespace ndb::cli;
@@ -15,5 +15,6 @@ int main(int argc, char** argv) {
       {"history", "list the generations: when, who, why", make_history},
       {"rollback", "make an earlier generation the configuration again", make_rollback},
   };
-  return tool_main("ndb-config", "the configuration of a cluster, and its history", kTable, argc, argv);
+  return tool_main("ndb-config", "the configuration of a cluster, and its history", kTable, argc,
+                   argv);
 }

@@ -11,8 +11,10 @@ struct Rollback final : Command {
 
   void declare(Options& o) override {
     o.number("generation", &generation, "whose content is wanted again", "N", true);
-    o.flag("--dry-run", &options.dry_run, "only check and say what would happen; nothing is changed");
-    o.number("--if-generation", &options.if_generation, "refuse (exit 6) unless this is the present generation", "N");
+    o.flag("--dry-run", &options.dry_run,
+           "only check and say what would happen; nothing is changed");
+    o.number("--if-generation", &options.if_generation,
+             "refuse (exit 6) unless this is the present generation", "N");
     o.text("-m,--message", &options.message, "why, for the history", "TEXT");
   }
 
@@ -26,7 +28,8 @@ struct Rollback final : Command {
     if (auto f = options.check(*present)) return tool.fail(f);
     const Comparison c = compare(present->config, old->config, false);
     const std::string source = "generation " + std::to_string(generation);
-    ApplyOptions lenient = options;  // what it warns of was accepted when that generation was made, or left
+    ApplyOptions lenient =
+        options;  // what it warns of was accepted when that generation was made, or left
     lenient.accept_warnings = true;
     if (int status = judge(tool, lenient, c, source); status != kExitDone) return status;
     if (c.changes.empty()) return report_applied(tool, options, c, present->generation, false);
@@ -42,7 +45,8 @@ struct Rollback final : Command {
       if (!options.dry_run) now = std::strtoull(r->value("generation").c_str(), nullptr, 10);
       return report_applied(tool, options, c, now, r->value("changed") == "1");
     }
-    if (r.error() == Error::generation_moved && !options.dry_run) {  // a repeated request meets its own effect
+    if (r.error() == Error::generation_moved &&
+        !options.dry_run) {  // a repeated request meets its own effect
       auto after = read_config(tool);
       if (after && after->generation == present->generation + 1 && after->text == old->text) {
         return report_applied(tool, options, c, after->generation, true);

@@ -1,5 +1,5 @@
-// Single parameters. The present configuration is printed anew with the change, so comments of the text are lost; they
-// remain in the generation before.
+// Single parameters. The present configuration is printed anew with the change, so comments of the text are lost;
+// they remain in the generation before.
 #include "changes.h"
 #include "commands.h"
 
@@ -8,8 +8,8 @@ namespace {
 
 // The language that parse_any() takes the text for.
 bool is_toml(const std::string& text) {
-  return text.starts_with("[[") || text.starts_with("[default.") || text.find("\n[[") != std::string::npos ||
-         text.find("\n[default.") != std::string::npos;
+  return text.starts_with("[[") || text.starts_with("[default.") ||
+         text.find("\n[[") != std::string::npos || text.find("\n[default.") != std::string::npos;
 }
 
 struct Set final : Command {
@@ -18,9 +18,13 @@ struct Set final : Command {
   ApplyOptions options;
 
   void declare(Options& o) override {
-    o.list("assignments", &assignments, "parameter=value; nothing behind the = removes it", "NAME=VALUE", true);
-    o.list("--nodes", &nodes, "in the sections of these nodes, instead of the defaults", "ID,ID...");
-    o.text("--section", &section, "where a parameter of several sections belongs: ndbd, ndb_mgmd, mysqld, tcp, system", "NAME");
+    o.list("assignments", &assignments, "parameter=value; nothing behind the = removes it",
+           "NAME=VALUE", true);
+    o.list("--nodes", &nodes, "in the sections of these nodes, instead of the defaults",
+           "ID,ID...");
+    o.text("--section", &section,
+           "where a parameter of several sections belongs: ndbd, ndb_mgmd, mysqld, tcp, system",
+           "NAME");
     options.declare(o);
   }
 
@@ -32,24 +36,31 @@ struct Set final : Command {
     mgmt::Config next = present->config;
     for (const std::string& a : assignments) {
       const std::size_t equal = a.find('=');
-      if (equal == std::string::npos || equal == 0) return tool.usage("'" + a + "' is no NAME=VALUE");
+      if (equal == std::string::npos || equal == 0)
+        return tool.usage("'" + a + "' is no NAME=VALUE");
       const std::string name = a.substr(0, equal);
       const std::string value = a.substr(equal + 1);
       mgmt::Kind kind = mgmt::Kind::ndbd;
       std::string why;
       if (!find_section(*present, *ids, name, &kind, &why)) return tool.usage(why);
-      const auto problems = mgmt::set_parameter(next, kind, *ids, name, value.empty() ? std::nullopt : std::optional<std::string_view>(value));
+      const auto problems = mgmt::set_parameter(
+          next, kind, *ids, name,
+          value.empty() ? std::nullopt : std::optional<std::string_view>(value));
       print_problems(tool, "'" + a + "'", problems);
-      if (mgmt::has_errors(problems)) return tool.fail({Error::illegal_change, "'" + a + "' is not possible; nothing was changed"});
+      if (mgmt::has_errors(problems))
+        return tool.fail(
+            {Error::illegal_change, "'" + a + "' is not possible; nothing was changed"});
     }
     std::string source = "set";
     for (const std::string& a : assignments) source += " " + a;
-    return apply_text(tool, options, *present, next, is_toml(present->text) ? mgmt::print_toml(next) : mgmt::print_ini(next), source);
+    return apply_text(tool, options, *present, next,
+                      is_toml(present->text) ? mgmt::print_toml(next) : mgmt::print_ini(next),
+                      source);
   }
 
  private:
-  bool find_section(const StoredConfig& present, const std::vector<NodeId>& ids, const std::string& name, mgmt::Kind* kind,
-                    std::string* why) const {
+  bool find_section(const StoredConfig& present, const std::vector<NodeId>& ids,
+                    const std::string& name, mgmt::Kind* kind, std::string* why) const {
     if (!ids.empty()) {
       for (NodeId id : ids) {
         const mgmt::Node* n = present.config.find(id);
@@ -67,13 +78,16 @@ struct Set final : Command {
     }
     if (!section.empty()) {
       const auto found = mgmt::find_kind(section);
-      if (!found) *why = "'" + section + "' is no section";
-      else *kind = *found;
+      if (!found)
+        *why = "'" + section + "' is no section";
+      else
+        *kind = *found;
       return found.has_value();
     }
     std::string all;
     int count = 0;
-    for (mgmt::Kind k : {mgmt::Kind::system, mgmt::Kind::ndb_mgmd, mgmt::Kind::api, mgmt::Kind::tcp, mgmt::Kind::ndbd}) {
+    for (mgmt::Kind k : {mgmt::Kind::system, mgmt::Kind::ndb_mgmd, mgmt::Kind::api, mgmt::Kind::tcp,
+                         mgmt::Kind::ndbd}) {
       if (mgmt::find_parameter(k, name) == nullptr) continue;
       *kind = k;
       ++count;
@@ -81,7 +95,8 @@ struct Set final : Command {
     }
     if (count == 1) return true;
     *why = count == 0 ? "no parameter '" + name + "'; 'ndb-config params' lists them"
-                      : "'" + name + "' belongs to several sections (" + all + "); say which with --section or --nodes";
+                      : "'" + name + "' belongs to several sections (" + all +
+                            "); say which with --section or --nodes";
     return false;
   }
 };

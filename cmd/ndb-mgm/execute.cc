@@ -10,7 +10,8 @@
 namespace ndb::cli {
 namespace {
 
-constexpr std::array<const char*, 7> kSeverities{"enabled", "debug", "info", "warning", "error", "critical", "alert"};
+constexpr std::array<const char*, 7> kSeverities{"enabled", "debug",    "info", "warning",
+                                                 "error",   "critical", "alert"};
 constexpr const char* kHelp =
     "SHOW                                     nodes, groups and states\n"
     "<id>|ALL STATUS                          what nodes are doing\n"
@@ -30,27 +31,39 @@ struct Execute final : Command {
   std::string statement;
 
   void declare(Options& o) override {
-    o.text("-e,--execute", &statement, "a statement of NDB's own management client, such as \"ALL STATUS\"", "STATEMENT");
+    o.text("-e,--execute", &statement,
+           "a statement of NDB's own management client, such as \"ALL STATUS\"", "STATEMENT");
   }
 
   int run(Tool& tool) override {
-    if (statement.empty()) return tool.usage("a subcommand or -e STATEMENT is required; see 'ndb-mgm --help'");
+    if (statement.empty())
+      return tool.usage("a subcommand or -e STATEMENT is required; see 'ndb-mgm --help'");
     auto s = read_statement(statement);
     if (!s) return tool.usage(s.failure().text);
     switch (s->kind) {
-      case Statement::Kind::nothing: return kExitDone;
-      case Statement::Kind::help: print(kHelp); return kExitDone;
+      case Statement::Kind::nothing:
+        return kExitDone;
+      case Statement::Kind::help:
+        print(kHelp);
+        return kExitDone;
       case Statement::Kind::words: {
-        const bool stock_exit = s->words[0] == "status";  // ALL STATUS always ends well, as scripts expect
+        const bool stock_exit =
+            s->words[0] == "status";  // ALL STATUS always ends well, as scripts expect
         const int status = dispatch(tool, s->words);
         return stock_exit && status == kExitDegraded ? kExitDone : status;
       }
-      case Statement::Kind::create_group: return create_group(tool, s->words);
-      case Statement::Kind::drop_group: return drop_group(tool, s->words);
-      case Statement::Kind::log_info: return log_info(tool);
-      case Statement::Kind::log_filter: return log_filter(tool, s->words);
-      case Statement::Kind::log_level: return log_level(tool, s->words);
-      case Statement::Kind::request: return request(tool, s->words);
+      case Statement::Kind::create_group:
+        return create_group(tool, s->words);
+      case Statement::Kind::drop_group:
+        return drop_group(tool, s->words);
+      case Statement::Kind::log_info:
+        return log_info(tool);
+      case Statement::Kind::log_filter:
+        return log_filter(tool, s->words);
+      case Statement::Kind::log_level:
+        return log_level(tool, s->words);
+      case Statement::Kind::request:
+        return request(tool, s->words);
     }
     return kExitUsage;
   }
@@ -61,8 +74,13 @@ struct Execute final : Command {
       print_line(text);
       return kExitDone;
     }
-    print_line(mgmt::Json().object().member("format_version", 1).member("changed", true).member("text", text)
-                   .end_object().text());
+    print_line(mgmt::Json()
+                   .object()
+                   .member("format_version", 1)
+                   .member("changed", true)
+                   .member("text", text)
+                   .end_object()
+                   .text());
     return kExitDone;
   }
 
@@ -82,7 +100,8 @@ struct Execute final : Command {
   static int drop_group(Tool& tool, const std::vector<std::string>& words) {
     if (words.size() != 1) return tool.usage("DROP NODEGROUP takes one number");
     auto r = tool.change("ndb drop nodegroup", {{"group", words[0]}}, {});
-    if (!r && Tool::unknown_command(r.failure())) r = tool.order("drop nodegroup", {{"ng", words[0]}});
+    if (!r && Tool::unknown_command(r.failure()))
+      r = tool.order("drop nodegroup", {{"ng", words[0]}});
     return r ? say(tool, "Drop Node Group " + words[0] + " done") : tool.fail(r.failure());
   }
 
@@ -110,7 +129,8 @@ struct Execute final : Command {
     }
     if (which.empty()) which.push_back(0);
     for (std::size_t level : which) {
-      auto r = tool.order("set logfilter", {{"level", std::to_string(level)}, {"enable", words[0]}});
+      auto r =
+          tool.order("set logfilter", {{"level", std::to_string(level)}, {"enable", words[0]}});
       // `result` is 1 here when it worked
       if (!r && r.failure().text != "1") return tool.fail(r.failure());
     }

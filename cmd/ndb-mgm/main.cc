@@ -1,6 +1,6 @@
 // ndb-mgm: look at a cluster, and order its processes about.
-#include "commands.h"
 #include "common/main.h"
+#include "commands.h"
 
 namespace ndb::cli {
 
@@ -14,7 +14,8 @@ constexpr Subcommand kTable[] = {
     {"restart", "restart nodes", make_restart},
     {"stop", "stop nodes", make_stop},
     {"start", "start nodes that wait after --nostart", make_start},
-    {"rolling-restart", "restart nodes one after the other, while the cluster serves", make_rolling_restart},
+    {"rolling-restart", "restart nodes one after the other, while the cluster serves",
+     make_rolling_restart},
     {"shutdown", "stop all data nodes and management servers", make_shutdown},
     {"single-user", "let only one API node work, or all again", make_single_user},
     {"enable", "take a data node out of reserve", make_enable},
@@ -31,4 +32,6 @@ int dispatch(Tool& tool, std::vector<std::string> words) {
 
 }  // namespace ndb::cli
 
-int main(int argc, char** argv) { return ndb::cli::tool_main("ndb-mgm", ndb::cli::kSummary, ndb::cli::kTable, argc, argv); }
+int main(int argc, char** argv) {
+  return ndb::cli::tool_main("ndb-mgm", ndb::cli::kSummary, ndb::cli::kTable, argc, argv);
+}

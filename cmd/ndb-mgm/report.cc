@@ -15,7 +15,8 @@ struct Report final : Command {
   }
 
   int run(Tool& tool) override {
-    if (what != "memory") return tool.usage("'" + what + "' is nothing to report; there is: memory");
+    if (what != "memory")
+      return tool.usage("'" + what + "' is nothing to report; there is: memory");
     auto status = read_status(tool);
     if (!status) return tool.fail(status.failure());
     if (status->stock) return tool.refuse_stock("report memory");
@@ -34,22 +35,28 @@ struct Report final : Command {
     j.object().member("format_version", 1).member("changed", false).name("nodes").array();
     auto number = [&j](const char* name, const std::optional<std::uint64_t>& v) {
       j.name(name);
-      if (v) j.value(*v);
-      else j.null();
+      if (v)
+        j.value(*v);
+      else
+        j.null();
     };
     for (NodeId id : nodes) {
       const NodeStatus& n = *status->node(id);
       const bool known = n.memory_used && n.memory_total && *n.memory_total != 0;
-      table.row({std::to_string(id), known ? show_bytes(*n.memory_used) : "", known ? show_bytes(*n.memory_total) : "",
-                 known ? std::to_string(*n.memory_used * 100 / *n.memory_total) : "", n.rows ? show_count(*n.rows) : ""});
+      table.row({std::to_string(id), known ? show_bytes(*n.memory_used) : "",
+                 known ? show_bytes(*n.memory_total) : "",
+                 known ? std::to_string(*n.memory_used * 100 / *n.memory_total) : "",
+                 n.rows ? show_count(*n.rows) : ""});
       j.object().member("id", id);
       number("memory_used", n.memory_used);
       number("memory_total", n.memory_total);
       number("rows", n.rows);
       j.end_object();
     }
-    if (tool.json()) print_line(j.end_array().end_object().text());
-    else table.print(tool.format());
+    if (tool.json())
+      print_line(j.end_array().end_object().text());
+    else
+      table.print(tool.format());
     return kExitDone;
   }
 };

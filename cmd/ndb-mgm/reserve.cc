@@ -17,11 +17,16 @@ class Reserve : public Command {
   int run(Tool& tool) override {
     const std::string id = std::to_string(node_);
     auto r = tool.change(enable_ ? "ndb enable node" : "ndb disable node", {{"node", id}}, change_);
-    if (!r) return Tool::unknown_command(r.failure()) ? tool.refuse_stock(enable_ ? "enable" : "disable") : tool.fail(r.failure());
+    if (!r)
+      return Tool::unknown_command(r.failure()) ? tool.refuse_stock(enable_ ? "enable" : "disable")
+                                                : tool.fail(r.failure());
     const bool changed = r->value("changed") == "1";
-    std::string text = "node " + id + (enable_ ? " is enabled; start it with --initial" : " is in reserve");
-    if (change_.dry_run) text = std::string("would ") + (enable_ ? "enable" : "disable") + " node " + id;
-    else if (!changed) text = "nothing to do: node " + id + " is so already";
+    std::string text =
+        "node " + id + (enable_ ? " is enabled; start it with --initial" : " is in reserve");
+    if (change_.dry_run)
+      text = std::string("would ") + (enable_ ? "enable" : "disable") + " node " + id;
+    else if (!changed)
+      text = "nothing to do: node " + id + " is so already";
     print_order(tool, text, {static_cast<NodeId>(node_)}, changed, change_.dry_run);
     return kExitDone;
   }

@@ -1,12 +1,13 @@
-// Restarts nodes one after the other, so that no node group is ever without a member and a restarted node has fetched
-// its rows back before the next one goes.
+// Restarts nodes one after the other, so that no node group is ever without a member and a restarted node has
+// fetched its rows back before the next one goes.
 //
 //   before each    every group but the node's own is untouched; another member of its own is in sync, else wait
 //   order          `ndb restart node`, to this node alone
-//   after each     the node has come back (another incarnation), is in sync, and has applied the metadata log that far
+//   after each     the node has come back (another incarnation), is in sync, and has applied the metadata log that
+//   far
 //
-// What is restarted: all data nodes; --nodes: these; --pending: those whose generation of the configuration is older and
-// whose changes since then take a restart (with --initial where they ask for it).
+// What is restarted: all data nodes; --nodes: these; --pending: those whose generation of the configuration is
+// older and whose changes since then take a restart (with --initial where they ask for it).
 #include <time.h>
 
 #include <algorithm>
@@ -35,10 +36,14 @@ class RollingRestart final : public Command {
  public:
   void declare(Options& o) override {
     o.list("--nodes", &nodes_, "only these", "ID,ID...");
-    o.flag("--pending", &pending_, "only those that run with an older generation and must restart for it");
-    o.flag("-i,--initial", &initial_, "the nodes forget their files and fetch all rows from their peers");
-    o.flag("--canary", &canary_, "watch the cluster for 10 s after the first node before the next one goes");
-    o.choice("--on-failure", &on_failure_, "when a node does not come back: stop; roll the configuration back and stop; go on",
+    o.flag("--pending", &pending_,
+           "only those that run with an older generation and must restart for it");
+    o.flag("-i,--initial", &initial_,
+           "the nodes forget their files and fetch all rows from their peers");
+    o.flag("--canary", &canary_,
+           "watch the cluster for 10 s after the first node before the next one goes");
+    o.choice("--on-failure", &on_failure_,
+             "when a node does not come back: stop; roll the configuration back and stop; go on",
              {"stop", "rollback", "continue"});
     o.number("--timeout", &timeout_s_, "for each node (300); 0 = wait for ever", "SECONDS");
     change_.declare(o);
@@ -79,30 +84,42 @@ class RollingRestart final : public Command {
     if (!only) return only.failure();
     for (NodeId id : *only) {
       const NodeStatus* n = s.node(id);
-      if (n == nullptr) return Failure{Error::no_such_node, "no node " + std::to_string(id) + " in the configuration"};
-      if (n->type == "api") return Failure{static_cast<Error>(5002), "node " + std::to_string(id) + " is an API node: it is not restarted from here"};
+      if (n == nullptr)
+        return Failure{Error::no_such_node,
+                       "no node " + std::to_string(id) + " in the configuration"};
+      if (n->type == "api")
+        return Failure{
+            static_cast<Error>(5002),
+            "node " + std::to_string(id) + " is an API node: it is not restarted from here"};
       if (n->type == "mgm" && !pending_) steps.insert(steps.begin(), {id, false, ""});
     }
-    std::erase_if(steps, [&](const Step& step) { return std::find(only->begin(), only->end(), step.node) == only->end(); });
+    std::erase_if(steps, [&](const Step& step) {
+      return std::find(only->begin(), only->end(), step.node) == only->end();
+    });
     return steps;
   }
 
   // Every node is judged by the changes between its own generation and the present one.
   Result<std::vector<Step>> pending_steps(Tool& tool, const ClusterStatus& s) {
-    if (s.stock) return Failure{Error::bad_node_state, "'--pending' needs a management server of this product"};
+    if (s.stock)
+      return Failure{Error::bad_node_state,
+                     "'--pending' needs a management server of this product"};
     auto present = read_config(tool, s.generation);
     if (!present) return present.failure();
     std::map<NodeId, Step> needs;
     std::set<std::uint64_t> seen;
     for (const NodeStatus& n : s.nodes) {
-      if (!n.data() || n.generation == 0 || n.generation == s.generation || !seen.insert(n.generation).second) continue;
+      if (!n.data() || n.generation == 0 || n.generation == s.generation ||
+          !seen.insert(n.generation).second)
+        continue;
       auto old = read_config(tool, n.generation);
       if (!old) return old.failure();
       const auto p = mgmt::restart_plan(mgmt::diff(old->config, present->config), present->config);
       if (p.worst >= mgmt::Restart::system) {
-        return Failure{Error::illegal_change, "a change since generation " + std::to_string(n.generation) +
-                                                  " takes a stop of the whole cluster; see 'ndb-config diff " +
-                                                  std::to_string(n.generation) + "'"};
+        return Failure{Error::illegal_change,
+                       "a change since generation " + std::to_string(n.generation) +
+                           " takes a stop of the whole cluster; see 'ndb-config diff " +
+                           std::to_string(n.generation) + "'"};
       }
       for (const auto& step : p.steps) add_pending(s, n.generation, step, &needs);
     }
@@ -125,16 +142,24 @@ class RollingRestart final : public Command {
 
   Failure check(const ClusterStatus& s) const {
     if (s.job != 0) {
-      return {Error::schema_busy, "job " + std::to_string(s.job) + " (a reorganisation) is running; wait for it with 'ndb-reorg wait'"};
+      return {Error::schema_busy,
+              "job " + std::to_string(s.job) +
+                  " (a reorganisation) is running; wait for it with 'ndb-reorg wait'"};
     }
     for (const Step& step : steps_) {
       const NodeStatus& n = *s.node(step.node);
       const std::string who = "node " + std::to_string(n.id);
-      if (!n.connected) return {static_cast<Error>(5030), "no contact with " + who + "; start it first, or leave it out with --nodes"};
-      if (n.state == "joining") return {Error::bad_node_state, who + " is starting; wait for it with 'ndb-mgm wait'"};
-      if (n.state == "not_started") return {Error::bad_node_state, who + " waits to be started; 'ndb-mgm start " + std::to_string(n.id) + "'"};
+      if (!n.connected)
+        return {static_cast<Error>(5030),
+                "no contact with " + who + "; start it first, or leave it out with --nodes"};
+      if (n.state == "joining")
+        return {Error::bad_node_state, who + " is starting; wait for it with 'ndb-mgm wait'"};
+      if (n.state == "not_started")
+        return {Error::bad_node_state,
+                who + " waits to be started; 'ndb-mgm start " + std::to_string(n.id) + "'"};
       if (!n.data() || s.group_survives(n.id)) continue;
-      return {Error::would_lose_group, "node group " + std::to_string(*n.group) + " would be without a member while " + who + " restarts"};
+      return {Error::would_lose_group, "node group " + std::to_string(*n.group) +
+                                           " would be without a member while " + who + " restarts"};
     }
     return {};
   }
@@ -142,23 +167,32 @@ class RollingRestart final : public Command {
   void print_plan(const Tool& tool, const ClusterStatus& s) const {
     if (tool.json()) {
       mgmt::Json j;
-      j.object().member("format_version", 1).member("changed", false).member("dry_run", change_.dry_run);
+      j.object()
+          .member("format_version", 1)
+          .member("changed", false)
+          .member("dry_run", change_.dry_run);
       j.name("order").array();
       for (const Step& step : steps_) {
-        j.object().member("node", step.node).member("initial", step.initial).member("why", step.why).end_object();
+        j.object()
+            .member("node", step.node)
+            .member("initial", step.initial)
+            .member("why", step.why)
+            .end_object();
       }
       print_line(j.end_array().end_object().text());
       return;
     }
     if (steps_.empty()) {
-      print_line(pending_ ? "nothing to do: no node has to restart" : "nothing to do: no data node is up");
+      print_line(pending_ ? "nothing to do: no node has to restart"
+                          : "nothing to do: no data node is up");
       return;
     }
     Table table({"step", "node", "group", "how", "why"});
     int number = 0;
     for (const Step& step : steps_) {
       const NodeStatus& n = *s.node(step.node);
-      table.row({std::to_string(++number), std::to_string(step.node), n.group ? std::to_string(*n.group) : "none",
+      table.row({std::to_string(++number), std::to_string(step.node),
+                 n.group ? std::to_string(*n.group) : "none",
                  step.initial ? "restart --initial" : "restart", step.why});
     }
     table.print(tool.format());
@@ -171,10 +205,12 @@ class RollingRestart final : public Command {
     std::vector<NodeId> failed;
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       const Time node_began = os::monotonic_now();
-      tool.on_interrupt("node " + std::to_string(steps_[i].node) + " goes on restarting; go on with " + rest(i + 1));
+      tool.on_interrupt("node " + std::to_string(steps_[i].node) +
+                        " goes on restarting; go on with " + rest(i + 1));
       std::string trouble;
       int status = restart_one(tool, steps_[i], &trouble);
-      if (status == kExitDone && canary_ && i == 0 && steps_.size() > 1) status = watch(tool, &trouble);
+      if (status == kExitDone && canary_ && i == 0 && steps_.size() > 1)
+        status = watch(tool, &trouble);
       if (status != kExitDone) {
         failed.push_back(steps_[i].node);
         if (on_failure_ == "continue") {
@@ -186,9 +222,12 @@ class RollingRestart final : public Command {
       done_.push_back(steps_[i].node);
       say_restarted(tool, i, node_began);
     }
-    const double seconds = static_cast<double>(os::monotonic_now() - began) / static_cast<double>(kSecond);
-    if (tool.json()) print_line(final_json(failed, seconds));
-    else print_line("restarted nodes " + join_ids(done_, ", ") + " in " + show_seconds(seconds));
+    const double seconds =
+        static_cast<double>(os::monotonic_now() - began) / static_cast<double>(kSecond);
+    if (tool.json())
+      print_line(final_json(failed, seconds));
+    else
+      print_line("restarted nodes " + join_ids(done_, ", ") + " in " + show_seconds(seconds));
     if (!failed.empty()) {
       tool.note("nodes " + join_ids(failed, ", ") + " did not come back; the cluster is degraded");
       return kExitDegraded;
@@ -197,14 +236,16 @@ class RollingRestart final : public Command {
   }
 
   int restart_one(Tool& tool, const Step& step, std::string* trouble) {
-    const Time deadline = timeout_s_ == 0 ? kNever : os::monotonic_now() + static_cast<Time>(timeout_s_) * kSecond;
+    const Time deadline =
+        timeout_s_ == 0 ? kNever : os::monotonic_now() + static_cast<Time>(timeout_s_) * kSecond;
     const std::string who = "node " + std::to_string(step.node);
     ClusterStatus s;
     while (true) {  // until a peer is there to carry on
       auto now = read_status(tool, kPatience);
       if (!now) return refused(now.failure(), trouble);
       s = std::move(*now);
-      if (s.node(step.node) == nullptr) return refused({Error::no_such_node, who + " was removed"}, trouble);
+      if (s.node(step.node) == nullptr)
+        return refused({Error::no_such_node, who + " was removed"}, trouble);
       if (s.group_survives(step.node)) break;
       if (os::monotonic_now() >= deadline) {
         *trouble = "no other member of the node group of " + who + " is in sync";
@@ -217,7 +258,8 @@ class RollingRestart final : public Command {
     auto r = await_restart(tool, *s.node(step.node), s.stock, false, deadline);
     if (!r) return refused(r.failure(), trouble);
     if (r->reached) return kExitDone;
-    *trouble = who + " did not come back in sync within " + std::to_string(timeout_s_) + " s: it is " + r->node.state;
+    *trouble = who + " did not come back in sync within " + std::to_string(timeout_s_) +
+               " s: it is " + r->node.state;
     return kExitStillRunning;
   }
   static int refused(const Failure& f, std::string* trouble) {
@@ -237,7 +279,8 @@ class RollingRestart final : public Command {
         if (!n.data() || n.state != "in_sync") continue;
         const NodeStatus* m = now->node(n.id);
         if (m != nullptr && m->state == "in_sync" && m->incarnation == n.incarnation) continue;
-        *trouble = "node " + std::to_string(n.id) + " fell while the first restarted node was watched";
+        *trouble =
+            "node " + std::to_string(n.id) + " fell while the first restarted node was watched";
         return kExitDegraded;
       }
       timespec pause{0, 250'000'000};
@@ -246,14 +289,20 @@ class RollingRestart final : public Command {
     return kExitDone;
   }
 
-  int give_up(Tool& tool, const ClusterStatus& at_start, std::size_t at, const std::string& trouble, int status) {
+  int give_up(Tool& tool, const ClusterStatus& at_start, std::size_t at, const std::string& trouble,
+              int status) {
     std::string text = trouble;
     if (!done_.empty()) text += "; restarted: " + join_ids(done_, ", ");
     if (on_failure_ == "rollback" && at_start.generation > 1) {
       const std::string number = std::to_string(at_start.generation - 1);
-      auto r = tool.change("ndb rollback config", {{"generation", number}, {"expect_generation", std::to_string(at_start.generation)},
-                           {"who", who_am_i()}, {"message", "a rolling restart failed: " + trouble}}, {});
-      text += r ? "; the configuration is generation " + number + "'s again, as generation " + r->value("generation") +
+      auto r = tool.change("ndb rollback config",
+                           {{"generation", number},
+                            {"expect_generation", std::to_string(at_start.generation)},
+                            {"who", who_am_i()},
+                            {"message", "a rolling restart failed: " + trouble}},
+                           {});
+      text += r ? "; the configuration is generation " + number + "'s again, as generation " +
+                      r->value("generation") +
                       ": bring the node up, then 'ndb-mgm rolling-restart --pending'"
                 : "; the configuration could not be rolled back: " + r.failure().sentence();
       return tool.refuse(text, kExitDegraded);
@@ -271,26 +320,38 @@ class RollingRestart final : public Command {
   }
 
   void say_restarted(const Tool& tool, std::size_t at, Time began) const {
-    const double seconds = static_cast<double>(os::monotonic_now() - began) / static_cast<double>(kSecond);
+    const double seconds =
+        static_cast<double>(os::monotonic_now() - began) / static_cast<double>(kSecond);
     const std::string id = std::to_string(steps_[at].node);
     if (!tool.json()) {
-      print_line("node " + id + " is back in sync after " + show_seconds(seconds) + " (" + std::to_string(at + 1) + " of " +
-                 std::to_string(steps_.size()) + ")");
+      print_line("node " + id + " is back in sync after " + show_seconds(seconds) + " (" +
+                 std::to_string(at + 1) + " of " + std::to_string(steps_.size()) + ")");
       return;
     }
     mgmt::Json j;
-    j.object().member("format_version", 1).member("event", "restarted").member("node", steps_[at].node);
+    j.object()
+        .member("format_version", 1)
+        .member("event", "restarted")
+        .member("node", steps_[at].node);
     j.member("ms", static_cast<std::uint64_t>(seconds * 1000));
     print_line(j.member("step", at + 1).member("steps", steps_.size()).end_object().text());
   }
 
   std::string final_json(const std::vector<NodeId>& failed, double seconds) const {
     mgmt::Json j;
-    j.object().member("format_version", 1).member("event", "done").member("changed", !done_.empty()).name("restarted").array();
+    j.object()
+        .member("format_version", 1)
+        .member("event", "done")
+        .member("changed", !done_.empty())
+        .name("restarted")
+        .array();
     for (NodeId id : done_) j.value(id);
     j.end_array().name("failed").array();
     for (NodeId id : failed) j.value(id);
-    return j.end_array().member("ms", static_cast<std::uint64_t>(seconds * 1000)).end_object().text();
+    return j.end_array()
+        .member("ms", static_cast<std::uint64_t>(seconds * 1000))
+        .end_object()
+        .text();
   }
 
   std::vector<std::string> nodes_;

@@ -14,20 +14,27 @@ using Kind = Statement::Kind;
 
 bool is(const std::string& word, std::string_view key) { return mgmt::same_name(word, key); }
 
-bool is_number(const std::string& w) { return !w.empty() && w.find_first_not_of("0123456789") == std::string::npos; }
+bool is_number(const std::string& w) {
+  return !w.empty() && w.find_first_not_of("0123456789") == std::string::npos;
+}
 
 Failure bad(const std::string& word) {
-  return {Error::bad_definition, "invalid command: '" + word + "' is not understood; 'ndb-mgm -e HELP' lists the statements"};
+  return {Error::bad_definition, "invalid command: '" + word +
+                                     "' is not understood; 'ndb-mgm -e HELP' lists the statements"};
 }
 
 // -n -i -a -f behind RESTART and STOP.
 Result<Statement> order(const std::string& verb, const Words& nodes, const Words& options) {
   Statement s{Kind::words, {verb}};
   for (const std::string& o : options) {
-    if (verb == "restart" && is(o, "-n")) s.words.push_back("--nostart");
-    else if (verb == "restart" && is(o, "-i")) s.words.push_back("--initial");
-    else if (verb != "start" && (is(o, "-a") || is(o, "-f"))) s.words.push_back("--force");
-    else return bad(o);
+    if (verb == "restart" && is(o, "-n"))
+      s.words.push_back("--nostart");
+    else if (verb == "restart" && is(o, "-i"))
+      s.words.push_back("--initial");
+    else if (verb != "start" && (is(o, "-a") || is(o, "-f")))
+      s.words.push_back("--force");
+    else
+      return bad(o);
   }
   s.words.insert(s.words.end(), nodes.begin(), nodes.end());
   return s;
@@ -36,7 +43,8 @@ Result<Statement> order(const std::string& verb, const Words& nodes, const Words
 Result<Statement> report(const Words& nodes, const Words& rest) {
   if (rest.empty()) return bad("REPORT");
   std::string what = rest[0];
-  std::transform(what.begin(), what.end(), what.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(what.begin(), what.end(), what.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   if (what.starts_with("m")) {
     Statement s{Kind::words, {"report", "memory"}};
     s.words.insert(s.words.end(), nodes.begin(), nodes.end());
@@ -73,8 +81,10 @@ Result<Statement> about_nodes(const Words& w) {
   if (is(verb, "STOP")) return order("stop", nodes, rest);
   if (is(verb, "RESTART")) return order("restart", nodes, rest);
   if (is(verb, "REPORT")) return report(nodes, rest);
-  if (is(verb, "ACTIVATE") && nodes.size() == 1) return Statement{Kind::words, {"enable", nodes[0]}};
-  if (is(verb, "DEACTIVATE") && nodes.size() == 1) return Statement{Kind::words, {"disable", nodes[0]}};
+  if (is(verb, "ACTIVATE") && nodes.size() == 1)
+    return Statement{Kind::words, {"enable", nodes[0]}};
+  if (is(verb, "DEACTIVATE") && nodes.size() == 1)
+    return Statement{Kind::words, {"disable", nodes[0]}};
   if (is(verb, "DUMP")) {
     std::string args;
     for (const std::string& a : rest) args += (args.empty() ? "" : " ") + a;
@@ -90,13 +100,17 @@ Result<Statement> about_nodes(const Words& w) {
 
 Result<Statement> node_group(const Words& w) {
   if (w.size() < 3 || !is(w[1], "NODEGROUP")) return bad(w.size() < 2 ? w[0] : w[1]);
-  return Statement{is(w[0], "CREATE") ? Kind::create_group : Kind::drop_group, {w.begin() + 2, w.end()}};
+  return Statement{is(w[0], "CREATE") ? Kind::create_group : Kind::drop_group,
+                   {w.begin() + 2, w.end()}};
 }
 
 Result<Statement> cluster_log(const Words& w) {
   if (w.size() < 2) return bad(w[0]);
   if (is(w[1], "INFO")) return Statement{Kind::log_info, {}};
-  const char* enable = is(w[1], "ON") ? "1" : is(w[1], "OFF") ? "0" : is(w[1], "TOGGLE") || is(w[1], "FILTER") ? "-1" : nullptr;
+  const char* enable = is(w[1], "ON")                             ? "1"
+                       : is(w[1], "OFF")                          ? "0"
+                       : is(w[1], "TOGGLE") || is(w[1], "FILTER") ? "-1"
+                                                                  : nullptr;
   if (enable == nullptr) return bad(w[1]);
   Statement s{Kind::log_filter, {enable}};
   s.words.insert(s.words.end(), w.begin() + 2, w.end());
@@ -118,7 +132,8 @@ Result<Statement> backup(const Words& w) {
 
 Result<Statement> read_statement(std::string_view text) {
   text = text.substr(0, text.find('#'));
-  while (!text.empty() && (text.back() == ';' || text.back() == ' ' || text.back() == '\n')) text.remove_suffix(1);
+  while (!text.empty() && (text.back() == ';' || text.back() == ' ' || text.back() == '\n'))
+    text.remove_suffix(1);
   Words w;
   for (std::string_view word : mgmt::split_words(text)) w.emplace_back(word);
   if (w.empty()) return Statement{};
@@ -139,7 +154,8 @@ Result<Statement> read_statement(std::string_view text) {
   if (is(first, "ENTER") && followed_by({"SINGLE", "USER", "MODE"}) && w.size() == 5) {
     return Statement{Kind::words, {"single-user", "enter", w[4]}};
   }
-  if (is(first, "EXIT") && followed_by({"SINGLE", "USER", "MODE"})) return Statement{Kind::words, {"single-user", "exit"}};
+  if (is(first, "EXIT") && followed_by({"SINGLE", "USER", "MODE"}))
+    return Statement{Kind::words, {"single-user", "exit"}};
   if (is(first, "PURGE")) return Statement{Kind::request, {"purge stale sessions"}};
   if (is(first, "HELP") || first == "?") return Statement{Kind::help, {}};
   for (const char* idle : {"QUIT", "EXIT", "BYE", "CONNECT", "PROMPT"}) {

@@ -1,5 +1,5 @@
-// The statements of NDB's own management client, for -e: read into the words of this program's subcommands where one
-// exists, else into a request.
+// The statements of NDB's own management client, for -e: read into the words of this program's subcommands where
+// one exists, else into a request.
 #pragma once
 #include <string>
 #include <string_view>
@@ -11,21 +11,21 @@ namespace ndb::cli {
 
 struct Statement {
   enum class Kind {
-    nothing,            // empty, a comment, CONNECT, PROMPT, QUIT
-    words,              // of a subcommand
-    create_group,       // nodes in words
-    drop_group,         // number in words
-    log_info,           // CLUSTERLOG INFO
-    log_filter,         // words: 1, 0 or -1, then severities (none: the whole log)
-    log_level,          // words: node, then category=level ..
-    request,            // words: a command of the protocol, then key=value ..
+    nothing,       // empty, a comment, CONNECT, PROMPT, QUIT
+    words,         // of a subcommand
+    create_group,  // nodes in words
+    drop_group,    // number in words
+    log_info,      // CLUSTERLOG INFO
+    log_filter,    // words: 1, 0 or -1, then severities (none: the whole log)
+    log_level,     // words: node, then category=level ..
+    request,       // words: a command of the protocol, then key=value ..
     help,
   } kind = Kind::nothing;
   std::vector<std::string> words;
 };
 
-// Fails with a sentence that quotes the word that is not understood. Key words in any case; `;` at the end and `#` comments
-// are dropped.
+// Fails with a sentence that quotes the word that is not understood. Key words in any case; `;` at the end and `#`
+// comments are dropped.
 Result<Statement> read_statement(std::string_view text);
 
 }  // namespace ndb::cli

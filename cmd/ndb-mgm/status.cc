@@ -32,20 +32,33 @@ struct Status final : Command {
     bool degraded = false;
     Table table({"node", "state", "group", "phase", "percent", "doing"});
     mgmt::Json j;
-    j.object().member("format_version", 1).member("changed", false).member("version", s.version).name("nodes").array();
+    j.object()
+        .member("format_version", 1)
+        .member("changed", false)
+        .member("version", s.version)
+        .name("nodes")
+        .array();
     for (NodeId id : nodes) {
       const NodeStatus& n = *s.node(id);
       degraded |= n.data() && n.group && n.state != "in_sync";
       const std::string group = !n.data() ? "" : n.group ? std::to_string(*n.group) : "none";
       table.row({std::to_string(id), n.state, group, n.phase != 0 ? std::to_string(n.phase) : "",
                  n.state == "joining" ? std::to_string(n.percent) : "", n.doing});
-      j.object().member("id", id).member("state", n.state).member("connected", n.connected).name("group");
-      if (n.data() && n.group) j.value(*n.group);
-      else j.null();
+      j.object()
+          .member("id", id)
+          .member("state", n.state)
+          .member("connected", n.connected)
+          .name("group");
+      if (n.data() && n.group)
+        j.value(*n.group);
+      else
+        j.null();
       j.member("phase", n.phase).member("percent", n.percent).member("doing", n.doing).end_object();
     }
-    if (tool.json()) print_line(j.end_array().member("degraded", degraded).end_object().text());
-    else table.print(tool.format());
+    if (tool.json())
+      print_line(j.end_array().member("degraded", degraded).end_object().text());
+    else
+      table.print(tool.format());
     return degraded ? kExitDegraded : kExitDone;
   }
 };

@@ -13,9 +13,11 @@ struct Stop final : Command {
 
   void declare(Options& o) override {
     o.list("nodes", &ids, "node ids, or all (data nodes)", "ID", true);
-    o.flag("-f,--force", &force, "at once, even when a node group loses its last member or a node is starting");
+    o.flag("-f,--force", &force,
+           "at once, even when a node group loses its last member or a node is starting");
     o.flag("--wait", &wait, "wait until they are down");
-    o.number("--timeout", &timeout_s, "with --wait: give up waiting (exit 7) after so long (120); 0 = never", "SECONDS");
+    o.number("--timeout", &timeout_s,
+             "with --wait: give up waiting (exit 7) after so long (120); 0 = never", "SECONDS");
     change.declare(o);
   }
 
@@ -36,12 +38,17 @@ struct Stop final : Command {
     tool.on_interrupt(who + " goes on stopping");
     if (wait) {
       ClusterStatus last;
-      auto down = await_state(tool, *nodes, "down", deadline_after(timeout_s, os::monotonic_now()), &last);
+      auto down =
+          await_state(tool, *nodes, "down", deadline_after(timeout_s, os::monotonic_now()), &last);
       if (!down) return tool.fail(down.failure());
-      if (!*down) return tool.refuse(who + " did not end within " + std::to_string(timeout_s) + " s", kExitStillRunning);
+      if (!*down)
+        return tool.refuse(who + " did not end within " + std::to_string(timeout_s) + " s",
+                           kExitStillRunning);
     }
-    print_order(tool, wait ? "stopped " + who : who + (nodes->size() == 1 ? " is" : " are") + " being stopped", *nodes, true,
-                false);
+    print_order(
+        tool,
+        wait ? "stopped " + who : who + (nodes->size() == 1 ? " is" : " are") + " being stopped",
+        *nodes, true, false);
     return kExitDone;
   }
 };

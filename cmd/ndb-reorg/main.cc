@@ -1,6 +1,6 @@
 // ndb-reorg: spread the rows of tables over the node groups of a running cluster.
-#include "commands.h"
 #include "common/main.h"
+#include "commands.h"
 
 int main(int argc, char** argv) {
   using namespace ndb::cli;
@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
       {"cancel", "undo a running reorganisation that is before its commit point", make_cancel},
       {"verify", "compare the replicas of tables: rows and checksums", make_verify},
   };
-  return tool_main("ndb-reorg", "spread the rows of tables over the node groups of a running cluster", kTable, argc,
-                   argv);
+  return tool_main("ndb-reorg",
+                   "spread the rows of tables over the node groups of a running cluster", kTable,
+                   argc, argv);
 }

@@ -5,8 +5,9 @@ namespace ndb::cli {
 namespace {
 
 void add_row(Table* table, const Job& j) {
-  table->row({std::to_string(j.id), j.table, j.state, j.phase, std::to_string(j.percent) + "%", show_count(j.rows_moved),
-              show_count(j.rows_to_move), show_when(j.started_s), j.detail});
+  table->row({std::to_string(j.id), j.table, j.state, j.phase, std::to_string(j.percent) + "%",
+              show_count(j.rows_moved), show_count(j.rows_to_move), show_when(j.started_s),
+              j.detail});
 }
 
 struct Status final : Command {
@@ -19,7 +20,8 @@ struct Status final : Command {
   }
 
   int run(Tool& tool) override {
-    Table table({"job", "table", "state", "phase", "percent", "rows_moved", "rows_to_move", "started", "detail"});
+    Table table({"job", "table", "state", "phase", "percent", "rows_moved", "rows_to_move",
+                 "started", "detail"});
     if (all) {
       if (tool.json()) {
         auto r = tool.ask("ndb list jobs");
@@ -36,7 +38,8 @@ struct Status final : Command {
     auto j = read_job(tool, job);
     if (!j) return failed(tool, j.failure());
     if (tool.json()) {
-      print_line(j->id == 0 ? R"({"format_version":1,"changed":false,"id":0,"state":"none"})" : with_changed(j->json, false));
+      print_line(j->id == 0 ? R"({"format_version":1,"changed":false,"id":0,"state":"none"})"
+                            : with_changed(j->json, false));
       return kExitDone;
     }
     if (j->id == 0) {

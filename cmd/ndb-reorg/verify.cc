@@ -1,6 +1,6 @@
-// Compares what the replicas of each fragment report: rows, and a checksum over them that does not depend on their order.
-// Under traffic two replicas may be a few rows apart for the moment in which they are asked, so a difference is looked at
-// again before it counts.
+// Compares what the replicas of each fragment report: rows, and a checksum over them that does not depend on their
+// order. Under traffic two replicas may be a few rows apart for the moment in which they are asked, so a difference
+// is looked at again before it counts.
 #include <time.h>
 
 #include "cli/json_value.h"
@@ -20,8 +20,8 @@ struct Verdict {
   std::string table;
   std::vector<Replica> replicas;
   std::uint64_t rows = 0;
-  std::uint64_t missing = 0;    // replicas that did not answer
-  std::string different;        // fragments, "0,3"
+  std::uint64_t missing = 0;  // replicas that did not answer
+  std::string different;      // fragments, "0,3"
 };
 
 Verdict judge(const std::string& table, const JsonValue& o) {
@@ -38,8 +38,8 @@ Verdict judge(const std::string& table, const JsonValue& o) {
     for (const JsonValue& r : replicas) {
       const JsonValue& first = replicas.front();
       equal &= r["rows"].text == first["rows"].text && r["checksum"].text == first["checksum"].text;
-      v.replicas.push_back({number, r["node"].text, r["role"].text, r["checksum"].text, r["rows"].number(),
-                            r["bytes"].number()});
+      v.replicas.push_back({number, r["node"].text, r["role"].text, r["checksum"].text,
+                            r["rows"].number(), r["bytes"].number()});
     }
     if (!equal) v.different += (v.different.empty() ? "" : ",") + number;
   }
@@ -57,20 +57,27 @@ struct Verify final : Command {
     std::vector<Verdict> verdicts;
     for (const std::string& t : *tables) {
       auto v = look(tool, t);
-      if (!v) return Tool::unknown_command(v.failure()) ? tool.refuse_stock("verify") : tool.fail(v.failure());
+      if (!v)
+        return Tool::unknown_command(v.failure()) ? tool.refuse_stock("verify")
+                                                  : tool.fail(v.failure());
       verdicts.push_back(std::move(*v));
     }
     std::string different;
     std::uint64_t missing = 0;
     for (const Verdict& v : verdicts) {
       missing += v.missing;
-      if (!v.different.empty()) different += (different.empty() ? "table '" : ", table '") + v.table + "' fragment " + v.different;
+      if (!v.different.empty())
+        different +=
+            (different.empty() ? "table '" : ", table '") + v.table + "' fragment " + v.different;
     }
     if (!different.empty()) {
-      return tool.refuse("error 9033: replicas differ: " + different + "; look at 'ndb-reorg status' and the nodes' logs");
+      return tool.refuse("error 9033: replicas differ: " + different +
+                         "; look at 'ndb-reorg status' and the nodes' logs");
     }
-    if (tool.json()) print_json(verdicts, missing);
-    else print_table(tool, verdicts);
+    if (tool.json())
+      print_json(verdicts, missing);
+    else
+      print_table(tool, verdicts);
     if (missing != 0) {
       tool.note(std::to_string(missing) + " replicas did not answer; those that did are equal");
       return kExitDegraded;
@@ -98,7 +105,8 @@ struct Verify final : Command {
     Table table({"table", "fragment", "node", "role", "rows", "bytes", "checksum"});
     for (const Verdict& v : verdicts) {
       for (const Replica& r : v.replicas) {
-        table.row({v.table, r.fragment, r.node, r.role, std::to_string(r.rows), std::to_string(r.bytes), r.checksum});
+        table.row({v.table, r.fragment, r.node, r.role, std::to_string(r.rows),
+                   std::to_string(r.bytes), r.checksum});
       }
     }
     table.print(tool.format());
@@ -112,7 +120,9 @@ struct Verify final : Command {
       j.object().member("table", v.table).member("rows", v.rows).name("replicas").array();
       for (const Replica& r : v.replicas) {
         j.object().member("fragment", std::strtoull(r.fragment.c_str(), nullptr, 10));
-        j.member("node", std::strtoull(r.node.c_str(), nullptr, 10)).member("role", r.role).member("rows", r.rows);
+        j.member("node", std::strtoull(r.node.c_str(), nullptr, 10))
+            .member("role", r.role)
+            .member("rows", r.rows);
         j.member("bytes", r.bytes).member("checksum", r.checksum).end_object();
       }
       j.end_array().end_object();

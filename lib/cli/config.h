@@ -1,4 +1,5 @@
-// The cluster's configuration, fetched: a generation of ours with its text, or what a stock management server serves.
+// The cluster's configuration, fetched: a generation of ours with its text, or what a stock management server
+// serves.
 #pragma once
 #include <string>
 
@@ -15,8 +16,8 @@ struct StoredConfig {
   std::string who, source, message;
   bool stock = false;
 };
-// generation 0 = the present one. Fails when the text cannot be parsed (bad_definition): it was accepted once, by another
-// version of the product.
+// generation 0 = the present one. Fails when the text cannot be parsed (bad_definition): it was accepted once, by
+// another version of the product.
 Result<StoredConfig> read_config(Tool& tool, std::uint64_t generation = 0);
 // Every value written out, as ini text; not from a stock server.
 Result<std::string> read_effective_config(Tool& tool, std::uint64_t generation = 0);

@@ -13,25 +13,33 @@ std::string_view advice(Error error) noexcept {
   switch (error) {
     case Error::unreachable:
       return "start ndb-mgmd, or name its host with --connectstring or NDB_CONNECTSTRING";
-    case Error::timed_out:
-    case Error::outcome_unknown: return "look at the state, then run the same command again: it is safe";
-    case Error::version_moved: return "look at 'ndb-mgm show' and decide anew";
-    case Error::generation_moved: return "look at 'ndb-config history' and decide anew";
-    case Error::not_leader: return "start the missing management servers, then try again";
-    case Error::would_lose_group: return "start its other members first, or use --force";
-    case Error::past_commit_point: return "wait for it with 'ndb-reorg wait'";
-    case Error::not_enough_memory: return "raise DataMemory, or move fewer tables";
-    case Error::no_such_generation: return "'ndb-config history' lists them";
-    default: return {};
+    case Error::version_moved:
+      return "look at 'ndb-mgm show' and decide anew";
+    case Error::generation_moved:
+      return "look at 'ndb-config history' and decide anew";
+    case Error::not_leader:
+      return "start the missing management servers, then try again";
+    case Error::would_lose_group:
+      return "start its other members first, or use --force";
+    case Error::past_commit_point:
+      return "wait for it with 'ndb-reorg wait'";
+    case Error::not_enough_memory:
+      return "raise DataMemory, or move fewer tables";
+    case Error::no_such_generation:
+      return "'ndb-config history' lists them";
+    default:
+      return {};
   }
 }
 
 std::string error_line(std::string_view tool, const Failure& failure) {
   std::string line(tool);
   line += ": ";
-  if (failure.error != Error::internal) line += "error " + std::to_string(static_cast<unsigned>(failure.error)) + ": ";
+  if (failure.error != Error::internal)
+    line += "error " + std::to_string(static_cast<unsigned>(failure.error)) + ": ";
   std::string sentence = failure.sentence();
-  while (!sentence.empty() && (sentence.back() == '\n' || sentence.back() == '.')) sentence.pop_back();
+  while (!sentence.empty() && (sentence.back() == '\n' || sentence.back() == '.'))
+    sentence.pop_back();
   for (char& c : sentence) c = c == '\n' ? ' ' : c;
   line += sentence;
   if (const std::string_view a = advice(failure.error); !a.empty()) line.append("; ").append(a);
@@ -46,8 +54,8 @@ int report_failure(std::string_view tool, const Failure& failure) {
 
 int report_refusal(std::string_view tool, std::string_view sentence, int status) {
   std::fflush(stdout);
-  std::fprintf(stderr, "%.*s: %.*s\n", static_cast<int>(tool.size()), tool.data(), static_cast<int>(sentence.size()),
-               sentence.data());
+  std::fprintf(stderr, "%.*s: %.*s\n", static_cast<int>(tool.size()), tool.data(),
+               static_cast<int>(sentence.size()), sentence.data());
   return status;
 }
 

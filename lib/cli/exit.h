@@ -8,14 +8,14 @@
 namespace ndb::cli {
 
 enum ExitStatus : int {
-  kExitDone = 0,         // or nothing to do
-  kExitRefused = 1,      // refused or failed, nothing changed
+  kExitDone = 0,     // or nothing to do
+  kExitRefused = 1,  // refused or failed, nothing changed
   kExitUsage = 2,
-  kExitDegraded = 3,     // done, but the cluster is degraded
-  kExitUnknown = 4,      // outcome unknown, safe to repeat
-  kExitUnreachable = 5,  // cluster not reachable
-  kExitMoved = 6,        // version or generation moved on
-  kExitStillRunning = 7, // --timeout ended first
+  kExitDegraded = 3,      // done, but the cluster is degraded
+  kExitUnknown = 4,       // outcome unknown, safe to repeat
+  kExitUnreachable = 5,   // cluster not reachable
+  kExitMoved = 6,         // version or generation moved on
+  kExitStillRunning = 7,  // --timeout ended first
   kExitInterrupted = 130,
 };
 

@@ -10,11 +10,11 @@ namespace ndb::cli {
 struct Job {
   std::uint64_t id = 0;  // 0 = there is none
   std::string kind, table, phase, detail;
-  std::string state;     // running, done, rolled_back
+  std::string state;  // running, done, rolled_back
   std::uint64_t percent = 0, rows_to_move = 0, rows_moved = 0, error = 0;
   std::int64_t started_s = 0;
   bool resume_on_failure = false;
-  std::string json;      // the server's own words
+  std::string json;  // the server's own words
 
   bool running() const { return state == "running"; }
 };
@@ -24,8 +24,8 @@ Result<Job> parse_job(std::string_view json);
 Result<Job> read_job(Tool& tool, std::uint64_t id, Time patience = 0);
 Result<std::vector<Job>> read_jobs(Tool& tool);  // newest first
 
-// Watches the job, with progress on stderr, until it has ended or `timeout` is over (0 = as long as it takes): then the
-// answer is still running(). Goes on through losses of management servers for kJobPatience.
+// Watches the job, with progress on stderr, until it has ended or `timeout` is over (0 = as long as it takes): then
+// the answer is still running(). Goes on through losses of management servers for kJobPatience.
 inline constexpr Time kJobPatience = 60 * kSecond;
 Result<Job> wait_for_job(Tool& tool, std::uint64_t id, Time timeout);
 

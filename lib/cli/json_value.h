@@ -1,5 +1,5 @@
-// JSON as the management server answers it, read into a plain value. What is absent reads as null, a null as 0, "" and
-// an empty list: tools look at members without asking first.
+// JSON as the management server answers it, read into a plain value. What is absent reads as null, a null as 0, ""
+// and an empty list: tools look at members without asking first.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
-// How a subcommand names its options, without the library that reads them (cmd/common/main.h knows it: it is slow to
-// compile, so every tool includes it once). Names: "-f,--force"; a name without dashes is an argument by place.
+// How a subcommand names its options, without the library that reads them (cmd/common/main.h knows it: it is slow
+// to compile, so every tool includes it once). Names: "-f,--force"; a name without dashes is an argument by place.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -14,13 +14,15 @@ class Options {
  public:
   virtual ~Options() = default;
   virtual void flag(const char* names, bool* value, const char* help) = 0;
-  virtual void text(const char* names, std::string* value, const char* help, const char* meta, bool required = false) = 0;
-  virtual void number(const char* names, std::uint64_t* value, const char* help, const char* meta = "N",
-                      bool required = false) = 0;
-  // Given several times, or (an argument by place) several words.
-  virtual void list(const char* names, std::vector<std::string>* values, const char* help, const char* meta,
+  virtual void text(const char* names, std::string* value, const char* help, const char* meta,
                     bool required = false) = 0;
-  virtual void choice(const char* names, std::string* value, const char* help, std::vector<std::string> words) = 0;
+  virtual void number(const char* names, std::uint64_t* value, const char* help,
+                      const char* meta = "N", bool required = false) = 0;
+  // Given several times, or (an argument by place) several words.
+  virtual void list(const char* names, std::vector<std::string>* values, const char* help,
+                    const char* meta, bool required = false) = 0;
+  virtual void choice(const char* names, std::string* value, const char* help,
+                      std::vector<std::string> words) = 0;
 };
 
 // One subcommand. Made, told its options, run once.

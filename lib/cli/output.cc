@@ -32,7 +32,8 @@ std::string tsv_line(const std::vector<std::string>& values) {
   return out + '\n';
 }
 
-std::string padded_line(const std::vector<std::string>& values, const std::vector<std::size_t>& widths) {
+std::string padded_line(const std::vector<std::string>& values,
+                        const std::vector<std::size_t>& widths) {
   std::string out;
   for (std::size_t i = 0; i < values.size(); ++i) {
     out += values[i];
@@ -99,7 +100,9 @@ std::string show_count(std::uint64_t n) {
   return s;
 }
 
-std::string show_when(std::int64_t seconds) { return os::utc_text(seconds * 1'000'000'000).substr(0, 19); }
+std::string show_when(std::int64_t seconds) {
+  return os::utc_text(seconds * 1'000'000'000).substr(0, 19);
+}
 
 std::string show_seconds(double s) {
   char out[48];
@@ -107,8 +110,10 @@ std::string show_seconds(double s) {
     std::snprintf(out, sizeof out, "%.1f s", s);
   } else {
     const auto whole = static_cast<long long>(s);
-    if (whole < 3600) std::snprintf(out, sizeof out, "%lld min %lld s", whole / 60, whole % 60);
-    else std::snprintf(out, sizeof out, "%lld h %lld min", whole / 3600, whole % 3600 / 60);
+    if (whole < 3600)
+      std::snprintf(out, sizeof out, "%lld min %lld s", whole / 60, whole % 60);
+    else
+      std::snprintf(out, sizeof out, "%lld h %lld min", whole / 3600, whole % 3600 / 60);
   }
   return out;
 }

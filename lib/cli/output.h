@@ -32,10 +32,10 @@ void print_line(std::string_view text);
 // The object with "changed" as its second member, when it does not say so itself.
 std::string with_changed(std::string_view json_object, bool changed);
 
-std::string show_bytes(std::uint64_t bytes);    // "1.5 MiB"
-std::string show_count(std::uint64_t n);        // "1,024,000"
-std::string show_when(std::int64_t seconds);    // seconds since 1970 -> "2026-11-20 19:49:37", UTC
-std::string show_seconds(double s);             // "1.4 s", "3 min 20 s"
+std::string show_bytes(std::uint64_t bytes);  // "1.5 MiB"
+std::string show_count(std::uint64_t n);      // "1,024,000"
+std::string show_when(std::int64_t seconds);  // seconds since 1970 -> "2026-11-20 19:49:37", UTC
+std::string show_seconds(double s);           // "1.4 s", "3 min 20 s"
 std::string join_ids(const std::vector<std::uint16_t>& ids, std::string_view separator = ",");
 
 }  // namespace ndb::cli

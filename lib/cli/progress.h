@@ -21,14 +21,15 @@ class Progress {
   void finish();
 
   // What a line says after `elapsed` seconds. Pure, for tests.
-  static std::string line(const std::string& what, const std::string& unit, std::uint64_t done, std::uint64_t total,
-                          const std::string& doing, double elapsed_s, double rate);
+  static std::string line(const std::string& what, const std::string& unit, std::uint64_t done,
+                          std::uint64_t total, const std::string& doing, double elapsed_s,
+                          double rate);
 
  private:
   std::string what_, unit_, last_doing_;
   bool quiet_, terminal_, shown_ = false;
   Time started_, next_ = 0;
-  Time phase_started_;          // rate and time left are those of the phase
+  Time phase_started_;  // rate and time left are those of the phase
   std::uint64_t phase_from_ = 0;
 };
 

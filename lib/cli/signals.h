@@ -5,8 +5,8 @@
 
 namespace ndb::cli {
 
-// From now on SIGINT prints "<tool>: interrupted; <what_goes_on>" on stderr and ends the process with 130. Called again
-// when something else is true, as between the steps of a long work.
+// From now on SIGINT prints "<tool>: interrupted; <what_goes_on>" on stderr and ends the process with 130. Called
+// again when something else is true, as between the steps of a long work.
 void on_interrupt(const std::string& tool, const std::string& what_goes_on);
 
 }  // namespace ndb::cli

@@ -37,7 +37,8 @@ NodeStatus read_node(const JsonValue& v) {
   n.state = v["state"].text;
   if (!n.data()) n.state = n.connected ? "connected" : "down";
   if (n.data() && n.disabled) n.state = "disabled";
-  if (n.data() && n.state == "down" && n.connected) n.state = n.phase == 0 ? "not_started" : "joining";
+  if (n.data() && n.state == "down" && n.connected)
+    n.state = n.phase == 0 ? "not_started" : "joining";
   return n;
 }
 
@@ -52,7 +53,8 @@ std::string stock_state(const std::string& word) {
 }  // namespace
 
 const NodeStatus* ClusterStatus::node(NodeId id) const {
-  auto i = std::find_if(nodes.begin(), nodes.end(), [&](const NodeStatus& n) { return n.id == id; });
+  auto i =
+      std::find_if(nodes.begin(), nodes.end(), [&](const NodeStatus& n) { return n.id == id; });
   return i == nodes.end() ? nullptr : &*i;
 }
 
@@ -100,11 +102,13 @@ Result<ClusterStatus> parse_status(std::string_view json) {
   s.answering = static_cast<NodeId>(o["node"].number());
   s.single_user = static_cast<NodeId>(o["single_user"].number());
   for (const JsonValue& n : o["nodes"].items) s.nodes.push_back(read_node(n));
-  std::sort(s.nodes.begin(), s.nodes.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  std::sort(s.nodes.begin(), s.nodes.end(),
+            [](const auto& a, const auto& b) { return a.id < b.id; });
   for (const JsonValue& g : o["groups"].items) {
     auto& group = s.groups.emplace_back();
     group.id = static_cast<GroupId>(g["id"].number());
-    for (const JsonValue& m : g["members"].items) group.members.push_back(static_cast<NodeId>(m.number()));
+    for (const JsonValue& m : g["members"].items)
+      group.members.push_back(static_cast<NodeId>(m.number()));
   }
   return s;
 }
@@ -159,8 +163,8 @@ Result<ClusterStatus> read_status(Tool& tool, Time patience) {
 
 Failure check_version(const ClusterStatus& s, std::uint64_t if_version) {
   if (if_version == 0 || s.view <= if_version) return {};
-  return {Error::version_moved, "the cluster changed at version " + std::to_string(s.view) + ", after version " +
-                                    std::to_string(if_version)};
+  return {Error::version_moved, "the cluster changed at version " + std::to_string(s.view) +
+                                    ", after version " + std::to_string(if_version)};
 }
 
 }  // namespace ndb::cli

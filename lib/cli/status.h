@@ -1,5 +1,5 @@
-// The state of a cluster as a tool sees it: from `ndb status`, or from a stock management server's `get status`, which
-// knows less (no versions, no rows, no memory).
+// The state of a cluster as a tool sees it: from `ndb status`, or from a stock management server's `get status`,
+// which knows less (no versions, no rows, no memory).
 #pragma once
 #include <optional>
 #include <string>
@@ -11,7 +11,7 @@ namespace ndb::cli {
 
 struct NodeStatus {
   NodeId id = 0;
-  std::string type;   // data, api, mgm
+  std::string type;  // data, api, mgm
   std::string host, address;
   // down        no contact, or gone           not_started  waits after --nostart
   // joining     starts, or fetches its rows   in_sync      serves
@@ -44,17 +44,18 @@ struct ClusterStatus {
   const NodeStatus* node(NodeId id) const;
   // A member that serves besides `but`. True for nodes outside groups.
   bool group_survives(NodeId but) const;
-  // Data nodes in the order in which they are restarted: first members of all groups, second members, .., those without
-  // a group. Nodes in reserve are left out.
+  // Data nodes in the order in which they are restarted: first members of all groups, second members, .., those
+  // without a group. Nodes in reserve are left out.
   std::vector<NodeId> restart_order() const;
 };
 
 Result<ClusterStatus> read_status(Tool& tool, Time patience = 0);
-Result<ClusterStatus> parse_status(std::string_view json);                                   // of `ndb status`
-ClusterStatus parse_stock_status(const std::map<std::string, std::string>& values);          // of `get status`
+Result<ClusterStatus> parse_status(std::string_view json);  // of `ndb status`
+ClusterStatus parse_stock_status(
+    const std::map<std::string, std::string>& values);  // of `get status`
 
-// Refuses with version_moved when the topology changed after `if_version` (0 = any): for orders, which the server does not
-// compare itself.
+// Refuses with version_moved when the topology changed after `if_version` (0 = any): for orders, which the server
+// does not compare itself.
 Failure check_version(const ClusterStatus& status, std::uint64_t if_version);
 
 }  // namespace ndb::cli

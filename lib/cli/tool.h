@@ -1,10 +1,11 @@
-// What every operator's tool has: a name, where its cluster is, how it prints, and the two ways to speak to a management
-// server.
+// What every operator's tool has: a name, where its cluster is, how it prints, and the two ways to speak to a
+// management server.
 //
 //   ask     a question; may be put again as often as one likes
-//   change  sent with a request id drawn once. When no answer comes, or the connection breaks after it was sent, the
-//           same id is sent again, here or to another server of the connect string: twice the same id is one change. Still
-//           no answer after kChangePatience: Error::timed_out, exit status 4, and the whole command may be repeated.
+//   change  sent with a request id drawn once. When no answer comes, or the connection breaks after it was sent,
+//           the same id is sent again, here or to another server of the connect string: twice the same id is one
+//           change. Still no answer after kChangePatience: Error::timed_out, exit status 4, and the whole command
+//           may be repeated.
 #pragma once
 #include <memory>
 #include <string>
@@ -20,7 +21,8 @@
 namespace ndb::cli {
 
 inline constexpr Time kAskTimeout = 15 * kSecond;
-inline constexpr Time kChangePatience = 40 * kSecond;  // four times what a server waits for a leader
+inline constexpr Time kChangePatience =
+    40 * kSecond;  // four times what a server waits for a leader
 
 // --dry-run and --if-version of everything that changes something.
 struct ChangeOptions {
@@ -37,18 +39,19 @@ class Tool {
   explicit Tool(std::string name) : name_(std::move(name)) {}
 
   const std::string& name() const { return name_; }
-  std::string connectstring;        // option
+  std::string connectstring;          // option
   std::string format_word = "table";  // option
   Format format() const { return find_format(format_word).value_or(Format::table); }
   bool json() const { return format() == Format::json; }
 
   // `patience`: for how long to go on when nobody answers (a management server that restarts).
   Result<Reply> ask(const std::string& command, const Keys& keys = {}, Time patience = 0);
-  Result<Reply> change(const std::string& command, Keys keys, const ChangeOptions& options, const std::string& bulk = {});
+  Result<Reply> change(const std::string& command, Keys keys, const ChangeOptions& options,
+                       const std::string& bulk = {});
   // An order that must not be given twice (stop, restart): once sent and not answered, its outcome is unknown.
   Result<Reply> order(const std::string& command, const Keys& keys, Time timeout = kAskTimeout);
-  // Returns when the version is greater, or after at_most; the answer is the present one (the same when nobody says it:
-  // then the time was slept).
+  // Returns when the version is greater, or after at_most; the answer is the present one (the same when nobody says
+  // it: then the time was slept).
   std::uint64_t wait_for_change(std::uint64_t version, Time at_most);
 
   // Each prints one line on stderr; the answer is the exit status.
@@ -67,7 +70,8 @@ class Tool {
 
  private:
   Failure connect();
-  Result<Reply> request(const std::string& command, const Keys& keys, const std::string& bulk, Time timeout = kAskTimeout);
+  Result<Reply> request(const std::string& command, const Keys& keys, const std::string& bulk,
+                        Time timeout = kAskTimeout);
 
   std::string name_;
   std::unique_ptr<Management> management_;
