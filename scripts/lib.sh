@@ -3,10 +3,10 @@
 
 say() { printf '== %s\n' "$*" >&2; }
 
-# Installs what scripts/packages lists and is not there yet. Needs root or sudo only when something is missing.
+# Installs what scripts/packages lists (and the packages named) and is not there yet. Needs root or sudo only when something is missing.
 install_packages() {
   local wanted missing=() p
-  wanted=$(sed 's/#.*//' scripts/packages)
+  wanted="$(sed 's/#.*//' scripts/packages) $*"
   for p in $wanted; do
     dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
   done

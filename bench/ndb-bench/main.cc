@@ -19,7 +19,7 @@ using namespace bench;
 
 struct Options {
   std::string connectstring;
-  bool start = false, json = false, vs_redis = false, keep = false, histogram = false;
+  bool start = false, json = false, vs_redis = false, keep = false, histogram = false, keep_table = false;
   std::uint64_t rows = 1024000;
   std::uint32_t threads = 4, inflight = 64, per_transaction = 1, read_percent = 95, nodes = 2, workers = 1;
   std::uint64_t operations = 0, memory_mb = 0;
@@ -93,7 +93,7 @@ class Bench {
       }
     }
     drivers_.clear();
-    drop_table(*management_, o_.table);
+    if (!o_.keep_table) drop_table(*management_, o_.table);
     return all;
   }
 
@@ -221,6 +221,7 @@ void usage(FILE* to) {
       "  --nodes=N --workers=W --memory=MB   of the cluster that --start starts (2, 1, enough)\n"
       "  --pids=LIST         other processes whose processor time is shown\n"
       "  --table=NAME        dropped, created and dropped (ndb_bench)\n"
+      "  --keep-table        do not drop it at the end\n"
       "  --vs-redis          three times in turn with redis-server and redis-benchmark; prints the ratios\n"
       "  --histogram         the latency buckets of each phase\n"
       "  --json              one line of JSON at the end instead of the table\n"
@@ -242,7 +243,7 @@ std::uint64_t number(const char* name, const char* text, std::uint64_t least, st
 Options parse(int argc, char** argv) {
   Options o;
   enum { kStart = 256, kConnect, kRows, kThreads, kInflight, kOps, kPhases, kMix, kOperations, kRate, kNodes, kWorkers,
-         kMemory, kPids, kTable, kRedis, kHistogram, kJson, kKeep, kHelp };
+         kMemory, kPids, kTable, kKeepTable, kRedis, kHistogram, kJson, kKeep, kHelp };
   const option longs[] = {
       {"start", 0, nullptr, kStart},       {"connectstring", 1, nullptr, kConnect}, {"rows", 1, nullptr, kRows},
       {"threads", 1, nullptr, kThreads},   {"inflight", 1, nullptr, kInflight},     {"ops-per-txn", 1, nullptr, kOps},
@@ -250,6 +251,7 @@ Options parse(int argc, char** argv) {
       {"rate", 1, nullptr, kRate},         {"nodes", 1, nullptr, kNodes},           {"workers", 1, nullptr, kWorkers},
       {"memory", 1, nullptr, kMemory},     {"pids", 1, nullptr, kPids},             {"table", 1, nullptr, kTable},
       {"vs-redis", 0, nullptr, kRedis},    {"histogram", 0, nullptr, kHistogram},   {"json", 0, nullptr, kJson},
+      {"keep-table", 0, nullptr, kKeepTable},
       {"keep", 0, nullptr, kKeep},         {"help", 0, nullptr, kHelp},             {nullptr, 0, nullptr, 0}};
   int index = 0;
   for (int c; (c = ::getopt_long(argc, argv, "", longs, &index)) != -1;) {
@@ -283,6 +285,7 @@ Options parse(int argc, char** argv) {
       case kHistogram: o.histogram = true; break;
       case kJson: o.json = true; break;
       case kKeep: o.keep = true; break;
+      case kKeepTable: o.keep_table = true; break;
       case kHelp: usage(stdout); std::exit(0);
       default: usage(stderr); std::exit(2);
     }
