@@ -21,6 +21,8 @@ const char* name_of(Phase p) {
       return "deciding";
     case Phase::switched:
       return "switched";
+    case Phase::settling:
+      return "settling";
     case Phase::cleaning:
       return "cleaning";
   }

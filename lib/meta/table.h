@@ -45,7 +45,8 @@ enum class Phase : std::uint8_t {  // of a reorganisation; DESIGN "Reorganisatio
   copying,    // moved rows are copied, row-locked               reads old   writes old, then new
   deciding,   // count and checksum per bucket are compared      reads old   writes old, then new
   // ====== commit point: the log entry "switched" ======
-  switched,   // until no older transaction is open              reads new   writes old, then new
+  switched,   // until no older transaction is open              reads new   writes new, then old
+  settling,   // until no transaction writes to the old ones     reads new   writes new
   cleaning,   // moved rows leave the old fragments              reads new   writes new
 };
 inline bool past_commit_point(Phase p) { return p >= Phase::switched; }
@@ -85,7 +86,8 @@ struct Distribution {
   }
   Targets write_targets(std::uint16_t bucket, Phase p) const {
     if (!moves(bucket) || p <= Phase::prepare) return {map[bucket], 0, false};
-    if (p == Phase::cleaning) return {next[bucket], 0, false};
+    if (p >= Phase::settling) return {next[bucket], 0, false};
+    if (past_commit_point(p)) return {next[bucket], map[bucket], true};
     return {map[bucket], next[bucket], true};
   }
   friend bool operator==(const Distribution&, const Distribution&) = default;

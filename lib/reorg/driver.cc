@@ -60,6 +60,7 @@ void Driver::step(Time now, meta::Member& member, const meta::Leader& leader, en
     case Phase::prepare:
     case Phase::doubling:
     case Phase::switched:
+    case Phase::settling:
       ready = leader.barrier_reached(*catalog, t->distribution.view);
       next = static_cast<Phase>(static_cast<int>(t->distribution.phase) + 1);
       break;

@@ -8,7 +8,8 @@
 //   copying                                                             every fragment's primary reports: copied
 //   deciding                                                            ... reports: counts and checksums agree
 //   ======== commit point: the log entry that enters `switched` ========
-//   switched    reads go to the new places                              barrier: no older transaction is open
+//   switched    reads and locks go to the new places                    barrier: no older transaction is open
+//   settling    nobody begins to write to the old places                barrier: nobody writes there any more
 //   cleaning                                                            every primary reports: cleaned
 //   (finished)
 //

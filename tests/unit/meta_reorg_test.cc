@@ -50,7 +50,8 @@ TEST_CASE("a reorganisation goes through its phases, one entry each") {
         "job 1 is in phase prepare, which copying does not follow");
   s.refused(Error::version_moved, AdvanceReorg{1, Phase::none, 0});
   for (const Phase p :
-       {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched, Phase::cleaning}) {
+       {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched, Phase::settling,
+        Phase::cleaning}) {
     s.ok(AdvanceReorg{1, p, 0});
     CHECK(s.c.running_job()->phase == p);
     CHECK(distribution(s).phase == p);
@@ -60,7 +61,7 @@ TEST_CASE("a reorganisation goes through its phases, one entry each") {
     CHECK(s.c.changed_version == s.c.version);
     s.refused(Error::version_moved, AdvanceReorg{1, p, 0});
   }
-  CHECK(distribution(s).steps.size() == 6);
+  CHECK(distribution(s).steps.size() == 7);
   s.ok(AdvanceReorg{1, Phase::none, 498});
   CHECK(s.c.running_job() == nullptr);
   CHECK(s.c.jobs.at(1).state == JobState::done);
@@ -100,7 +101,7 @@ TEST_CASE("one schema change at a time; the refusal says who holds the lock") {
   s.advance(1, {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched});
   CHECK(s.refused(Error::schema_busy, s.create("v")) ==
         "table \"t\" is being reorganised (job 1, switched); wait for it");
-  s.advance(1, {Phase::cleaning, Phase::none});
+  s.advance(1, {Phase::settling, Phase::cleaning, Phase::none});
   s.ok(s.create("v"));
 }
 
@@ -116,7 +117,7 @@ TEST_CASE("before the commit point a job can be rolled back, after it not") {
     if (steps == 4) {
       CHECK(s.refused(Error::past_commit_point, AbortReorg{1, Error::cancelled, ""})
                 .find("only go forward") != std::string::npos);
-      s.advance(1, {Phase::cleaning});
+      s.advance(1, {Phase::settling, Phase::cleaning});
       s.refused(Error::past_commit_point, AbortReorg{1, Error::cancelled, ""});
       continue;
     }
@@ -163,7 +164,7 @@ TEST_CASE("a new leader rolls back, goes on, or takes over") {
     s.advance(1, {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched});
     s.ok(LeaderStarts{9});
     CHECK(s.c.running_job()->leader_epoch == 2);
-    s.advance(1, {Phase::cleaning, Phase::none});
+    s.advance(1, {Phase::settling, Phase::cleaning, Phase::none});
     CHECK(s.c.jobs.at(1).state == JobState::done);
   }
   CHECK(s.c.leader_epoch == 2);

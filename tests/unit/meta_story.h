@@ -140,7 +140,7 @@ struct Story {
   }
   void finish(std::uint64_t job) {
     advance(job, {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched,
-                  Phase::cleaning, Phase::none});
+                  Phase::settling, Phase::cleaning, Phase::none});
   }
   const Node& node(NodeId id) const { return c.nodes.at(id); }
 };
