@@ -29,7 +29,7 @@ Entries entries_of(Kind kind, const Values& values) {
   Entries out;
   for (const auto& [name, text] : values) {
     const Parameter* p = find_parameter(kind, name);
-    if (!p || p->key == 0 || (text.empty() && p->type == ValueType::text)) continue;
+    if (!p || p->key == 0) continue;
     Value v;
     switch (p->type) {
       case ValueType::text:
@@ -176,7 +176,11 @@ Image make_image(const Config& c, NodeId for_node) {
   const bool all = !receiver || receiver->kind == Kind::ndb_mgmd;
   for (const Link& l : all_links(c)) {
     if (!all && l.node1 != for_node && l.node2 != for_node) continue;
-    image.links.push_back({l.kind, entries_of(l.kind, effective_values(c, l))});
+    Values values = effective_values(c, l);
+    for (const char* host : {"HostName1", "HostName2"}) {  // of a node that may be anywhere
+      if (values[host].empty() && !l.written.count(host)) values.erase(host);
+    }
+    image.links.push_back({l.kind, entries_of(l.kind, values)});
   }
   return image;
 }

@@ -69,7 +69,7 @@ const std::string kText =
     "[ndbd "
     "default]\nDataMemory=5G\nArbitration=Disabled\nNoOfReplicas=2\nLockExecuteThreadToCPU=0,2-5\n"
     "[ndbd]\nNodeId=1\nHostName=a\nDataDir=/x\n[ndbd]\nNodeId=2\nHostName=b\nServerPort=2000\n"
-    "[ndbd]\nNodeId=3\nHostName=c\nNodeGroup=65536\n[api]\nNodeId=60\nHostName=z\n[api]\nNodeId="
+    "[ndbd]\nNodeId=3\nHostName=c\nFileSystemPath=\nNodeGroup=65536\n[api]\nNodeId=60\nHostName=z\n[api]\nNodeId="
     "61\n"
     "[tcp "
     "default]\nSendBufferMemory=4M\n[tcp]\nNodeId1=1\nNodeId2=2\nChecksum=1\n[shm]\nNodeId1="
