@@ -469,7 +469,11 @@ void Peers::dial_nodes(Time now, env::Outbox& out) {
   const bool dials_all = self_.kind == wire::PeerKind::data && !let_in();
   for (const auto& [id, node] : catalog_->nodes) {
     if (node.type != NodeType::data || id == self_.node) continue;
-    if (node.port == 0 || node.disabled || link_of(id) != 0) continue;
+    if (node.port == 0 || node.disabled) continue;
+    if (link_of(id) != 0) {
+      if (auto i = node_dials_.find(id); i != node_dials_.end()) i->second.missed_since = kNever;
+      continue;
+    }
     // A node that is down may be a voter of the log that has come back and knows nobody but us: without each other's
     // vote neither of us would ever hear of anything.
     const bool down = node.state == NodeState::down;
@@ -480,7 +484,10 @@ void Peers::dial_nodes(Time now, env::Outbox& out) {
       wish(dial.next, out);
       continue;
     }
-    const bool connects = self_.kind == wire::PeerKind::data && (dials_all || down || id < self_.node);
+    if (dial.missed_since == kNever) dial.missed_since = now;
+    // The same for one that was killed and is back before anybody declared it dead.
+    const bool missed = now - dial.missed_since > limits::kMetaElection;
+    const bool connects = self_.kind == wire::PeerKind::data && (dials_all || down || missed || id < self_.node);
     dial.under_way = true;
     dial.incarnation = node.incarnation;
     dial.next = now + (down ? limits::kMetaElection : connects ? limits::kConnectRetry : limits::kKnockRetry);

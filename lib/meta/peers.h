@@ -11,7 +11,8 @@
 //
 // A data node that has not been let in yet also connects to data nodes with higher ids, which cannot know its address.
 // Data nodes that are down in the catalog are tried by all other data nodes, every limits::kMetaElection: one that comes
-// back may have a vote in the log without knowing anybody's address.
+// back may have a vote in the log without knowing anybody's address. So are, whatever their ids, those whose link has
+// been missing for longer than that.
 //
 // Refused are: another protocol version, cluster id or cluster name (both values in the text), a node id that is not
 // in the configuration or is disabled, one of another kind, an incarnation older than the catalog's, and a node id
@@ -127,6 +128,7 @@ class Peers {
     bool under_way = false;    // a connect, or its link before it is open
     Time next = 0;
     std::uint32_t incarnation = 0;  // in the catalog when the connect began
+    Time missed_since = kNever;     // a data node that we have no link to
   };
 
   bool link_up(Time now, const env::Event& event, env::Outbox& out);

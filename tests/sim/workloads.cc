@@ -10,11 +10,15 @@ std::FILE* trace_file = nullptr;
 
 Verdict run_log(std::uint64_t seed);
 Verdict run_bank(std::uint64_t seed);
+Verdict run_register(std::uint64_t seed);
+Verdict run_append(std::uint64_t seed);
 
 const std::vector<Workload>& workloads() {
   static const std::vector<Workload> all = {
       {"log", "one order of commands, identical catalogs (I2, I4)", run_log},
       {"bank", "the sum of all accounts is constant", run_bank},
+      {"register", "each row is linearizable", run_register},
+      {"append", "no lost update, no cycle of dependencies", run_append},
   };
   return all;
 }
