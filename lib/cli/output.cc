@@ -1,5 +1,6 @@
 #include "cli/output.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -79,9 +80,8 @@ std::string with_changed(std::string_view json, bool changed) {
   std::string out(json);
   if (out.find("\"changed\":") != std::string::npos) return out;
   const std::string member = std::string("\"changed\":") + (changed ? "true" : "false");
-  const std::size_t at = out.find(',');
-  if (at != std::string::npos) return out.insert(at, "," + member);
-  return out.insert(out.find('{') + 1, member);
+  const std::size_t at = std::min(out.find(','), out.rfind('}'));  // behind the first member
+  return out.insert(at, "," + member);
 }
 
 std::string show_bytes(std::uint64_t bytes) {

@@ -42,14 +42,14 @@ start_node() {
 }
 
 stop_cluster() {
-  local f pid i
+  local f pid
   for f in "$DIR"/*.started; do
     pid=$(cat "$f")
     kill "$pid" 2>/dev/null || continue
   done
   for f in "$DIR"/*.started; do
     pid=$(cat "$f")
-    for i in $(seq 50); do
+    for _ in $(seq 50); do
       kill -0 "$pid" 2>/dev/null || break
       sleep 0.1
     done

@@ -1,0 +1,100 @@
+"""A management server that plays a script, for what a real one does not do on demand.
+
+  fake_mgmd.py MODE LOG PORTFILE
+
+MODE `deaf` knows our commands, and closes the connection instead of answering the first two `ndb create nodegroup`; `stock`
+knows NDB's commands alone. Every request is written to LOG, one line each: command, then its arguments in order. Ends
+after 60 seconds.
+"""
+import os
+import signal
+import socketserver
+import sys
+
+mode, log_name, port_name = sys.argv[1:4]
+signal.alarm(60)
+fixture = os.path.join(os.path.dirname(__file__), "..", "fixtures", "config-v2.b64")
+deaf_calls = 2
+
+STATUS = """node status
+nodes: 4
+node.1.type: NDB
+node.1.status: STARTED
+node.1.startphase: 0
+node.1.node_group: 0
+node.1.address: 10.0.0.1
+node.2.type: NDB
+node.2.status: STARTED
+node.2.startphase: 0
+node.2.node_group: 0
+node.2.address: 10.0.0.2
+node.3.type: NDB
+node.3.status: NO_CONTACT
+node.3.startphase: 0
+node.3.node_group: -256
+node.3.address:
+node.49.type: MGM
+node.49.status: CONNECTED
+node.49.address: 10.0.0.9
+"""
+
+
+def answer(command, keys):
+    global deaf_calls
+    if command == "check connection":
+        return "check connection reply\nresult: Ok\n"
+    if command == "ndb create nodegroup" and mode == "deaf":
+        if deaf_calls:
+            deaf_calls -= 1
+            return None
+        return f"ndb create nodegroup reply\nresult: Ok\nchanged: 1\nversion: 9\nrequest: {keys['request']}\ngroups: 1\n"
+    if command.startswith("ndb ") or mode == "deaf":
+        return f"result: Unknown command, '{command}'\n"
+    if command == "get status":
+        return STATUS
+    if command == "create nodegroup":
+        if keys["nodes"] == "3":
+            return "create nodegroup reply\nng: -1\nerror_code: 320\nresult: 320-Invalid no of nodes in nodegroup\n"
+        return "create nodegroup reply\nng: 1\nresult: Ok\n"
+    if command == "drop nodegroup":
+        return "drop nodegroup reply\nresult: " + {"0": "error: -2", "9": "error: -1"}.get(keys["ng"], "Ok") + "\n"
+    if command in ("stop v2", "restart node v2"):
+        return f"{command.split()[0]} reply\nresult: 5028-Node shutdown would cause system crash\n"
+    if command == "get config_v2":
+        with open(fixture) as f:
+            text = f.read()
+        return (f"get config reply\nresult: Ok\nContent-Length: {len(text)}\nContent-Type: ndbconfig/octet-stream\n"
+                f"Content-Transfer-Encoding: base64\n\n{text}")
+    return f"result: Unknown command, '{command}'\n"
+
+
+class Session(socketserver.StreamRequestHandler):
+    def handle(self):
+        while True:
+            lines = []
+            while True:
+                line = self.rfile.readline().decode()
+                if not line:
+                    return
+                if line == "\n":
+                    break
+                lines.append(line.rstrip("\n"))
+            keys = dict(l.split(": ", 1) for l in lines[1:])
+            with open(log_name, "a") as f:
+                f.write(" | ".join(lines) + "\n")
+            text = answer(lines[0], keys)
+            if text is None:
+                return
+            self.wfile.write(text.encode() + b"\n")
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+with Server(("127.0.0.1", 0), Session) as server:
+    with open(port_name + ".new", "w") as f:
+        f.write(str(server.server_address[1]))
+    os.rename(port_name + ".new", port_name)
+    server.serve_forever()

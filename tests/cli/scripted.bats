@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# The tools against a server that plays a script: one that loses connections, and one that is NDB's own.
+
+BIN=${NDB_BIN:?}
+PATH=$BIN:$PATH
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return 1
+  mode=deaf
+  [[ $BATS_TEST_DESCRIPTION == stock* ]] && mode=stock
+  python3 "$BATS_TEST_DIRNAME/fake_mgmd.py" "$mode" log port 3>&- &
+  SERVER=$!
+  for _ in $(seq 100); do
+    [ -e port ] && break
+    sleep 0.05
+  done
+  NDB_CONNECTSTRING=127.0.0.1:$(cat port)
+  export NDB_CONNECTSTRING
+}
+teardown() { kill "$SERVER"; }
+
+@test "a change whose answer is lost is repeated with the same request id" {
+  run ndb-nodegroup create --nodes=3,4
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ ${lines[0]} == "created node group 1 at version 9" ]]
+  [ "$(grep -c '^ndb create nodegroup' log)" = 3 ]
+  [ "$(grep -o 'request: [0-9a-f]\{32\}' log | sort -u | wc -l)" = 1 ]
+}
+
+@test "another run draws another request id" {
+  ndb-nodegroup create --nodes=3,4
+  ndb-nodegroup create --nodes=3,4
+  [ "$(grep -o 'request: [0-9a-f]\{32\}' log | sort -u | wc -l)" = 2 ]
+}
+
+@test "stock server: show, status and list" {
+  ndb-mgm show --format=tsv >out
+  cat out
+  grep -qP '^1\tdata\t10.0.0.1\tin_sync\t0\t' out
+  grep -qP '^3\tdata\t\tdown\tnone\t' out
+  [ "$(ndb-nodegroup list --format=tsv | sed -n 2p)" = "$(printf '0\t1,2\t2\tcomplete')" ]
+  ndb-mgm status 1 2
+  run ndb-mgm wait 3 --timeout=1
+  [ "$status" -eq 7 ]
+}
+
+@test "stock server: node groups, with its errors in words" {
+  run ndb-nodegroup create --nodes=3,4
+  [[ ${lines[0]} == "created node group 1" ]]
+  run ndb-nodegroup create --nodes=3
+  [ "$status" -eq 1 ]
+  [[ $output == *"error 320"* ]]
+  ndb-nodegroup drop 1
+  run ndb-nodegroup drop 0
+  [ "$status" -eq 1 ]
+  [[ $output == *"error 9011"*"fragments of tables"* ]]
+  run ndb-nodegroup drop 9
+  [[ $output == *"error 9010"* ]]
+}
+
+@test "stock server: stop and restart speak its language" {
+  run ndb-mgm restart 1
+  [ "$status" -eq 1 ]
+  [[ $output == *"error 5028"* ]]
+  grep -q '^restart node v2 | node: 1 | abort: 0 | initialstart: 0 | nostart: 0 | force: 0$' log
+  run ndb-mgm stop 2 --force
+  grep -q '^stop v2 | node: 2 | abort: 0 | force: 1$' log
+}
+
+@test "stock server: its configuration is shown and compared" {
+  ndb-config --print-config-ini >out.ini
+  grep -q '^\[ndbd' out.ini
+  ndb-config check out.ini
+  ndb-config diff out.ini | grep -q '^no difference'
+  [ -n "$(ndb-config -q nodeid --type=ndbd)" ]
+}
+
+@test "stock server: what it cannot do is refused before anything is done" {
+  for line in 'ndb-reorg start --table=t' 'ndb-reorg status' 'ndb-reorg cancel' 'ndb-config history' \
+    'ndb-config set DataMemory=1G' 'ndb-mgm events' 'ndb-mgm enable 3' 'ndb-nodegroup create --nodes=3,4 --dry-run'; do
+    # shellcheck disable=SC2086
+    run $line
+    echo "$line: $status $output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"NDB's own"* ]]
+  done
+  run grep -E '^(create|drop|stop|restart|set)' log
+  [ "$status" -ne 0 ]
+}
