@@ -146,7 +146,9 @@ class Reader2 {
       Value v;
       if (type == Type::section || !words_.entry_value(type, false, &v) || words_.bad())
         return false;
-      if (!item_.entries.emplace(word & 0x0fffffffu, std::move(v)).second) return false;
+      const std::uint32_t key = word & 0x0fffffffu;
+      if (!find_parameter_by_key(item_.kind, key)) continue;
+      if (!item_.entries.emplace(key, std::move(v)).second) return false;
     }
     return before - words_.left() == length;
   }
@@ -236,15 +238,14 @@ class Reader1 {
   bool items(std::uint32_t list, std::vector<Item>* out) {
     const auto at = section_number(sections_[0], list);
     if (!at) return list == kListLinks;  // a lone node has none
-    const auto entries = sections_.find(*at);
-    if (*at == 0 || entries == sections_.end()) return list == kListLinks;
-    for (std::uint32_t i = 0; entries->second.count(i); i++) {
-      if (i >= kSections) return false;
-      const auto number = section_number(entries->second, i);
-      const auto section = number ? sections_.find(*number) : sections_.end();
-      if (section == sections_.end()) return false;
+    const auto entries = *at == 0 ? decltype(sections_)::node_type() : sections_.extract(*at);
+    if (!entries) return list == kListLinks;
+    for (std::uint32_t i = 0; entries.mapped().count(i); i++) {
+      const auto number = section_number(entries.mapped(), i);
+      auto section = number ? sections_.extract(*number) : decltype(sections_)::node_type();
+      if (!section) return false;  // not there, or used already
       Item item;
-      item.entries = section->second;
+      item.entries = std::move(section.mapped());
       const auto kind = item.entries.find(kKeyKind);
       const std::uint64_t k = kind == item.entries.end() ? 0 : kind->second.number;
       if (list == kListNodes) {

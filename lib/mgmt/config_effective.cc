@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "env/limits.h"
 #include "mgmt/config_raw.h"
 
 namespace ndb::mgmt {
@@ -180,8 +181,11 @@ bool in_reserve(const Config& c, const Node& n) {
 
 std::uint32_t replicas(const Config& c) {
   for (const Node& n : c.nodes) {
-    if (n.kind == Kind::ndbd)
-      return static_cast<std::uint32_t>(effective_number(c, n, "NoOfReplicas"));
+    if (n.kind == Kind::ndbd) {
+      // Never 0, also in a configuration that was decoded and not checked.
+      const std::uint64_t wish = effective_number(c, n, "NoOfReplicas");
+      return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(wish, 1, limits::kReplicasMax));
+    }
   }
   return 2;
 }

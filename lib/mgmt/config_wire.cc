@@ -62,6 +62,7 @@ std::optional<std::string> text_of(const Parameter& p, const Value& v) {
   }
   if (p.type == ValueType::word) return word_at(p.words, v.number);
   if (p.type == ValueType::boolean && v.number > 1) return std::nullopt;
+  if (v.number > 0xffffffffu && p.most <= 0xffffffffu) return std::nullopt;
   return std::to_string(v.number);
 }
 

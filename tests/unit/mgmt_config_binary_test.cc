@@ -236,6 +236,18 @@ TEST_CASE("damaged binary configurations are refused") {
   }
 }
 
+TEST_CASE("a configuration without replicas does not fill the memory") {
+  // NoOfReplicas=1 stands in the defaults of the fixture: type 1, key 101.
+  std::string bytes = fixture("config-v2.b64");
+  const auto at = bytes.find(std::string("\x10\0\0\x65\0\0\0\x01", 8));
+  REQUIRE(at != std::string::npos);
+  bytes[at + 7] = 0;
+  bytes[bytes.size() - 1] = static_cast<char>(bytes.back() ^ 1);
+  const Result<Config> r = decode_config(bytes);
+  REQUIRE(r.ok());
+  CHECK(replicas(*r) == 1);
+}
+
 TEST_CASE("version 1 has an end") {
   std::string text = "[mgm]\nNodeId=255\nHostName=localhost\n";
   for (int i = 0; i < 140; i++) text += "[ndbd]\n";
