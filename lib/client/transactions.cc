@@ -267,13 +267,32 @@ void ClientMachine::on_outcome_reply(Time now, Bytes body) {
     finish(s, h, Error::ok, wire::TxnState::committed, false);
     return;
   }
+  if (outcome != 2) {  // not known yet, or asked of the wrong node: only "committed" and "aborted" are answers
+    refresh();
+    if (now >= s.deadline) {
+      expire(s, h);
+    } else {
+      pause(s, now, SlotState::must_ask);
+    }
+    return;
+  }
+  const Error why = static_cast<Error>(r.u16());
+  if (outcome == 0 && why != Error::ok) {  // it cannot say yet: not the primary, or it has only now forbidden a late commit
+    if (why == Error::stale_view) refresh();
+    if (now >= s.deadline) {
+      expire(s, h);
+    } else {
+      pause(s, now, SlotState::must_ask);
+    }
+    return;
+  }
   if (s.begun) {  // its earlier steps cannot be repeated here
     s.finished = true;
     finish(s, h, Error::node_failure, wire::TxnState::aborted, false);
     return;
   }
-  if (outcome == 2) drop_number(s);  // aborted for good; else the same id again: the node knows it if it came after all
-  s.commit_sent = outcome != 2;
+  drop_number(s);  // aborted for good: the repeat is another transaction
+  s.commit_sent = false;
   failed_step(s, h, now, s.last_error == Error::outcome_unknown ? Error::node_failure : s.last_error);
 }
 
