@@ -33,7 +33,6 @@ class Search {
       if (event.call) {
         if (applies(ops_[event.op]) && fresh(event.op)) {
           stack_.push_back({e, value_});
-          if (stack_.size() > deepest_) deepest_ = stack_.size();
           if (ops_[event.op].kind != Kind::read) value_ = ops_[event.op].value;
           mark(event.op, true);
           lift(e);
@@ -44,8 +43,11 @@ class Search {
         continue;
       }
       if (ops_[event.op].returned == kNever) return {};  // only unknown ones are left: they never happened
+      if (stack_.size() >= deepest_) {  // as far as the history can be followed
+        deepest_ = stack_.size();
+        stuck_ = event.op;
+      }
       if (stack_.empty()) return describe();
-      stuck_ = event.op;
       e = stack_.back().event;
       value_ = stack_.back().before;
       stack_.pop_back();

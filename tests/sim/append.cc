@@ -51,6 +51,7 @@ class Appender : public sim::Actor {
       if (good && r.state == wire::TxnState::open) return append(l, m);
       if (good && r.state == wire::TxnState::committed) record(l, ListTxn::Outcome::committed);
     } else {
+      l.txn.who = " (number " + std::to_string(r.id.number) + ", error " + std::to_string(static_cast<int>(r.error)) + ")";
       record(l, r.state == wire::TxnState::committed ? ListTxn::Outcome::committed
                 : r.state == wire::TxnState::unknown ? ListTxn::Outcome::unknown
                                                      : ListTxn::Outcome::aborted);
@@ -128,7 +129,10 @@ class Appender : public sim::Actor {
   }
   void record(Lane& l, ListTxn::Outcome o) {
     l.txn.outcome = o;
-    l.txn.who = "txn " + std::to_string(all_.history.size()) + " of " + name_;
+    l.txn.who = "txn " + std::to_string(all_.history.size()) + " of " + name_ + l.txn.who;
+    all_.run.world.remark(l.txn.who + (o == ListTxn::Outcome::committed ? " committed"
+                                       : o == ListTxn::Outcome::aborted ? " aborted"
+                                                                        : " unknown"));
     all_.history.push_back(l.txn);
     all_.committed += o == ListTxn::Outcome::committed;
     all_.unknown += o == ListTxn::Outcome::unknown;
