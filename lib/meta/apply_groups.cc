@@ -1,16 +1,20 @@
 // Node groups. The commit point of their creation and removal is the entry itself.
 #include "meta/apply_rules.h"
 
+namespace ndb::meta {
+
+bool holds_fragments(const Catalog& c, GroupId g) {
+  return std::any_of(c.tables.begin(), c.tables.end(),
+                     [&](const auto& t) { return rules::holds_fragments(*t.second, g); });
+}
+
+}  // namespace ndb::meta
+
 namespace ndb::meta::rules {
 
 bool holds_fragments(const Table& t, GroupId g) {
   const auto& groups = t.distribution.groups;
   return std::find(groups.begin(), groups.end(), g) != groups.end();
-}
-
-bool holds_fragments(const Catalog& c, GroupId g) {
-  return std::any_of(c.tables.begin(), c.tables.end(),
-                     [&](const auto& t) { return holds_fragments(*t.second, g); });
 }
 
 namespace {

@@ -44,9 +44,9 @@ Failure schema_lock(const Catalog& c);
 // Ends a running job before its commit point: the new fragments are forgotten, the old distribution
 // stays.
 void roll_back(Change& change, std::uint64_t job, Error error, std::string detail);
-// Whether any fragment of any table lives on this group.
-bool holds_fragments(const Catalog& c, GroupId g);
+// Whether any fragment of the table lives on this group; of any table: catalog.h.
 bool holds_fragments(const Table& t, GroupId g);
+using meta::holds_fragments;
 // Members of the group that are in sync, `but` left out.
 std::uint32_t in_sync_members(const Catalog& c, GroupId g, NodeId but = 0);
 

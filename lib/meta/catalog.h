@@ -169,6 +169,8 @@ const char* name_of(JobState s);   // "rolled back"
 // Some lines for people: logs, tests, dumps.
 std::string describe(const Catalog& c);
 
+// Whether any fragment of any table lives on this group.
+bool holds_fragments(const Catalog& c, GroupId group);
 // Fragments that a new table gets on this group: replicas for each worker that every member has.
 std::uint32_t fragments_on(const Catalog& c, const Group& g);
 // The distribution of a table that is created now. not_ready: no group, or one without an in-sync member.

@@ -24,6 +24,22 @@ Time no_group_wait(const Catalog& c) {
   return kDefault;
 }
 
+// StartPartialTimeout: how long a restart waits for nodes that it could do without; 0 = for ever.
+Time start_partial_timeout(const Catalog& c) {
+  constexpr Time kDefault = 30 * kSecond;
+  const ConfigImage* image = c.config();
+  if (image == nullptr) return kDefault;
+  for (const ConfigNode& n : image->nodes) {
+    auto i = n.values.find("StartPartialTimeout");
+    if (n.type != NodeType::data || i == n.values.end()) continue;
+    std::int64_t ms = 0;
+    auto [end, error] = std::from_chars(i->second.data(), i->second.data() + i->second.size(), ms);
+    if (error != std::errc{} || ms < 0 || ms > 4'294'967'039) return kDefault;
+    return ms == 0 ? kNever : ms * kMillisecond;
+  }
+  return kDefault;
+}
+
 bool takes_part(const Node& n) { return n.type == NodeType::data && !n.disabled; }
 
 }  // namespace
@@ -103,6 +119,7 @@ void Leader::step(Time now, Member& member, const Peers& peers, env::Outbox& out
   stepped_ = now;
   watch_nodes(now, member, out);
   start_cluster(now, member, out);
+  restart_cluster(now, member, out);
   want_members(now, member, peers);
 }
 
@@ -235,6 +252,54 @@ void Leader::start_cluster(Time now, Member& member, env::Outbox& out) {
   Command c;
   c.body = StartCluster{std::move(joining)};
   start_request_ = member.propose(now, std::move(c));
+}
+
+// No group has a member in sync: the cluster comes back from its disks, when every group that holds fragments has a
+// member whose files give back the durable epoch exactly. The others are waited for StartPartialTimeout at most.
+void Leader::restart_cluster(Time now, Member& member, env::Outbox& out) {
+  const auto catalog = member.catalog();
+  if (!catalog->started || (!restart_request_.none() && member.proposing(restart_request_))) return;
+  RestartCluster x;
+  x.epoch = catalog->durable_epoch;
+  bool all = true;
+  for (const auto& [id, node] : catalog->nodes) {
+    if (!takes_part(node) || node.group == kNoGroup) continue;
+    if (node.state == NodeState::in_sync) {
+      restart_since_ = kNever;
+      return;
+    }
+    const Report* r = report(id);
+    const bool ready = node.state == NodeState::joining && r != nullptr && r->last.incarnation == node.incarnation &&
+                       r->last.restored == catalog->durable_epoch + 1;
+    if (ready) {
+      x.nodes.push_back({id, node.incarnation});
+    } else {
+      all = false;
+    }
+  }
+  bool complete = !x.nodes.empty();
+  for (const auto& [id, g] : catalog->groups) {
+    if (!holds_fragments(*catalog, id)) continue;
+    complete = complete && std::any_of(x.nodes.begin(), x.nodes.end(), [&, gid = id](const auto& m) {
+                 return catalog->node(m.node)->group == gid;
+               });
+  }
+  if (!complete) {
+    restart_since_ = kNever;
+    return;
+  }
+  if (restart_since_ == kNever) restart_since_ = now;
+  const Time wait = start_partial_timeout(*catalog);
+  if (!all && (wait == kNever || now < restart_since_ + wait)) {
+    if (wait != kNever) out.wake_at(restart_since_ + wait);
+    return;
+  }
+  out.log(env::Severity::info, "restart of the cluster from " + std::to_string(x.nodes.size()) + " data nodes' disks, epoch " +
+                                   std::to_string(x.epoch));
+  Command c;
+  c.body = std::move(x);
+  restart_request_ = member.propose(now, std::move(c));
+  restart_since_ = kNever;
 }
 
 bool Leader::barrier_reached(const Catalog& catalog, View v) const {

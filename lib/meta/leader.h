@@ -1,12 +1,13 @@
-// What runs beside the leader of the metadata log, in whichever process that is: the failure detector with its leases,
-// the first start of the cluster, and who should be a member of the log. Every management server and data node holds one; it acts while Member::leading()
-// and remembers heartbeats always (management servers are sent all of them, for reports).
+// What runs beside the leader of the metadata log, in whichever process that is: the failure detector with its
+// leases, the first start of the cluster, and who should be a member of the log. Every management server and data
+// node holds one; it acts while Member::leading() and remembers heartbeats always (management servers are sent all
+// of them, for reports).
 //
-// Leases (docs/PROTOCOL.md, section 5). A data node may serve until `sent` + lease of its own clock, where `sent` is when
-// it sent the heartbeat that was answered. The leader counts from its answer, which is later, and adds a margin for
-// drifting clocks. So a node that is declared dead by silence has stopped serving before (invariant I6). A new leader
-// waits kLeaderSilence before it trusts silence, also of a node that was just let in: an earlier leader may have answered up to two election times after
-// it lost its majority.
+// Leases (docs/PROTOCOL.md, section 5). A data node may serve until `sent` + lease of its own clock, where `sent`
+// is when it sent the heartbeat that was answered. The leader counts from its answer, which is later, and adds a
+// margin for drifting clocks. So a node that is declared dead by silence has stopped serving before (invariant I6).
+// A new leader waits kLeaderSilence before it trusts silence, also of a node that was just let in: an earlier
+// leader may have answered up to two election times after it lost its majority.
 //
 // A node whose port refuses connections is declared dead at once: its process is gone. This alone may take the last
 // in-sync member of a group.
@@ -70,6 +71,7 @@ class Leader {
   bool last_in_sync(const Catalog& catalog, const Node& node) const;
   void declare(Time now, Member& member, const Node& node, Watch& watch, bool forced, env::Outbox& out);
   void start_cluster(Time now, Member& member, env::Outbox& out);
+  void restart_cluster(Time now, Member& member, env::Outbox& out);
   void want_members(Time now, Member& member, const Peers& peers);
 
   Time stepped_ = 0;                    // the last step while leading
@@ -82,6 +84,8 @@ class Leader {
   std::map<NodeId, std::uint32_t> refused_;  // node -> incarnation whose port refused
   Time start_asked_ = kNever;           // all nodes with a group were there, those without are waited for since
   RequestId start_request_;
+  Time restart_since_ = kNever;         // the first node that could come back from its disk was there
+  RequestId restart_request_;
 };
 
 }  // namespace ndb::meta

@@ -45,6 +45,9 @@ void Node::make_units() {
     o.worker = w;
     o.memory_bytes = (options_.memory_bytes != 0 ? options_.memory_bytes : kMemoryDefault) / options_.workers;
     units_.push_back(std::make_unique<Unit>(o, *this));
+    if (w < options_.disks.size()) {
+      units_.back()->worker.attach_disk(*options_.disks[w], {0, options_.node, w, options_.workers}, options_.seed | 1);
+    }
   }
 }
 
@@ -75,7 +78,13 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
       break;
     }
     case EventKind::frame: on_frame(event); break;
-    case EventKind::stored: member_.stored(now, event.tag, event.status); break;
+    case EventKind::stored:
+      if ((event.tag & txn::kDiskTag) == 0) {
+        member_.stored(now, event.tag, event.status);
+      } else if (txn::worker_of_tag(event.tag) < units_.size()) {
+        units_[txn::worker_of_tag(event.tag)]->worker.on_disk(event.tag, event.status);
+      }
+      break;
     case EventKind::stop: begin_stop(kExitStop, true); break;
     default: peers_.on_event(now, event, out); break;
   }
@@ -94,6 +103,7 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
     u->worker.end();
   }
   run_loopback();
+  disk_progress();
   epoch_progress();
   continue_stop();
   heartbeat();
@@ -351,6 +361,13 @@ void Node::check_own_state() {
   if (life_ != Life::joined) return;
   const meta::Node* self = catalog_->node(options_.node);
   const bool mine = self != nullptr && self->incarnation == incarnation_ && self->state != NodeState::down;
+  if (mine && self->state == NodeState::in_sync && self->group != kNoGroup && !options_.disks.empty() && group_lost()) {
+    // Some rows are nowhere in memory any more: all come back from their disks, at one epoch.
+    log(env::Severity::critical, "a node group has lost all its members; restarting from disk");
+    stop_ = Stop::gone;
+    stop_status_ = kExitRestart;
+    return;
+  }
   if (mine) {
     if (self->state == NodeState::in_sync && !was_in_sync_) {
       was_in_sync_ = true;
@@ -381,7 +398,7 @@ void Node::join() {
     j.port = options_.port;
     j.workers = options_.workers;
     j.generation = catalog_->generation;
-    j.initial = true;
+    j.initial = !options_.has_rows;
     c.body = j;
     life_ = Life::asking;
     join_request_ = member_.draw_request_id();
@@ -396,6 +413,7 @@ void Node::join() {
     const meta::Group* g = catalog_->group(self->group);
     if (g == nullptr) return;
     group_view = g->view;
+    if (!recovered()) return;
     for (auto& u : units_) {
       if (!u->worker.filled()) return;
     }
@@ -421,6 +439,7 @@ View Node::oldest_open() const {
 std::string Node::doing() const {
   const meta::Node* self = catalog_->node(options_.node);
   if (life_ != Life::joined) return "waiting to be let in";
+  if (!recovered()) return "recovering from its files";
   if (self != nullptr && self->state == NodeState::joining) return "filling replicas";
   return {};
 }
@@ -443,6 +462,7 @@ void Node::heartbeat() {
   h.version = catalog_->version;
   h.oldest_open = open;
   h.durable_wanted = wanted;
+  h.restored = restored();
   for (const auto& u : units_) {
     h.memory_used += u->worker.memory_used();
     h.memory_total += u->worker.memory_total();

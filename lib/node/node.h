@@ -38,6 +38,8 @@ struct NodeOptions {
   std::uint16_t port = 0;
   std::uint8_t workers = 1;
   std::uint64_t memory_bytes = 0;            // 0 = DataMemory of the configuration
+  std::vector<store::Disk*> disks;           // one for each worker, or none: rows in memory only
+  bool has_rows = false;                     // the disks hold something
   bool nostart = false;                      // wait for a start order before asking to be let in
 };
 
@@ -74,6 +76,8 @@ class Node : public env::Machine {
   void job_reports();
   void on_epoch_order(const wire::EpochOrder& o);
   void epoch_progress();
+  void disk_progress();
+  bool recovered() const;
   void send_epoch_orders();
   void report_epoch();
   void join();
@@ -85,6 +89,8 @@ class Node : public env::Machine {
   void log(env::Severity s, std::string text) { out_->log(s, "node " + std::to_string(options_.node) + ": " + std::move(text)); }
   View oldest_open() const;
   std::string doing() const;
+  Epoch restored() const;
+  bool group_lost() const;
   std::string report_text() const;
 
   NodeOptions options_;

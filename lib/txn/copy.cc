@@ -21,6 +21,7 @@ constexpr Time kCopyRetry = 200 * kMillisecond;
 }  // namespace
 
 void Worker::request_copies() {
+  if (!recovered()) return;
   for (auto& t : tables_) {
     if (!t) continue;
     for (auto& r : t->replicas) {
@@ -28,13 +29,25 @@ void Worker::request_copies() {
       const bool begun = r->resumed;
       if (begun || (r->copy_asked != 0 && now_ - r->copy_asked < kCopyRetry) || !can_reach(r->primary)) continue;
       r->copy_asked = now_;
-      CopyWord w{r->ref.table, r->ref.fragment, 0, r->group_view, 0};
-      send(r->primary, r->primary_worker, wire::Type::copy_request, w);
+      // Beside its place it says what it has already, as counts and checksums of buckets: only buckets that differ are sent.
+      Writer& w = link_writer(link_to(r->primary));
+      std::size_t at = wire::begin_message(w, wire::Type::copy_request, r->primary_worker, options_.worker);
+      w.put(CopyWord{r->ref.table, r->ref.fragment, 0, r->group_view, 0});
+      for (std::uint16_t b = 0; r->rows.rows() > 0 && b < limits::kBuckets; b++) {
+        const store::BucketSum sum = r->rows.bucket_sum(b);
+        if (sum.rows == 0) continue;
+        w.u16(b);
+        w.u64(sum.rows);
+        w.u64(sum.sum);
+      }
+      wire::end_message(w, at);
     }
   }
 }
 
-void Worker::on_copy_request(const CopyWord& w, NodeId from, WorkerId from_worker) {
+void Worker::on_copy_request(const wire::Message& m, NodeId from, WorkerId from_worker) {
+  if (m.body.size() < sizeof(CopyWord)) return;
+  auto w = load<CopyWord>(m.body.data());
   Replica* r = replica({w.table, w.fragment});
   if (r == nullptr || r->role != Role::primary || w.group_view != r->group_view) return;  // it asks again
   std::erase_if(r->copies, [&](const CopySession& s) { return s.node == from; });
@@ -49,6 +62,22 @@ void Worker::on_copy_request(const CopyWord& w, NodeId from, WorkerId from_worke
   p.told_committed = r->committed;
   CopySession s;
   s.node = from;
+  Reader sums(m.body.substr(sizeof w));
+  if (sums.left() > 0) {
+    s.some = true;
+    s.wanted.assign(limits::kBuckets, false);
+    std::vector<store::BucketSum> theirs(limits::kBuckets);
+    while (sums.left() > 0 && !sums.bad()) {
+      const std::uint16_t b = sums.u16();
+      if (b >= limits::kBuckets) return;
+      theirs[b].rows = sums.u64();
+      theirs[b].sum = sums.u64();
+    }
+    for (std::uint16_t b = 0; b < limits::kBuckets; b++) {
+      const store::BucketSum ours = r->rows.bucket_sum(b);
+      s.wanted[b] = ours.rows != theirs[b].rows || ours.sum != theirs[b].sum;
+    }
+  }
   r->copies.push_back(s);
   pump_copy(*r, r->copies.back());  // the first batch goes before any record
   r->peers.push_back(p);
@@ -68,36 +97,16 @@ void Worker::pump_copy(Replica& r, CopySession& s) {
     w.put(h);
     if (s.first) {
       s.first = false;
-      std::size_t before = w.size();
-      w.u32(0);
-      std::uint32_t count = 0;
-      auto put = [&](const TxnId& t, const Anchor& a, Bytes changes) {
-        w.u64(t.session);
-        w.u64(t.number);
-        w.put(a);
-        w.bytes32(changes);
-        count++;
-      };
-      for (const auto& [txn, q] : r.prepared) put(txn, q.anchor, q.changes);
-      for (std::uint32_t p = 1; p <= parts_.made(); p++) {
-        if (!parts_.used(p) || parts_[p].replica != &r) continue;
-        // Prepared, or its commit record is behind the point from which the joining replica gets records.
-        if (parts_[p].state != PartState::prepared && parts_[p].state != PartState::finishing) continue;
-        put(parts_[p].txn, parts_[p].anchor, parts_[p].changes.view());
-      }
-      w.patch(before, count);
-      w.u32(static_cast<std::uint32_t>(r.decided.size()));
-      for (const auto& [txn, d] : r.decided) {
-        w.u64(txn.session);
-        w.u64(txn.number);
-        w.u64(d.epoch);
-        w.u16(static_cast<std::uint16_t>(d.participants.size()));
-        for (const FragmentRef& f : d.participants) {
-          w.u32(f.table);
-          w.u16(f.fragment);
+      const std::size_t before = w.size();
+      if (s.some) {
+        h.flags |= kCopySome;
+        for (std::uint16_t k = 0; k < limits::kBuckets; k += 8) {
+          std::uint8_t bits = 0;
+          for (std::uint16_t i = 0; i < 8; i++) bits = static_cast<std::uint8_t>(bits | (s.wanted[k + i] ? 1 << i : 0));
+          w.u8(bits);
         }
       }
-      r.outcomes.encode(w);
+      encode_state(r, w);
       h.prepared_bytes = static_cast<std::uint32_t>(w.size() - before);
     }
     const std::size_t from_bytes = w.size();
@@ -106,11 +115,12 @@ void Worker::pump_copy(Replica& r, CopySession& s) {
       s.cursor = r.rows.scan(s.cursor, refs_, 512);
       for (store::RowRef ref : refs_) {
         const store::Row* row = r.rows.row(ref);
+        if (s.some && !s.wanted[meta::bucket_of(r.table.shape.hash_of_image(row->view()))]) continue;
         w.u32(row->bytes);
         w.u64(row->sequence);
         w.raw(row->view());
+        h.rows++;
       }
-      h.rows += static_cast<std::uint32_t>(refs_.size());
     }
     counters_.copied_rows += h.rows;
     w.patch(head_at, h);
@@ -126,39 +136,22 @@ void Worker::on_copy_rows(const wire::Message& m, NodeId from) {
   if (r == nullptr || r->role != Role::joining || r->primary != from || h.group_view != r->group_view) return;
   Reader in(m.body.substr(sizeof h));
   if (h.flags & kCopyFirst) {
-    while (r->rows.drop_some()) {
+    Reader state(in.raw(h.prepared_bytes));
+    if (h.flags & kCopySome) {
+      drop_buckets(*r, state.raw(limits::kBuckets / 8));
+    } else {
+      while (r->rows.drop_some()) {
+      }
+      log_created(*r);
     }
     r->ring.reset();
     r->pending.clear();
-    r->prepared.clear();
     r->appended = r->committed = h.committed;
     r->copied_batches = 0;
     r->resumed = true;
-    Reader state(in.raw(h.prepared_bytes));
-    std::uint32_t n = state.u32();
-    for (std::uint32_t i = 0; i < n && !state.bad(); i++) {
-      TxnId t;
-      t.session = state.u64();
-      t.number = state.u64();
-      auto a = state.get<Anchor>();
-      r->prepared[t] = {a, state.text(), false};
-    }
-    r->decided.clear();
-    n = state.u32();
-    for (std::uint32_t i = 0; i < n && !state.bad(); i++) {
-      TxnId t;
-      t.session = state.u64();
-      t.number = state.u64();
-      Decided& d = r->decided[t];
-      d.epoch = state.u64();
-      const std::uint16_t participants = state.u16();
-      for (std::uint16_t k = 0; k < participants && !state.bad(); k++) {
-        const TableId table = state.u32();
-        d.participants.push_back({table, state.u16()});
-      }
-    }
-    if (state.bad() || !r->outcomes.decode(state)) {
+    if (!decode_state(*r, state)) {
       out_->log(env::Severity::error, "damaged copy of a fragment, ignored");
+      restart_filling(*r);
       return;
     }
   }
@@ -166,17 +159,63 @@ void Worker::on_copy_rows(const wire::Message& m, NodeId from) {
   r->copied_batches = h.batch;
   store::KeyBuffer buffer;
   const store::RowShape& shape = r->table.shape;
+  scratch_.clear();
+  scratch_.put(RecordHead{});
   for (std::uint32_t i = 0; i < h.rows && !in.bad(); i++) {
     std::uint32_t bytes = in.u32();
     Sequence seq = in.u64();
     Bytes image = in.raw(bytes);
     if (in.bad() || !shape.valid_image(image)) break;
     Bytes key = shape.key_of(image, buffer);
-    if (r->rows.put(key, shape.hash(key), image, seq) != Error::ok) broken_ = true;
+    const std::uint64_t hash = shape.hash(key);
+    if (r->rows.put(key, hash, image, seq) != Error::ok) broken_ = true;
+    if (has_disk()) {
+      scratch_.put(Change{ChangeKind::put, 0, 0, static_cast<std::uint32_t>(image.size()), hash});
+      scratch_.raw(image);
+    }
   }
+  log_copied(*r, RecordKind::rows);
   counters_.copied_rows += h.rows;
   CopyWord w{h.table, h.fragment, 0, r->group_view, r->copied_batches};
   send(from, m.from, wire::Type::copy_ack, w);
+}
+
+// The changes in scratch_, behind room for a head, go to the redo log as a record that has no place in the stream.
+void Worker::log_copied(const Replica& r, RecordKind kind) {
+  if (!has_disk() || scratch_.size() <= sizeof(RecordHead)) return;
+  RecordHead head{};
+  head.bytes = static_cast<std::uint32_t>(scratch_.size());
+  head.kind = kind;
+  head.changes = 0xffff;
+  head.epoch = epoch_;
+  scratch_.patch(0, head);
+  log_redo(r, r.committed, epoch_, scratch_.view());
+}
+
+// Rows of the buckets that will be sent: what is here of them may be out of date.
+void Worker::drop_buckets(Replica& r, Bytes bitmap) {
+  if (bitmap.size() != limits::kBuckets / 8) return;
+  std::vector<store::RowRef> refs;
+  store::KeyBuffer buffer;
+  for (std::uint64_t cursor = 0; cursor != store::kScanEnd;) {
+    refs.clear();
+    cursor = r.rows.scan(cursor, refs, 512);
+    scratch_.clear();
+    scratch_.put(RecordHead{});
+    std::vector<store::RowRef> gone;
+    for (store::RowRef ref : refs) {
+      Bytes image = r.rows.image(ref);
+      const std::uint64_t hash = r.table.shape.hash_of_image(image);
+      const std::uint16_t b = meta::bucket_of(hash);
+      if ((static_cast<std::uint8_t>(bitmap[b / 8]) >> (b % 8) & 1) == 0) continue;
+      Bytes key = r.table.shape.key_of(image, buffer);
+      scratch_.put(Change{ChangeKind::remove, 0, static_cast<std::uint16_t>(key.size()), 0, hash});
+      scratch_.raw(key);
+      gone.push_back(ref);
+    }
+    log_copied(r, RecordKind::drop);
+    for (store::RowRef ref : gone) r.rows.remove_ref(ref);
+  }
 }
 
 void Worker::on_copy_ack(const CopyWord& w, NodeId from) {

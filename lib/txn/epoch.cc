@@ -51,8 +51,6 @@ bool Worker::marks_shown() const {
   return true;
 }
 
-void Worker::flush_epoch(Epoch e) { flushed_epoch_ = std::max(flushed_epoch_, e); }
-
 Epoch Worker::durable_wanted() const { return held_replies_.empty() ? 0 : held_replies_.back().epoch; }
 
 void Worker::hold_reply(env::LinkId link, Epoch epoch, Bytes message) {

@@ -197,6 +197,12 @@ void Worker::on_execute(const wire::Message& m, env::LinkId link) {
 }
 
 void Worker::start_direct(const Execute& head, Bytes ops, env::LinkId link, Replica& r) {
+  const Fate fate = r.settled({clients_[link].session, head.number});
+  if (fate != Fate::unknown) {
+    refuse(link, 0, head.request, fate == Fate::committed ? Error::ok : Error::node_failure,
+           fate == Fate::committed ? TxnState::committed : TxnState::aborted);
+    return;
+  }
   std::uint32_t p = parts_.take();
   if (p == 0) {
     refuse(link, 0, head.request, Error::too_many_open);
@@ -248,7 +254,7 @@ void Worker::on_outcome(const wire::Message& m, env::LinkId link) {
     }
     if (fate == Fate::unknown && e == Error::ok) {
       // Nobody has seen it. From now on nobody may: the answer has to stay true.
-      append(*r, RecordKind::decide_abort, txn, nullptr, {}, 0, 0, 0);
+      forbid(*r, txn);
       e = Error::not_ready;  // asked again, the record answers
     }
   }
@@ -324,6 +330,10 @@ void Worker::on_step(const Execute& head, Bytes ops, env::LinkId link) {
     c.doing.back().at = at;
   }
   if (e == Error::ok) e = plan_round_one(c, n, head);
+  if (e == Error::ok && (head.flags & wire::kBegin) && c.members_used > 0) {
+    Replica* anchor = replica(c.members[0].ref);
+    if (anchor != nullptr && anchor->settled(txn) != Fate::unknown) e = Error::node_failure;
+  }
   if (e != Error::ok) {
     abort_coordination(n, e, true);
     return;

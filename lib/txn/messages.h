@@ -97,6 +97,7 @@ struct CopyRows {
   std::uint32_t prepared_bytes;
 };
 inline constexpr std::uint16_t kCopyFirst = 1;
+inline constexpr std::uint16_t kCopySome = 2;  // with kCopyFirst: only these buckets (a bit each, before the state) are replaced
 #pragma pack(pop)
 
 }  // namespace ndb::txn

@@ -26,9 +26,13 @@ class Outcomes {
     last_->at(t.number % kWindow) = t.number << 2 | static_cast<std::uint64_t>(f);
   }
   Fate get(const TxnId& t) const {
-    auto i = sessions_.find(t.session);
-    if (i == sessions_.end()) return Fate::unknown;
-    std::uint64_t v = i->second->at(t.number % kWindow);
+    const Window* w = last_;
+    if (w == nullptr || t.session != last_session_) {
+      auto i = sessions_.find(t.session);
+      if (i == sessions_.end()) return Fate::unknown;
+      w = i->second.get();
+    }
+    const std::uint64_t v = w->at(t.number % kWindow);
     return v >> 2 == t.number ? static_cast<Fate>(v & 3u) : Fate::unknown;
   }
   // Everything, for a replica that is being filled. Sorted by session.

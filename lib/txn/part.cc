@@ -184,6 +184,7 @@ Worker::Step Worker::run_op(std::uint32_t p, const Operation& op, Bytes key, Byt
     }
   }
   if (r.ring.size() > limits::kStreamBytesMax) return fail_op(part, Error::stream_full);
+  if (!room_for_redo()) return fail_op(part, Error::redo_full);
   if (op.kind == Op::insert) return op_insert(p, op, key, payload);
   return op_change(p, op, key, payload);
 }
@@ -510,6 +511,15 @@ void Worker::settle_prepared(Replica& r, const TxnId& t, bool commit, Epoch epoc
   append(r, commit ? RecordKind::commit : RecordKind::abort, t, nullptr, {}, 0, 0, 0, epoch);
 }
 
+// Nobody has seen this transaction. From now on nobody may: the answer that will be given has to stay true.
+void Worker::forbid(Replica& r, const TxnId& t) {
+  for (const TxnId& f : r.forbidden) {
+    if (f == t) return;  // its record is on its way
+  }
+  r.forbidden.push_back(t);
+  append(r, RecordKind::decide_abort, t, nullptr, {}, 0, 0, 0);
+}
+
 // At the anchor's primary: what became of this transaction?
 void Worker::on_part_ask(const PartWord& w, NodeId from, WorkerId from_worker) {
   Replica* r = replica(w.anchor.ref());
@@ -533,7 +543,7 @@ void Worker::on_part_ask(const PartWord& w, NodeId from, WorkerId from_worker) {
     send(from, from_worker, wire::Type::part_answer, answer);
     return;
   }
-  append(*r, RecordKind::decide_abort, w.txn(), nullptr, {}, 0, 0, 0);  // answered when it is committed and asked again
+  forbid(*r, w.txn());  // answered when it is committed and asked again
 }
 
 void Worker::on_part_answer(const PartWord& w) {

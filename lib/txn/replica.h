@@ -66,6 +66,8 @@ struct CopySession {
   std::uint64_t sent = 0, acked = 0;  // batches
   bool first = true;
   bool done = false;
+  bool some = false;                // only the rows of these buckets are sent
+  std::vector<bool> wanted;
 };
 
 struct TableState {
@@ -97,6 +99,7 @@ struct Replica {
   Outcomes outcomes;
   std::map<TxnId, Decided> decided; // committed here as anchor, not all participants are known to show it
 
+  bool logged = false;              // the redo log knows that this replica exists
   bool filled = false;              // joining: every row is here, the primary waits for us
   std::uint64_t copied_batches = 0;
   Time copy_asked = 0;
@@ -110,6 +113,16 @@ struct Replica {
   Sequence takeover_end = 0;        // ... up to here
   Sequence mark = 0;                // an epoch is closed when all replicas show what lies before
 
+  std::vector<TxnId> forbidden;     // primary: their decide_abort records are on their way
+
+  // A transaction that was answered already, or must not happen any more: a request may arrive late, over a link that
+  // its client has given up, when its outcome has been asked for and told.
+  Fate settled(const TxnId& t) const {
+    for (const TxnId& f : forbidden) {
+      if (f == t) return Fate::aborted;
+    }
+    return outcomes.get(t);
+  }
   bool leads() const { return role == Role::primary || role == Role::takeover; }
   Peer* peer(NodeId n) {
     for (Peer& p : peers) {

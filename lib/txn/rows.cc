@@ -104,6 +104,7 @@ Error Worker::put_rows(FragmentRef to, Bytes changes, std::uint64_t tag) {
   if (r == nullptr || r->role != Role::primary) return Error::stale_view;
   if (!room_for_writes()) return Error::memory_full;
   if (r->ring.size() > limits::kStreamBytesMax) return Error::stream_full;
+  if (!room_for_redo()) return Error::redo_full;
   // Every image is checked: they came over the network.
   ChangeView c;
   Bytes rest = changes;
@@ -121,7 +122,7 @@ Error Worker::put_rows(FragmentRef to, Bytes changes, std::uint64_t tag) {
 std::uint64_t Worker::drop_rows(FragmentRef from, std::uint64_t cursor, std::uint32_t* dropped, bool* busy) {
   *busy = true;
   Replica* r = replica(from);
-  if (r == nullptr || r->role != Role::primary || r->ring.size() > limits::kStreamBytesMax / 4) return cursor;
+  if (r == nullptr || r->role != Role::primary || r->ring.size() > limits::kStreamBytesMax / 4 || !room_for_redo()) return cursor;
   const meta::Distribution& d = r->table.table->distribution;
   refs_.clear();
   std::uint64_t next = r->rows.scan(cursor, refs_, 512);

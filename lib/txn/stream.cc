@@ -93,6 +93,7 @@ void Worker::commit_to(Replica& r, Sequence upto) {
       pending = r.pending.front();
       r.pending.pop_front();
     }
+    log_redo(r, r.committed, head.epoch, r.ring.view(r.ring.begin()).substr(0, head.bytes));
     complete(r, r.committed, head, body, waits ? &pending : nullptr);
     r.ring.release(r.ring.begin() + head.bytes);
   }
@@ -200,6 +201,7 @@ void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes bo
       return;
     }
     case RecordKind::decide_abort:
+      std::erase(r.forbidden, head.txn());
       if (r.outcomes.get(head.txn()) == Fate::unknown) r.outcomes.put(head.txn(), Fate::aborted);
       return;
     case RecordKind::forget:

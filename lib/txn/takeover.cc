@@ -57,6 +57,7 @@ void Worker::update_tables(const meta::Catalog& c) {
         t.replicas[f] = std::make_unique<Replica>(FragmentRef{id, f}, t, slab_, memory_);
         t.replicas[f]->group = d.groups[f];
         t.replicas[f]->role = self->state == meta::NodeState::in_sync ? Role::backup : Role::joining;
+        log_created(*t.replicas[f]);
       }
       update_replica(*t.replicas[f], c);
     }
@@ -69,7 +70,7 @@ void Worker::update_replica(Replica& r, const meta::Catalog& c) {
   NDB_CHECK(g != nullptr && self != nullptr);
   if (g->view == r.group_view) return;
   const bool was_leading = r.leads();
-  const bool was_joining = r.role == Role::joining;
+  const bool restarted = g->restarted > r.group_view;
   r.group_view = g->view;
   r.primary = c.primary(r.group, r.ref.fragment);
   const meta::Node* pn = c.node(r.primary);
@@ -78,7 +79,15 @@ void Worker::update_replica(Replica& r, const meta::Catalog& c) {
     restart_filling(r);
     return;
   }
-  (void)was_joining;  // a joining replica that is in sync now is a backup, or a primary, like any other
+  if (restarted) {
+    // The whole cluster came back from its disks at one epoch: every replica is the same, nothing is under way, and the
+    // streams begin anew at a place that lies behind all that was.
+    r.ring.reset();
+    r.pending.clear();
+    r.prepared.clear();
+    r.decided.clear();
+    r.appended = r.committed = g->restarted << 20;
+  }
   if (r.primary == options_.node) {
     become_primary(r, c, was_leading);
   } else {
@@ -113,6 +122,7 @@ void Worker::become_primary(Replica& r, const meta::Catalog& c, bool was_leading
 void Worker::become_backup(Replica& r, bool was_leading) {
   if (was_leading) fail_running_parts(r);
   r.role = Role::backup;
+  r.forbidden.clear();
   r.peers.clear();
   r.copies.clear();
   r.resumed = true;
@@ -238,6 +248,7 @@ void Worker::adopt_decisions(Replica& r) {
 void Worker::restart_filling(Replica& r) {
   if (r.leads()) fail_running_parts(r);
   r.role = Role::joining;
+  r.forbidden.clear();
   r.filled = false;
   r.resumed = false;
   r.copied_batches = 0;
@@ -251,6 +262,7 @@ void Worker::restart_filling(Replica& r) {
 
 void Worker::drop_replica(std::unique_ptr<Replica> r) {
   if (!r) return;
+  log_dropped(*r);
   fail_running_parts(*r);
   for (std::uint32_t p = 1; p <= parts_.made(); p++) {
     if (!parts_.used(p) || parts_[p].replica != r.get()) continue;

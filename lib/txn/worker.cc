@@ -41,6 +41,7 @@ void Worker::end() {
   flush_streams();
   run_ready();
   if (!dirty_.empty()) flush_streams();
+  end_redo();
 }
 
 Replica* Worker::replica(FragmentRef ref) const {
@@ -204,7 +205,7 @@ void Worker::on_message(const wire::Message& m, env::LinkId link, NodeId from) {
     case Type::part_ask: word([&](const PartWord& w) { on_part_ask(w, from, m.from); }); return;
     case Type::part_answer: word([&](const PartWord& w) { on_part_answer(w); }); return;
     case Type::copy_request:
-      if (m.body.size() >= sizeof(CopyWord)) on_copy_request(load<CopyWord>(m.body.data()), from, m.from);
+      on_copy_request(m, from, m.from);
       return;
     case Type::copy_rows: on_copy_rows(m, from); return;
     case Type::copy_ack:

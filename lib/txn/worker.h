@@ -22,6 +22,7 @@
 #include "store/filter.h"
 #include "store/memory.h"
 #include "store/slab.h"
+#include "txn/durable.h"
 #include "txn/part.h"
 #include "txn/pool.h"
 
@@ -55,10 +56,10 @@ struct ScanCursor {
   Time since = 0;
 };
 
-class Worker {
+class Worker : private store::CheckpointWriter::Source, private store::RecoverySink {
  public:
   explicit Worker(WorkerOptions options);
-  ~Worker();
+  ~Worker() override;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -107,6 +108,17 @@ class Worker {
   void flush_epoch(Epoch e);    // what is in the redo log up to e has to get to the disk
   Epoch flushed_epoch() const { return flushed_epoch_; }
   Epoch durable_wanted() const; // the newest epoch that a client waits for; 0 = nobody does
+
+  // --- the disk (durable.cc). Without one the rows live in memory only.
+  void attach_disk(store::Disk& disk, const store::DiskIdentity& identity, std::uint64_t life);
+  bool has_disk() const { return durable_ != nullptr; }
+  // Joined, replicas made, not filled yet: brings back what the disk holds. True when that is done.
+  bool recover_some();
+  bool recovered() const;
+  Epoch restored() const;       // 1 + the epoch that came back exactly; 0 = nothing did
+  void on_disk(std::uint64_t tag, int status);
+  bool disk_failed() const;
+  void checkpoint_step(bool allowed);
 
   // --- rows between fragments, for a reorganisation (rows.cc)
   struct RowsTaken {                  // a batch of share-locked rows
@@ -193,6 +205,7 @@ class Worker {
   void on_part_answer(const PartWord& w);
   void tell_coordinator(const Part& part, std::uint32_t p, wire::Type type, Error e);
   std::uint32_t find_part(const PartWord& w) const;
+  void forbid(Replica& r, const TxnId& t);
   void settle_prepared(Replica& r, const TxnId& t, bool commit, Epoch epoch);
   // coordinate.cc
   void on_step(const wire::Execute& head, Bytes ops, env::LinkId link);
@@ -238,7 +251,9 @@ class Worker {
   void send_stream(Replica& r, Peer& p);
   void tell_commit_points();
   // copy.cc
-  void on_copy_request(const CopyWord& w, NodeId from, WorkerId from_worker);
+  void on_copy_request(const wire::Message& m, NodeId from, WorkerId from_worker);
+  void log_copied(const Replica& r, RecordKind kind);
+  void drop_buckets(Replica& r, Bytes bitmap);
   void on_copy_rows(const wire::Message& m, NodeId from);
   void on_copy_ack(const CopyWord& w, NodeId from);
   void on_copy_end(const wire::Message& m, NodeId from);
@@ -253,6 +268,23 @@ class Worker {
   void expire_scans();
   void scan_reply(env::LinkId link, WorkerId to, std::uint32_t request, std::uint32_t scan, Error e, bool done,
                   std::uint64_t scanned);
+  // durable.cc
+  void encode_state(const Replica& r, Writer& w);
+  static bool decode_state(Replica& r, Reader& in);
+  void log_redo(const Replica& r, Sequence seq, Epoch epoch, Bytes record);
+  void log_created(Replica& r);
+  void log_dropped(const Replica& r);
+  void end_redo();
+  bool room_for_redo() const;
+  std::uint64_t disk_tag();
+  store::Fragment* next(store::CheckpointFragment* f, Writer& state) override;
+  void reset() override;
+  Failure fragment(const store::CheckpointFragment& f, Bytes state) override;
+  Failure row(const FragmentRef& ref, Sequence sequence, Bytes image) override;
+  Failure fragment_end(const FragmentRef& ref) override;
+  Failure created(const FragmentRef& ref) override;
+  Failure dropped(const FragmentRef& ref) override;
+  Failure apply(const FragmentRef& ref, Sequence sequence, Epoch epoch, Bytes record) override;
   // takeover.cc
   void update_tables(const meta::Catalog& c);
   void update_replica(Replica& r, const meta::Catalog& c);
@@ -280,6 +312,7 @@ class Worker {
   Time now_ = 0;
   Epoch epoch_ = 1;
   Epoch flushed_epoch_ = 0;
+  std::unique_ptr<Durable> durable_;
   env::Outbox* out_ = nullptr;
   Writer* self_ = nullptr;
   Time serve_until_ = 0;

@@ -1,0 +1,51 @@
+// The node and its workers' disks: recovery before the replicas are filled, checkpoints, and failures, which are final.
+#include <algorithm>
+
+#include "node/unit.h"
+
+namespace ndb::node {
+
+bool Node::recovered() const {
+  return std::all_of(units_.begin(), units_.end(), [](const auto& u) { return u->worker.recovered(); });
+}
+
+// 1 + the epoch that all workers' files gave back exactly.
+Epoch Node::restored() const {
+  Epoch e = UINT64_MAX;
+  for (const auto& u : units_) e = std::min(e, u->worker.restored());
+  return units_.empty() || !recovered() ? 0 : e;
+}
+
+// A group that holds fragments, and nobody is in sync: its rows are in no memory.
+bool Node::group_lost() const {
+  for (const auto& [id, g] : catalog_->groups) {
+    const bool alive = std::any_of(g.members.begin(), g.members.end(), [&](NodeId n) {
+      const meta::Node* x = catalog_->node(n);
+      return x != nullptr && x->state == meta::NodeState::in_sync;
+    });
+    if (!alive && holds_fragments(*catalog_, id)) return true;
+  }
+  return false;
+}
+
+void Node::disk_progress() {
+  if (options_.disks.empty()) return;
+  if (std::any_of(units_.begin(), units_.end(), [](const auto& u) { return u->worker.disk_failed(); })) {
+    // A write or fsync that failed is never tried again as if it had worked.
+    log(env::Severity::critical, "its files cannot be used; stopping");
+    out_->exit(kExitError);
+    return;
+  }
+  if (life_ != Life::joined) return;
+  if (!recovered()) {
+    bool all = true;
+    for (auto& u : units_) all = u->worker.recover_some() && all;
+    out_->wake_at(now_);
+    if (all) next_heartbeat_ = now_;
+    return;
+  }
+  const bool idle = epoch_order_open_ && epoch_order_.step == wire::EpochStep::flush;
+  for (auto& u : units_) u->worker.checkpoint_step(in_sync() && !idle);
+}
+
+}  // namespace ndb::node

@@ -1,0 +1,327 @@
+#include "txn/durable.h"
+
+#include <algorithm>
+
+#include "txn/worker.h"
+
+namespace ndb::txn {
+
+namespace {
+constexpr std::size_t kCheckpointPiece = 256u << 10;
+constexpr std::size_t kCheckpointBacklog = 4u << 20;
+constexpr std::uint64_t kCheckpointAfter = std::uint64_t{32} << 20;  // bytes of redo since the last one began
+constexpr std::uint64_t kRedoReserve = std::uint64_t{8} << 20;       // for what is promised already
+}  // namespace
+
+// ---- the state of a replica beside its rows: for checkpoints and for copies
+
+void Worker::encode_state(const Replica& r, Writer& w) {
+  const std::size_t at = w.size();
+  w.u32(0);
+  std::uint32_t count = 0;
+  auto put = [&](const TxnId& t, const Anchor& a, Bytes changes) {
+    w.u64(t.session);
+    w.u64(t.number);
+    w.put(a);
+    w.bytes32(changes);
+    count++;
+  };
+  for (const auto& [txn, q] : r.prepared) put(txn, q.anchor, q.changes);
+  for (std::uint32_t p = 1; p <= parts_.made(); p++) {
+    if (!parts_.used(p) || parts_[p].replica != &r) continue;
+    // Prepared, or its commit record is still to come.
+    if (parts_[p].state != PartState::prepared && parts_[p].state != PartState::finishing) continue;
+    put(parts_[p].txn, parts_[p].anchor, parts_[p].changes.view());
+  }
+  w.patch(at, count);
+  w.u32(static_cast<std::uint32_t>(r.decided.size()));
+  for (const auto& [txn, d] : r.decided) {
+    w.u64(txn.session);
+    w.u64(txn.number);
+    w.u64(d.epoch);
+    w.u16(static_cast<std::uint16_t>(d.participants.size()));
+    for (const FragmentRef& f : d.participants) {
+      w.u32(f.table);
+      w.u16(f.fragment);
+    }
+  }
+  r.outcomes.encode(w);
+}
+
+bool Worker::decode_state(Replica& r, Reader& in) {
+  r.prepared.clear();
+  r.decided.clear();
+  std::uint32_t n = in.u32();
+  for (std::uint32_t i = 0; i < n && !in.bad(); i++) {
+    TxnId t;
+    t.session = in.u64();
+    t.number = in.u64();
+    auto a = in.get<Anchor>();
+    r.prepared[t] = {a, in.text(), false};
+  }
+  n = in.u32();
+  for (std::uint32_t i = 0; i < n && !in.bad(); i++) {
+    TxnId t;
+    t.session = in.u64();
+    t.number = in.u64();
+    Decided& d = r.decided[t];
+    d.epoch = in.u64();
+    const std::uint16_t participants = in.u16();
+    for (std::uint16_t k = 0; k < participants && !in.bad(); k++) {
+      const TableId table = in.u32();
+      d.participants.push_back({table, in.u16()});
+    }
+  }
+  return !in.bad() && r.outcomes.decode(in);
+}
+
+// ---- redo
+
+void Worker::attach_disk(store::Disk& disk, const store::DiskIdentity& identity, std::uint64_t life) {
+  durable_ = std::make_unique<Durable>(disk, identity, life);
+}
+
+void Worker::log_redo(const Replica& r, Sequence seq, Epoch epoch, Bytes record) {
+  if (durable_ && durable_->running()) durable_->redo->record(r.ref, seq, epoch, record);
+}
+
+void Worker::log_created(Replica& r) {
+  if (!durable_ || !durable_->running()) return;
+  durable_->redo->created(r.ref, epoch_);
+  r.logged = true;
+  if (durable_->writer) durable_->writer->forget(r.ref);
+}
+
+void Worker::log_dropped(const Replica& r) {
+  if (!durable_ || !durable_->running()) return;
+  durable_->redo->dropped(r.ref, epoch_);
+  if (durable_->writer) durable_->writer->forget(r.ref);
+}
+
+void Worker::end_redo() {
+  if (!durable_ || !durable_->running() || durable_->redo->empty()) return;
+  if (!durable_->disk.append(durable_->redo->take(durable_->disk.durable(), epoch_))) {
+    out_->log(env::Severity::critical, "the redo log is full: a replica could not log what it had to");
+    broken_ = true;
+  }
+  durable_->redo->clear();
+}
+
+bool Worker::room_for_redo() const {
+  return !durable_ || !durable_->running() || durable_->disk.room() > kRedoReserve + durable_->redo->bytes();
+}
+
+void Worker::flush_epoch(Epoch e) {
+  if (!durable_) {
+    flushed_epoch_ = std::max(flushed_epoch_, e);
+    return;
+  }
+  if (!durable_->running()) return;
+  durable_->redo->complete(e);
+  end_redo();
+  const std::uint64_t tag = disk_tag();
+  durable_->flushes.push_back({tag, e});
+  durable_->disk.flush(tag);
+}
+
+std::uint64_t Worker::disk_tag() {
+  return kDiskTag | static_cast<std::uint64_t>(options_.worker) << 48 | durable_->next_tag++;
+}
+
+void Worker::on_disk(std::uint64_t tag, int status) {
+  if (!durable_) return;
+  if (status != 0) {
+    out_->log(env::Severity::critical, durable_->disk.failure().sentence());
+    durable_->failed = true;
+    return;
+  }
+  for (std::size_t i = 0; i < durable_->flushes.size(); i++) {
+    if (durable_->flushes[i].tag != tag) continue;
+    flushed_epoch_ = std::max(flushed_epoch_, durable_->flushes[i].epoch);
+    durable_->flushes.erase(durable_->flushes.begin() + static_cast<std::ptrdiff_t>(i));
+    return;
+  }
+  if (tag == durable_->finish_tag) {
+    durable_->finish_tag = 0;
+    if (!durable_->finished.empty()) durable_->finished.back().on_disk = true;
+  }
+}
+
+bool Worker::disk_failed() const { return durable_ && durable_->failed; }
+
+// ---- checkpoints
+
+store::Fragment* Worker::next(store::CheckpointFragment* f, Writer& state) {
+  std::size_t k = 0;
+  for (auto& t : tables_) {
+    if (!t) continue;
+    for (auto& r : t->replicas) {
+      if (!r || k++ < durable_->next_replica) continue;
+      durable_->next_replica = k;
+      *f = {r->ref, r->committed, durable_->redo->position()};
+      encode_state(*r, state);
+      return &r->rows;
+    }
+  }
+  return nullptr;
+}
+
+void Worker::checkpoint_step(bool allowed) {
+  if (!durable_ || !durable_->running()) return;
+  Durable& d = *durable_;
+  // What the newest usable checkpoint makes superfluous.
+  for (std::size_t i = d.finished.size(); i-- > 0;) {
+    if (!d.finished[i].on_disk || d.finished[i].newest > catalog_->durable_epoch) continue;
+    for (std::size_t k = 0; k < i; k++) d.disk.remove_checkpoint(d.finished[k].id);
+    d.disk.trim(d.finished[i].from);
+    d.finished.erase(d.finished.begin(), d.finished.begin() + static_cast<std::ptrdiff_t>(i));
+    break;
+  }
+  if (!d.writer) {
+    if (!allowed || d.finish_tag != 0 || d.finished.size() > 1) return;
+    if (d.redo->position() - d.redo_at_last < kCheckpointAfter) return;
+    store::CheckpointHead h;
+    h.identity = d.identity;
+    h.id = d.id++;
+    end_redo();
+    h.from = d.redo->place();
+    h.complete = flushed_epoch_;
+    d.redo_at_last = d.redo->position();
+    d.next_replica = 0;
+    d.writer = std::make_unique<store::CheckpointWriter>(h, static_cast<store::CheckpointWriter::Source&>(*this));
+    d.disk.begin_checkpoint(h.id);
+  }
+  while (d.disk.checkpoint_backlog() < kCheckpointBacklog && !d.writer->scanned()) {
+    Bytes piece = d.writer->step(kCheckpointPiece);
+    if (!piece.empty()) d.disk.write_checkpoint(d.writer->head().id, piece);
+    if (d.disk.checkpoint_backlog() == 0) break;
+  }
+  if (!d.writer->scanned()) return;
+  d.disk.write_checkpoint(d.writer->head().id, d.writer->end(epoch_));
+  d.finish_tag = disk_tag();
+  d.disk.finish_checkpoint(d.writer->head().id, d.finish_tag);
+  d.finished.push_back({d.writer->head().id, d.writer->head().from.position, epoch_, false});
+  d.writer.reset();
+}
+
+// ---- the way back
+
+bool Worker::recovered() const { return !durable_ || durable_->running(); }
+Epoch Worker::restored() const { return durable_ ? durable_->restored : 0; }
+
+// A bounded piece of the recovery. Ends with a running redo log; what could not be used is left to the peers.
+bool Worker::recover_some() {
+  if (recovered()) return true;
+  Durable& d = *durable_;
+  if (!d.recovery) {
+    store::RecoveryOptions o;
+    o.upto = catalog_->durable_epoch;
+    o.exactly = false;
+    d.recovery = std::make_unique<store::Recovery>(d.disk, static_cast<store::RecoverySink&>(*this), o);
+  }
+  const auto state = d.recovery->step(std::size_t{16} << 20);
+  if (state == store::Recovery::State::working) return false;
+  for (const std::string& n : d.recovery->report().notes) out_->log(env::Severity::warning, n);
+  if (state == store::Recovery::State::failed) {
+    out_->log(env::Severity::error, d.recovery->failure().sentence());
+    d.failed = true;  // refused with file and offset: --initial, or repair
+    return false;
+  }
+  const store::Recovery::Report& r = d.recovery->report();
+  if (!r.empty && r.epoch == catalog_->durable_epoch) d.restored = r.epoch + 1;
+  out_->log(env::Severity::info, "recovered epoch " + std::to_string(r.epoch) + ": " + std::to_string(r.rows) +
+                                     " rows of checkpoint " + std::to_string(r.checkpoint) + ", " +
+                                     std::to_string(r.applied) + " records of the redo log");
+  d.disk.start(r.keep.position, r.end);
+  for (std::uint64_t id : r.checkpoints) {
+    if (id != r.checkpoint) d.disk.remove_checkpoint(id);
+  }
+  if (r.checkpoint != 0) d.finished.push_back({r.checkpoint, r.keep.position, r.epoch, true});
+  d.id = r.checkpoint_next;
+  d.redo_at_last = r.keep.position;
+  d.redo = std::make_unique<store::RedoWriter>(r.end, d.life);
+  flushed_epoch_ = r.epoch;
+  if (!r.empty) d.redo->restarted(r.epoch);
+  d.recovery.reset();
+  for (auto& t : tables_) {
+    if (!t) continue;
+    for (auto& p : t->replicas) {
+      if (p && !p->logged) log_created(*p);
+    }
+  }
+  end_redo();
+  return true;
+}
+
+void Worker::reset() {
+  for (auto& t : tables_) {
+    if (!t) continue;
+    for (auto& r : t->replicas) {
+      if (!r) continue;
+      while (r->rows.drop_some()) {
+      }
+      r->prepared.clear();
+      r->decided.clear();
+      r->outcomes.clear();
+      r->logged = false;
+    }
+  }
+}
+
+Failure Worker::fragment(const store::CheckpointFragment& f, Bytes state) {
+  Replica* r = replica(f.ref);
+  if (r == nullptr) return {};
+  Reader in(state);
+  if (!decode_state(*r, in)) return {Error::bad_message, "the state of a fragment in a checkpoint is damaged"};
+  r->logged = true;
+  return {};
+}
+
+Failure Worker::row(const FragmentRef& ref, Sequence seq, Bytes image) {
+  Replica* r = replica(ref);
+  if (r == nullptr) return {};
+  const store::RowShape& shape = r->table.shape;
+  if (!shape.valid_image(image)) return {Error::bad_row_image, "a row in a checkpoint does not fit its table"};
+  store::KeyBuffer buffer;
+  Bytes key = shape.key_of(image, buffer);
+  if (r->rows.put(key, shape.hash(key), image, seq) != Error::ok) {
+    return {Error::memory_full, "DataMemory is too small for what this node had; raise it"};
+  }
+  return {};
+}
+
+Failure Worker::fragment_end(const FragmentRef&) { return {}; }
+
+Failure Worker::created(const FragmentRef& ref) {
+  Replica* r = replica(ref);
+  if (r == nullptr) return {};
+  while (r->rows.drop_some()) {
+  }
+  r->prepared.clear();
+  r->decided.clear();
+  r->outcomes.clear();
+  r->logged = true;
+  return {};
+}
+
+Failure Worker::dropped(const FragmentRef& ref) {
+  Replica* r = replica(ref);
+  if (r != nullptr) {
+    while (r->rows.drop_some()) {
+    }
+    r->logged = false;
+  }
+  return {};
+}
+
+Failure Worker::apply(const FragmentRef& ref, Sequence seq, Epoch, Bytes record) {
+  Replica* r = replica(ref);
+  if (r == nullptr) return {};
+  RecordHead head;
+  Bytes body;
+  if (!next_record(record, &head, &body)) return {Error::bad_message, "a record of the redo log is damaged"};
+  complete(*r, seq, head, body, nullptr);
+  return broken_ ? Failure{Error::memory_full, "DataMemory is too small for what this node had; raise it"} : Failure{};
+}
+
+}  // namespace ndb::txn
