@@ -17,9 +17,10 @@
 // Promises
 //  * Routing: a step goes to the primary of the first operation's key, which becomes the coordinator.
 //  * One-shot transactions, and the first step of others, are repeated by the machine itself when the error is temporary,
-//    with a randomised growing pause, until `deadline` is over. When the connection dies before the answer, the outcome is asked for
-//    before anything is repeated, and a repeat carries the same TxnId; so no write happens twice. A one-shot whose
-//    commit is learnt in this way has StepResult::answered = false: the results of its operations are not known.
+//    with a randomised growing pause, until `deadline` is over. When the connection dies before the answer, the outcome
+//    is asked for before anything is repeated, and only `aborted` lets it be repeated, as another transaction; so no
+//    write happens twice. A one-shot whose commit is learnt in this way has StepResult::answered = false: the results of
+//    its operations are not known.
 //  * Later steps of an open transaction are never repeated: the error is given to the owner, temporary
 //    (is_temporary(error)) when running the whole transaction again may help. Only its commit is followed up by the outcome.
 //  * outcome_unknown is said only when no node could tell until the deadline.

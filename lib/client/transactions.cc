@@ -267,23 +267,11 @@ void ClientMachine::on_outcome_reply(Time now, Bytes body) {
     finish(s, h, Error::ok, wire::TxnState::committed, false);
     return;
   }
-  if (outcome != 2) {  // not known yet, or asked of the wrong node: only "committed" and "aborted" are answers
-    refresh();
-    if (now >= s.deadline) {
-      expire(s, h);
-    } else {
-      pause(s, now, SlotState::must_ask);
-    }
-    return;
-  }
-  const Error why = static_cast<Error>(r.u16());
-  if (outcome == 0 && why != Error::ok) {  // it cannot say yet: not the primary, or it has only now forbidden a late commit
-    if (why == Error::stale_view) refresh();
-    if (now >= s.deadline) {
-      expire(s, h);
-    } else {
-      pause(s, now, SlotState::must_ask);
-    }
+  if (outcome != 2) {  // still under way, only now forbidden, or asked of the wrong node: no answer yet
+    if (static_cast<Error>(r.u16()) == Error::stale_view) refresh();
+    saw_view(r.u64());
+    if (now >= s.deadline) expire(s, h);
+    else pause(s, now, SlotState::must_ask);
     return;
   }
   if (s.begun) {  // its earlier steps cannot be repeated here

@@ -341,11 +341,14 @@ TEST_CASE("a lost link: the outcome is asked for before anything is repeated") {
     CHECK(res->state == wire::TxnState::committed);
     CHECK_FALSE(res->answered);
   }
-  SECTION("never seen: the same transaction again") {
+  SECTION("not known yet: asked again, nothing is repeated") {
     w.tell_outcome(asked, 0);
     w.run(60 * kMillisecond);
+    CHECK_FALSE(w.said(wire::Type::execute));
+    w.tell_outcome(w.expect(wire::Type::outcome), 2);
+    w.run(60 * kMillisecond);
     auto again = w.expect(wire::Type::execute);
-    CHECK(+load<wire::Execute>(again.body.data()).number == 1);
+    CHECK(+load<wire::Execute>(again.body.data()).number == 2);
     CHECK(again.body.substr(16) == m.body.substr(16));
   }
   SECTION("aborted: another transaction") {
@@ -579,4 +582,30 @@ TEST_CASE("malformed and foreign messages are survived") {
   w.carry_out();
   w.reply(m, Error::ok, wire::TxnState::committed);
   CHECK(w.machine.take() != nullptr);
+}
+
+TEST_CASE("numbers whose outcome is open keep their place among those that nodes remember") {
+  auto o = with_catalog();
+  o.slots = limits::kClientWritesMax + 8;
+  World w(o);
+  w.insert(0, 0);
+  w.reply(w.expect(wire::Type::execute), Error::ok, wire::TxnState::open);
+  REQUIRE(w.machine.take() != nullptr);  // number 1 stays open
+  for (std::uint32_t i = 0; i < 2 * limits::kClientWritesMax; i++) {
+    Handle h = w.insert(0);
+    auto m = w.expect(wire::Type::execute);
+    CHECK(+load<wire::Execute>(m.body.data()).number % limits::kClientWritesMax != 1);
+    w.reply(m, Error::ok, wire::TxnState::committed);
+    REQUIRE(w.machine.take() != nullptr);
+    w.machine.release(h);
+  }
+  // As many as there are places may be on their way; one more waits until one is answered.
+  for (std::uint32_t i = 1; i < limits::kClientWritesMax; i++) w.insert(0);
+  CHECK(w.sent.size() == limits::kClientWritesMax - 1);
+  w.insert(0);
+  w.run(60 * kMillisecond);
+  CHECK(w.sent.size() == limits::kClientWritesMax - 1);
+  w.reply(w.expect(wire::Type::execute), Error::ok, wire::TxnState::committed);
+  w.run(60 * kMillisecond);
+  CHECK(w.sent.size() == limits::kClientWritesMax - 1);
 }
