@@ -200,6 +200,8 @@ Result<ClusterStatus> cluster_status(cli::Management& m) {
   for (const auto& n : j["nodes"]) {
     if (n.value("type", "") != "data" || n.value("disabled", false)) continue;
     if (n.value("state", "") != "in_sync") s.serving = false;
+    s.nodes++;
+    if (n.contains("memory_used") && n["memory_used"].is_number()) s.telling++;
     s.memory_used += number(n, "memory_used");
     s.rows += number(n, "rows");
   }

@@ -55,7 +55,8 @@ class OwnCluster {
 
 struct ClusterStatus {
   bool serving = false;              // started, every data node with a group is in sync
-  std::uint64_t memory_used = 0;     // of all data nodes
+  std::uint64_t memory_used = 0;     // of the data nodes that tell it
+  std::uint32_t nodes = 0, telling = 0;
   std::uint64_t rows = 0;            // in primaries
   std::uint32_t replicas = 2;
 };
