@@ -11,6 +11,7 @@
 #include "mgmt/config.h"
 #include "node/node.h"
 #include "os/daemon.h"
+#include "os/file_disk.h"
 #include "os/files.h"
 #include "os/loop.h"
 #include "os/sqlite_log_store.h"
@@ -46,6 +47,9 @@ struct Settings {
   std::string data_dir = ".";
   std::uint16_t port = 0;
   std::uint8_t workers = 1;
+  std::uint64_t cluster = 0;
+  bool diskless = false;
+  store::RedoLayout redo;
 };
 
 // ThreadConfig of the ldm kind: "ldm={count=2}" gives two workers; so does a plain number in MaxNoOfExecutionThreads
@@ -82,6 +86,9 @@ Result<Settings> settings_for(NodeId id, const std::string& text) {
   if (!dir.empty()) s.data_dir = dir;
   s.port = static_cast<std::uint16_t>(mgmt::effective_number(parsed.config, *n, "ServerPort"));
   s.workers = workers_of(parsed.config, *n);
+  s.diskless = mgmt::effective(parsed.config, *n, "Diskless") == "1";
+  s.redo.file_bytes = mgmt::effective_number(parsed.config, *n, "FragmentLogFileSize");
+  s.redo.files = static_cast<std::uint32_t>(mgmt::effective_number(parsed.config, *n, "NoOfFragmentLogFiles"));
   return s;
 }
 
@@ -90,7 +97,11 @@ Result<Settings> fetch_settings(const cli::ConnectString& servers, NodeId id, co
   for (int attempt = 0;; attempt++) {
     cli::Management m(servers);
     auto reply = m.request("ndb get config", {{"generation", "0"}, {"effective", "0"}});
-    if (reply.ok() && !reply->bulk.empty()) return settings_for(id, reply->bulk);
+    if (reply.ok() && !reply->bulk.empty()) {
+      auto s = settings_for(id, reply->bulk);
+      if (s.ok()) s->cluster = std::strtoull(reply->value("cluster_id").c_str(), nullptr, 10);
+      return s;
+    }
     const Failure why = reply.ok() ? Failure{Error::not_ready, "the configuration is not confirmed yet"} : reply.failure();
     if (!is_temporary(why.error) && why.error != Error::no_such_generation) return why;
     if (attempt >= o.connect_retries) return why;
@@ -171,6 +182,24 @@ int run(const Options& o, int argc, char** argv) {
   n.workers = settings->workers;
   n.nostart = o.nostart;
 
+  std::vector<std::unique_ptr<os::FileDisk>> disks;
+  for (WorkerId w = 0; !settings->diskless && w < settings->workers; w++) {
+    os::FileDiskOptions d;
+    d.directory = dir + "/w" + std::to_string(w);
+    d.identity = {settings->cluster, id, w, settings->workers};
+    d.layout = settings->redo;
+    d.stored = [&](std::uint64_t tag, int status) {
+      if (loop_pointer != nullptr) loop_pointer->deliver_stored(tag, status);
+    };
+    auto disk = os::FileDisk::open(std::move(d));
+    if (!disk.ok()) return fail(disk.failure().sentence());
+    disks.push_back(std::move(*disk));
+    const auto found = disks.back()->list();
+    n.has_rows = n.has_rows || !found.checkpoints.empty() || found.redo_end > found.redo_begin;
+    n.disks.push_back(disks.back().get());
+  }
+  n.disk_cluster = settings->cluster;
+
   // The machine has to know its port before it starts, the loop needs the machine: a place to listen comes first.
   struct Late : env::Machine {
     std::unique_ptr<node::Node> node;
@@ -192,6 +221,7 @@ int run(const Options& o, int argc, char** argv) {
   const int status = loop.run();
   store->drain();
   machine.node.reset();
+  disks.clear();
   store.reset();
   loop_pointer = nullptr;
   if (status == node::kExitRestart || status == node::kExitRestartInitial) {

@@ -273,9 +273,12 @@ void Leader::restart_cluster(Time now, Member& member, env::Outbox& out) {
                        r->last.restored == catalog->durable_epoch + 1;
     if (ready) {
       x.nodes.push_back({id, node.incarnation});
-    } else {
-      all = false;
+      continue;
     }
+    // One whose files are older has said so when its recovery is over: there is nothing to wait for.
+    const bool told = node.state == NodeState::joining && r != nullptr && r->last.incarnation == node.incarnation &&
+                      r->last.phase >= 5;
+    all = all && told;
   }
   bool complete = !x.nodes.empty();
   for (const auto& [id, g] : catalog->groups) {

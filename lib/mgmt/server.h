@@ -249,6 +249,8 @@ class Server final : public env::Machine {
   meta::Leader leader_;
   reorg::Driver driver_;
   meta::EpochClock epochs_;
+  std::uint64_t stored_cluster_ = 0;     // as the stored log says, until the catalog is known
+  meta::Generation stored_config_;
   bool member_started_ = false;
   bool must_bootstrap_ = false;      // nothing stored here, and the lowest id: the first start is ours to make
   bool was_empty_ = false;           // nothing was stored here at the start

@@ -141,6 +141,7 @@ void Server::reload_config(Session& s, const Request& r) {
 void Server::ndb_get_config(Session& s, const Request& r) {
   const auto number = static_cast<std::uint64_t>(std::max<std::int64_t>(r.number("generation"), 0));
   const meta::Generation* g = find_generation(*seen_, number);
+  if (g == nullptr && seen_->generation == 0 && number == 0 && stored_config_.number != 0) g = &stored_config_;
   if (g == nullptr || g->image == nullptr) {
     const std::string why = seen_->generation == 0 ? "the cluster has no committed configuration yet"
                                                    : "no generation " + std::to_string(number) + "; the present one is " +
@@ -151,6 +152,7 @@ void Server::ndb_get_config(Session& s, const Request& r) {
   Reply reply(reply_header(r));
   reply.ok().key("generation", g->number).key("when_s", g->when_s).key("who", g->who).key("source", g->source);
   reply.key("message", g->message).key("name", g->image->name);
+  reply.key("cluster_id", seen_->cluster_id != 0 ? seen_->cluster_id : stored_cluster_);
   answer(s, reply.done_text(r.number("effective") != 0 ? effective_text(from_image(*g->image).config, g->image->name) : g->image->text));
 }
 

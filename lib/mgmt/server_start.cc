@@ -10,6 +10,28 @@ namespace ndb::mgmt {
 
 namespace {
 
+// The configuration that a stored log ends with; generation 0 = none. What is committed is known only after an election,
+// but data nodes that are needed for one have to find their files.
+meta::Generation configuration_of(const meta::LogStore::State& state) {
+  meta::Generation last;
+  meta::Catalog c;
+  Reader snapshot(state.snapshot.data);
+  if (state.snapshot.present() && meta::decode(snapshot, &c)) {
+    if (auto g = c.generations.find(c.generation); g != c.generations.end()) last = g->second;
+  }
+  for (const meta::LogEntry& e : state.entries) {
+    meta::Command command;
+    Reader r(e.data);
+    if (e.data.empty() || !meta::decode(r, &command)) continue;
+    if (auto* change = std::get_if<meta::ChangeConfig>(&command.body)) {
+      const std::uint64_t number = change->expect_generation + 1;
+      last = std::move(change->generation);
+      last.number = number;
+    }
+  }
+  return last;
+}
+
 // The cluster that a stored log belongs to; 0 = an empty one. The catalog itself is known only after an election.
 std::uint64_t cluster_of(const meta::LogStore::State& state) {
   if (state.snapshot.present()) {
@@ -57,7 +79,9 @@ void Server::begin() {
     }
     file_ = std::move(parsed.config);
   }
-  peers_.set_cluster(cluster_of(state));
+  stored_cluster_ = cluster_of(state);
+  stored_config_ = configuration_of(state);
+  peers_.set_cluster(stored_cluster_);
   peers_.update(member_->catalog(), servers());
   must_bootstrap_ = false;
   if (was_empty_ && file_) {

@@ -46,7 +46,8 @@ void Node::make_units() {
     o.memory_bytes = (options_.memory_bytes != 0 ? options_.memory_bytes : kMemoryDefault) / options_.workers;
     units_.push_back(std::make_unique<Unit>(o, *this));
     if (w < options_.disks.size()) {
-      units_.back()->worker.attach_disk(*options_.disks[w], {0, options_.node, w, options_.workers}, options_.seed | 1);
+      units_.back()->worker.attach_disk(*options_.disks[w], {options_.disk_cluster, options_.node, w, options_.workers},
+                                        options_.seed | 1);
     }
   }
 }
@@ -448,6 +449,7 @@ void Node::heartbeat() {
   const View open = oldest_open();
   Epoch wanted = 0;
   for (const auto& u : units_) wanted = std::max(wanted, u->worker.durable_wanted());
+  if (stop_ == Stop::draining) wanted = std::max(wanted, stop_epoch_);
   const bool waits = wanted > told_wanted_ && wanted > catalog_->durable_epoch;
   const bool news = life_ == Life::joined && (told_version_ != catalog_->version || told_open_ != open || waits);
   told_wanted_ = wanted;
@@ -468,7 +470,7 @@ void Node::heartbeat() {
     h.memory_total += u->worker.memory_total();
     h.rows += u->worker.primary_rows();
   }
-  h.phase = in_sync() ? 101 : (life_ == Life::joined ? 5 : 1);
+  h.phase = in_sync() ? 101 : (life_ == Life::joined ? (recovered() ? 5 : 4) : 1);
   h.doing = doing();
   if (member_.leading()) {
     const std::uint64_t lease = leader_.heard(now_, h, member_);
@@ -552,6 +554,7 @@ void Node::begin_stop(int status, bool forced) {
   stop_status_ = status;
   stop_forced_ = forced;
   stop_ = Stop::draining;
+  stop_epoch_ = in_sync() && !options_.disks.empty() ? epoch_ : 0;  // nothing that was acknowledged may be lost
   stop_deadline_ = now_ + 2 * kSecond;
   log(env::Severity::info, "stopping");
   for (auto& u : units_) u->worker.stop_accepting();
@@ -562,7 +565,8 @@ void Node::begin_stop(int status, bool forced) {
 void Node::continue_stop() {
   if (stop_ == Stop::draining) {
     const bool quiet = std::all_of(units_.begin(), units_.end(), [](auto& u) { return u->worker.quiet(); });
-    if (!quiet && now_ < stop_deadline_) return;
+    const bool durable = catalog_->durable_epoch >= stop_epoch_ || member_.leader_raft_id() == 0;
+    if ((!quiet || !durable) && now_ < stop_deadline_) return;
     if (life_ != Life::joined || member_.leader_raft_id() == 0) {
       stop_ = Stop::gone;
     } else {

@@ -38,6 +38,7 @@ struct NodeOptions {
   std::uint16_t port = 0;
   std::uint8_t workers = 1;
   std::uint64_t memory_bytes = 0;            // 0 = DataMemory of the configuration
+  std::uint64_t disk_cluster = 0;            // whose files these are
   std::vector<store::Disk*> disks;           // one for each worker, or none: rows in memory only
   bool has_rows = false;                     // the disks hold something
   bool nostart = false;                      // wait for a start order before asking to be let in
@@ -130,6 +131,7 @@ class Node : public env::Machine {
   Stop stop_ = Stop::no;
   int stop_status_ = kExitStop;
   bool stop_forced_ = false;
+  Epoch stop_epoch_ = 0;             // to be durable before the node leaves
   Time stop_deadline_ = kNever;
   meta::RequestId stop_request_;
   std::uint64_t config_generation_ = 0;  // applied here
