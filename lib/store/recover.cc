@@ -141,6 +141,11 @@ Recovery::State Recovery::judge_scan() {
                        ", but the redo log is complete up to epoch " + std::to_string(report_.epoch) + " only");
     return State::working;
   }
+  if (checkpoint_ && !restarts_.empty() && checkpoint_->end().newest > restarts_.front().epoch) {
+    give_up_checkpoint("it holds epoch " + std::to_string(checkpoint_->end().newest) +
+                       ", but the node came back at epoch " + std::to_string(restarts_.front().epoch) + " after it");
+    return State::working;
+  }
   if (report_.cut_bytes != 0) {
     report_.notes.push_back(disk_.redo_place(report_.end) + ": cut " + std::to_string(report_.cut_bytes) +
                             " bytes that were never made durable (" + redo_->reason() + ")");
