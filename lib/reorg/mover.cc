@@ -128,6 +128,7 @@ Mover::Task* Mover::task_of(std::uint64_t job, FragmentId from) {
 }
 
 void Mover::pump(Time now) {
+  now_ = now;
   wake_ = kNever;
   for (Task& t : tasks_) {
     if (t.done || t.error != Error::ok) continue;
@@ -158,8 +159,8 @@ void Mover::send_batch(Task& t, std::uint32_t hold, std::uint64_t start, Fragmen
   const bool found = find_primary(table_, to, &node, &worker) && node != 0 && sender_.reachable(node);
   std::uint64_t number = next_batch_++;
   t.batches[number] = {to, node, hold, start, rows};
-  if (!found) {
-    fail_batch(t, number, 0);
+  if (!found) {  // nobody leads the new fragment, or it is out of reach: later
+    fail_batch(t, number, now_ + kRetry);
     return;
   }
   Writer& w = sender_.to(node);

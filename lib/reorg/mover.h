@@ -103,6 +103,7 @@ class Mover {
   std::map<std::uint64_t, Incoming> incoming_;
   std::uint64_t next_batch_ = 1;
   std::uint64_t next_tag_ = 1;
+  Time now_ = 0;  // of the last pump()
   Time wake_ = kNever;
   Writer scratch_;
   bool changed_ = false;
