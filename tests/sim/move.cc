@@ -259,6 +259,8 @@ sim::ClusterSettings settings_for(std::uint64_t seed, Management::Kind kind) {
 }
 
 void check_end(ClusterRun& run, Rows& rows) {
+  if (run.world.failed()) return;
+  std::uint64_t stored = run.cluster.check_rows("t");
   auto found = run.scan_all();
   if (run.world.failed()) return;
   std::uint64_t expected = 0;
@@ -271,8 +273,7 @@ void check_end(ClusterRun& run, Rows& rows) {
                           std::to_string(*values.rbegin()) + " (0 = absent)");
   }
   if (found.size() != expected) return run.world.fail("rows that nobody wrote");
-  std::uint64_t stored = run.cluster.check_rows("t");
-  if (!run.world.failed() && stored != found.size()) {
+  if (stored != found.size()) {
     run.world.fail("the nodes hold " + std::to_string(stored) + " rows, a scan finds " + std::to_string(found.size()));
   }
 }
