@@ -1,15 +1,15 @@
 # shellcheck shell=bash
 # Traffic on a real cluster, for the tests with kill -9. Sourced by *.bats after ../cli/cluster.bash.
 
-# start_cluster ID..: a management server 10 and these data nodes, in sync; tables `t` and `bank`.
+# start_cluster ID[:free]..: a management server 10 and these data nodes, in sync, those with `:free` in no node group; tables
+# `t` and `bank`. (All are started at once: the first start waits for nodes without a group.)
 start_cluster() {
   start_mgmd "$@" || return 1
   local id
   for id in "$@"; do
-    case $id in *:free) ;; *) start_node "$id" --initial ;; esac
+    start_node "${id%:free}" --initial
   done
-  # shellcheck disable=SC2046  # separate words
-  ndb-mgm wait $(printf '%s\n' "$@" | grep -v :free) --timeout=60 || return 1
+  ndb-mgm wait "${@%:free}" --timeout=60 || return 1
   ndb-sql -e 'CREATE TABLE t (id BIGINT PRIMARY KEY, n INT NOT NULL, word VARCHAR(20))' \
     -e 'CREATE TABLE bank (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)'
 }

@@ -6,9 +6,6 @@ setup() {
   load live
   start_cluster 1 2 3:free 4:free
   load_rows 40000
-  start_node 3 --initial
-  start_node 4 --initial
-  ndb-mgm wait 3 4 --timeout=60
   ndb-nodegroup create --nodes=3,4
   start_traffic
 }
@@ -16,10 +13,15 @@ teardown() { finish; }
 
 # Waits for the end of the job, done or rolled back, then tries again until the table is spread.
 reorganise_to_the_end() {
-
+  local status=0
+  ndb-reorg wait --timeout=30 || status=$?
+  if [ "$status" -eq 7 ]; then
+    ndb-mgm show
+    ndb-reorg status
+    return 1
+  fi
   for _ in 1 2 3 4 5; do
-    timeout 60 ndb-reorg wait || true
-    if ndb-reorg start --table=t --wait --timeout=60; then return 0; fi
+    if ndb-reorg start --table=t --wait --timeout=30; then return 0; fi
     sleep 1
   done
   return 1
