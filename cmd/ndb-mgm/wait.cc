@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include "commands.h"
 #include "mgmt/text_reply.h"
 #include "nodes.h"
@@ -23,6 +25,13 @@ struct Wait final : Command {
     tool.on_interrupt("nothing was changed");
     auto status = read_status(tool, 10 * kSecond);
     if (!status) return tool.fail(status.failure());
+    // A server that has just come back knows no node before the log has a leader.
+    const Time deadline = deadline_after(timeout_s, os::monotonic_now());
+    while (!status->stock && status->generation == 0 && os::monotonic_now() < deadline) {
+      ::usleep(50'000);
+      status = read_status(tool, 10 * kSecond);
+      if (!status) return tool.fail(status.failure());
+    }
     std::vector<NodeId> nodes;
     if (ids.empty() || names_all(ids)) {
       for (const NodeStatus& n : status->nodes) {
@@ -37,7 +46,7 @@ struct Wait final : Command {
     const std::string wanted = state_of_word(state);
     ClusterStatus last;
     auto reached =
-        await_state(tool, nodes, wanted, deadline_after(timeout_s, os::monotonic_now()), &last);
+        await_state(tool, nodes, wanted, deadline, &last);
     if (!reached) return tool.fail(reached.failure());
     std::string late;
     for (NodeId id : nodes) {

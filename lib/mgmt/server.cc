@@ -62,10 +62,17 @@ void Server::step(Time now, const env::Event& event, env::Outbox& out) {
   if (!member_started_ && must_bootstrap_) try_first_start();
   if (member_started_ && now >= member_->wake()) member_->tick(now);
   act();
+  if (leave_behind_nodes_ != kNever &&
+      (now >= leave_behind_nodes_ || peers_.links(wire::PeerKind::data).empty())) {
+    leave_behind_nodes_ = kNever;
+    leave_status_ = 0;
+    hand_over();
+  }
   if (leave_status_ >= 0 && (!member_->leading() || now >= leave_at_)) out.exit(leave_status_);
   peers_.tick(now, out);
   if (member_started_) out.wake_at(member_->wake());
   if (leave_status_ >= 0) out.wake_at(leave_at_);
+  if (leave_behind_nodes_ != kNever) out.wake_at(leave_behind_nodes_);
   out_ = nullptr;
 }
 

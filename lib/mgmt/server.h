@@ -270,6 +270,7 @@ class Server final : public env::Machine {
   Time system_stop_ = 0;             // the whole cluster was ordered to stop; 0 = no
   int leave_status_ = -1;            // this server ends with this status, at the latest at leave_at_; -1 = it does not
   Time leave_at_ = kNever;
+  Time leave_behind_nodes_ = kNever; // a shutdown of everything: this server goes last
   std::deque<EventRecord> events_;
   std::uint64_t next_event_ = 1;
   std::array<bool, 7> log_enabled_{true, false, true, true, true, true, true};  // whole, debug .. alert

@@ -7,6 +7,7 @@ namespace ndb::mgmt {
 
 namespace {
 
+constexpr Time kLeaveBehindNodes = 8 * kSecond;  // a shutdown waits so long for data nodes
 constexpr Time kOrderForgotten = 120 * kSecond;  // a node that was told to stop and still is there
 
 Failure number(int code, std::string text) { return {static_cast<Error>(code), std::move(text)}; }
@@ -100,7 +101,13 @@ Failure Server::give_order(Order* order) {
           "node " + std::to_string(id) + (stops ? " was told to stop" : " was told to start"));
   }
   if (order->whole && stops && order->kind == wire::OrderKind::stop) system_stop_ = now_;
-  if (order->disconnect) obey(order->kind);
+  if (order->disconnect && order->whole && stops && !peers_.links(wire::PeerKind::data).empty()) {
+    // The data nodes make what they have durable first, and for that they need a leader.
+    out_->log(env::Severity::info, "told to stop behind the data nodes");
+    leave_behind_nodes_ = now_ + kLeaveBehindNodes;
+  } else if (order->disconnect) {
+    obey(order->kind);
+  }
   return {};
 }
 

@@ -312,6 +312,11 @@ void Node::drain_member() {
 
 void Node::on_catalog() {
   peers_.update(catalog_);
+  if (epoch_ <= catalog_->durable_epoch) {  // a decision in an epoch that is durable would be lost with it, unnoticed
+    epoch_ = catalog_->durable_epoch + 1;
+    out_->epoch = epoch_;
+    for (auto& u : units_) u->worker.set_epoch(epoch_);
+  }
   const meta::Node* self = catalog_->node(options_.node);
   if (self != nullptr && life_ == Life::asking && self->raft_id == options_.raft_id && self->port == options_.port &&
       self->state != NodeState::down && catalog_->outcome_of(join_request_) != nullptr) {
@@ -555,7 +560,7 @@ void Node::begin_stop(int status, bool forced) {
   stop_forced_ = forced;
   stop_ = Stop::draining;
   stop_epoch_ = in_sync() && !options_.disks.empty() ? epoch_ : 0;  // nothing that was acknowledged may be lost
-  stop_deadline_ = now_ + 2 * kSecond;
+  stop_deadline_ = now_ + 4 * kSecond;
   log(env::Severity::info, "stopping");
   for (auto& u : units_) u->worker.stop_accepting();
 }
@@ -565,7 +570,7 @@ void Node::begin_stop(int status, bool forced) {
 void Node::continue_stop() {
   if (stop_ == Stop::draining) {
     const bool quiet = std::all_of(units_.begin(), units_.end(), [](auto& u) { return u->worker.quiet(); });
-    const bool durable = catalog_->durable_epoch >= stop_epoch_ || member_.leader_raft_id() == 0;
+    const bool durable = catalog_->durable_epoch >= stop_epoch_;
     if ((!quiet || !durable) && now_ < stop_deadline_) return;
     if (life_ != Life::joined || member_.leader_raft_id() == 0) {
       stop_ = Stop::gone;

@@ -9,8 +9,14 @@ namespace ndb::txn {
 namespace {
 constexpr std::size_t kCheckpointPiece = 256u << 10;
 constexpr std::size_t kCheckpointBacklog = 4u << 20;
-constexpr std::uint64_t kCheckpointAfter = std::uint64_t{32} << 20;  // bytes of redo since the last one began
-constexpr std::uint64_t kRedoReserve = std::uint64_t{8} << 20;       // for what is promised already
+// Bytes of redo since the last checkpoint began that call for the next one; a small log calls earlier.
+std::uint64_t checkpoint_after(const store::RedoLayout& l) {
+  return std::min<std::uint64_t>(std::uint64_t{32} << 20, l.capacity() / 4);
+}
+// Kept free for what is promised already.
+std::uint64_t redo_reserve(const store::RedoLayout& l) {
+  return std::min<std::uint64_t>(std::uint64_t{8} << 20, l.capacity() / 8);
+}
 }  // namespace
 
 // ---- the state of a replica beside its rows: for checkpoints and for copies
@@ -108,7 +114,7 @@ void Worker::end_redo() {
 }
 
 bool Worker::room_for_redo() const {
-  return !durable_ || !durable_->running() || durable_->disk.room() > kRedoReserve + durable_->redo->bytes();
+  return !durable_ || !durable_->running() || durable_->disk.room() > redo_reserve(durable_->disk.layout()) + durable_->redo->bytes();
 }
 
 void Worker::flush_epoch(Epoch e) {
@@ -179,7 +185,7 @@ void Worker::checkpoint_step(bool allowed) {
   }
   if (!d.writer) {
     if (!allowed || d.finish_tag != 0 || d.finished.size() > 1) return;
-    if (d.redo->position() - d.redo_at_last < kCheckpointAfter) return;
+    if (d.redo->position() - d.redo_at_last < checkpoint_after(d.disk.layout())) return;
     store::CheckpointHead h;
     h.identity = d.identity;
     h.id = d.id++;
