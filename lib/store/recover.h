@@ -1,8 +1,9 @@
 // What a worker does first: the newest usable checkpoint, then redo up to the end of an epoch (I7).
 //
-// A checkpoint is usable when it is whole, all its epochs are at or before the one recovered to, and the redo it needs is
-// there, and no restart at an earlier epoch came after it; else the one before it is tried; without any, an unbroken log from position 0 will do. The log is walked
-// twice: first to find its end, its complete epochs and what later entries make void, then to replay.
+// A checkpoint is usable when it is whole, all its epochs are at or before the one recovered to, the redo it needs is
+// there, and no restart at an earlier epoch came after it; else the one before it is tried; without any, an unbroken log
+// from position 0 will do. The log is walked twice: first to find its end, its complete epochs and what later entries
+// make void, then to replay.
 //
 // An entry is replayed when it lies at or behind its fragment's position in the checkpoint, its epoch is not later than
 // the one recovered to, and no later entry voids it: a restart at an earlier epoch, or a cut of its fragment before it.

@@ -438,3 +438,44 @@ TEST_CASE("recovery: what a cut or an earlier restart made void stays so") {
   REQUIRE(m.at({0, 30}) == 3000);
   REQUIRE(m.at({0, 31}) == 3100);
 }
+
+TEST_CASE("recovery: what a fragment's part of the checkpoint holds is not replayed") {
+  MemoryDisk disk(kRing);
+  Worker worker;
+  RedoWriter redo(0, 11);
+  disk.start(0, 0);
+  auto write = [&](Epoch e) {
+    Writer w;
+    w.put(Record{static_cast<std::uint32_t>(e), 7});
+    redo.record({5, 0}, e, e, w.view());
+    worker.set({5, 0}, e, {static_cast<std::uint32_t>(e), 7});
+  };
+  redo.created({5, 0}, 1);
+  CheckpointHead h;
+  h.id = 1;
+  h.from = redo.place();  // before the block that is open: "created" and two records come after it
+  write(1);
+  write(2);
+  worker.redo = &redo;
+  CheckpointWriter c(h, worker);
+  disk.begin_checkpoint(1);
+  while (!c.scanned()) disk.write_checkpoint(1, c.step(100));
+  write(3);
+  disk.write_checkpoint(1, c.end(3));
+  disk.finish_checkpoint(1, 1);
+  redo.complete(3);
+  REQUIRE(disk.append(redo.take(0, 3)));
+  disk.flush(2);
+  MemoryDisk::Completion done;
+  while (disk.complete(&done)) {
+  }
+  Prng prng(1);
+  disk.crash(prng);
+  worker.reset();
+  Recovery r(disk, worker, {3, true});
+  REQUIRE(r.run() == Recovery::State::done);
+  REQUIRE(r.report().checkpoint == 1);
+  REQUIRE(r.report().contained == 2);
+  REQUIRE(r.report().applied == 1);
+  REQUIRE(worker.model().size() == 3);
+}
