@@ -1,7 +1,8 @@
 // The workloads `move`, `restart` and `ddl`: rows come, change and go, each client in ids of its own, so that it knows
 // what each row must be. Meanwhile
-//   move      node groups are made, tables are spread over them, drained again, jobs are cancelled      (I8)
+//   move      node groups are made, tables are spread over them, jobs are cancelled   (I8)
 //   restart   nodes are restarted by order and by force
+//   drain     as move, and tables are taken off a group again
 //   ddl       several tables are made and dropped, node groups come and go, configurations change         (I2)
 // Law: every acknowledged row is there once, with its value, where the distribution says; nothing else is there.
 #include <algorithm>
@@ -175,7 +176,7 @@ class Keeper : public sim::Actor {
 // Gives one order after the other, drawn from what the workload is about.
 class Management {
  public:
-  enum class Kind : std::uint8_t { move, restart, ddl };
+  enum class Kind : std::uint8_t { move, restart, ddl, drain };
   Management(ClusterRun& run, Kind kind) : run_(run), kind_(kind), prng_(run.prng.next()) {}
   std::uint64_t accepted = 0, refused = 0;
 
@@ -210,9 +211,12 @@ class Management {
   std::string some_node() { return std::to_string(1 + prng_.below(run_.cluster.data_nodes())); }
   sim::Order draw() {
     switch (kind_) {
-      case Kind::restart:
-        return order("ndb restart node", {{"nodes", some_node()}, {"force", "0"}});
-      case Kind::move: return draw_move();
+      case Kind::restart: {
+        sim::Order o = order("ndb restart node", {{"nodes", some_node()}});
+        o.changes = false;  // it takes no request id
+        return o;
+      }
+      case Kind::move: case Kind::drain: return draw_move();
       case Kind::ddl: return prng_.chance(0.3) ? draw_move() : draw_schema();
     }
     return {};
@@ -230,7 +234,7 @@ class Management {
     if (n == c->replicas && prng_.chance(0.7)) return order("ndb create nodegroup", {{"nodes", free}});
     if (c->running_job() && prng_.chance(0.15)) return order("ndb cancel reorg", {{"job", "0"}});
     GroupId last = c->groups.empty() ? 0 : c->groups.rbegin()->first;
-    if (c->groups.size() > 1 && prng_.chance(0.3)) {
+    if (kind_ == Kind::drain && c->groups.size() > 1 && prng_.chance(0.5)) {
       if (prng_.chance(0.4)) return order("ndb drop nodegroup", {{"group", std::to_string(last)}});
       return order("ndb start reorg", {{"table", "t"}, {"drain", std::to_string(last)}});
     }
@@ -293,7 +297,13 @@ Verdict run_rows(std::uint64_t seed, Management::Kind kind) {
     }
     run.world.run_for(static_cast<Time>(run.prng.below(1000)) * kMillisecond);
     management.begin();
-    run.faults(draw_length(run.prng));
+    sim::NemesisOptions options = run.cluster.nemesis_options();
+    // A node that restarts by order leaves its rows with one peer only: that one is not to be shut out meanwhile.
+    auto bit = [](sim::Fault f) { return 1u << static_cast<unsigned>(f); };
+    if (kind == Management::Kind::restart) {
+      options.allowed = bit(sim::Fault::break_links) | bit(sim::Fault::slow_disk);
+    }
+    run.faults(draw_length(run.prng), options);
     management.end();
     auto idle = [&] {
       return !management.busy() && !run.cluster.newest()->running_job() &&
@@ -313,5 +323,6 @@ Verdict run_rows(std::uint64_t seed, Management::Kind kind) {
 Verdict run_move(std::uint64_t seed) { return run_rows(seed, Management::Kind::move); }
 Verdict run_restart(std::uint64_t seed) { return run_rows(seed, Management::Kind::restart); }
 Verdict run_ddl(std::uint64_t seed) { return run_rows(seed, Management::Kind::ddl); }
+Verdict run_drain(std::uint64_t seed) { return run_rows(seed, Management::Kind::drain); }
 
 }  // namespace ndb::simtest

@@ -15,6 +15,7 @@ Verdict run_append(std::uint64_t seed);
 Verdict run_move(std::uint64_t seed);
 Verdict run_restart(std::uint64_t seed);
 Verdict run_ddl(std::uint64_t seed);
+Verdict run_drain(std::uint64_t seed);
 
 const std::vector<Workload>& workloads() {
   static const std::vector<Workload> all = {
@@ -25,6 +26,7 @@ const std::vector<Workload>& workloads() {
       {"move", "a reorganisation neither loses nor doubles a row (I8)", run_move},
       {"restart", "no acknowledged row is lost by restarts", run_restart},
       {"ddl", "catalogs stay identical and rows whole while the schema changes (I2)", run_ddl},
+      Workload{"drain", "a reorganisation off a node group, rolled back, leaves no copies behind", run_drain, false},
   };
   return all;
 }
