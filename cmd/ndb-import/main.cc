@@ -55,7 +55,8 @@ int report(cli::Tool& tool, const tool::ImportCounts& n, double seconds, bool dr
     if (!dry_run && n.imported > 0) {
       tool.note(cli::show_count(n.imported) + " rows were imported before; repeating with --ignore-existing goes on from there");
     }
-    return failure.error == Error::cancelled ? tool.refuse(failure.sentence()) : tool.fail(failure);
+    if (failure.error != Error::cancelled) return tool.fail(failure);
+    return tool.refuse(failure.sentence(), n.unknown ? cli::kExitUnknown : cli::kExitRefused);
   }
   return n.unknown ? cli::kExitUnknown : 0;
 }

@@ -129,6 +129,8 @@ Result<std::uint64_t> Cluster::count(const Table& t, std::string filter) {
   return rows;
 }
 
+Time Cluster::now() const { return core_->now(); }
+
 void Cluster::sleep(Time d) {
   core_->wait(core_->now() + d, [] { return false; });
 }

@@ -176,6 +176,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   Result<Scan> scan(const Table& t, ScanOptions options = {});
   Result<std::uint64_t> count(const Table& t, std::string filter = {});  // repeated while errors are temporary
   ClientCounts counts() const;
+  Time now() const;    // the host's clock
   void sleep(Time d);  // the connection goes on meanwhile
 
  private:

@@ -145,12 +145,13 @@ Failure Session::one(const std::string& statement, Sink& sink) {
   }
   if (const char* why = refusal(w)) return {Error::illegal_change, why};
   Time pause = limits::kClientBackOffMin;
-  for (Time waited = 0;; waited += pause, pause = std::min(2 * pause, limits::kClientBackOffMax)) {
+  const Time deadline = state_->cluster->now() + limits::kClientDeadline;
+  for (;; pause = std::min(2 * pause, limits::kClientBackOffMax)) {
     const bool alone = sqlite3_get_autocommit(state_->db) != 0;
     bool gave_rows = false;
     Failure f = run(statement, sink, &gave_rows);
     const bool again = f && alone && !gave_rows && is_temporary(f.error) && f.error != Error::single_user &&
-                       waited < limits::kClientDeadline && !state_->interrupted;
+                       state_->cluster->now() < deadline && !state_->interrupted;
     if (again) {
       state_->cluster->sleep(pause);
       continue;
