@@ -225,7 +225,7 @@ bool Worker::recover_some() {
     o.exactly = false;
     d.recovery = std::make_unique<store::Recovery>(d.disk, static_cast<store::RecoverySink&>(*this), o);
   }
-  const auto state = d.recovery->step(std::size_t{16} << 20);
+  const auto state = d.recovery->step(std::size_t{2} << 20);  // heartbeats go on in between
   if (state == store::Recovery::State::working) return false;
   for (const std::string& n : d.recovery->report().notes) out_->log(env::Severity::warning, n);
   if (state == store::Recovery::State::failed) {
@@ -256,6 +256,7 @@ bool Worker::recover_some() {
     }
   }
   end_redo();
+  d.disk.flush(disk_tag());  // what the restart made void must stay so
   return true;
 }
 

@@ -1,5 +1,5 @@
-// What the tests of os::Loop share: a machine made of a function, a loop in a thread, and a blocking socket that knows
-// nothing of the loop.
+// What the tests of os::Loop share: a machine made of a function, a loop in a thread, and a blocking socket that
+// knows nothing of the loop.
 #pragma once
 #include <arpa/inet.h>
 #include <catch2/catch.hpp>
