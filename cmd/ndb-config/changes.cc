@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "cli/json_value.h"
 #include "mgmt/text_reply.h"
 #include "os/files.h"
 
@@ -56,6 +57,18 @@ void write_problems(mgmt::Json& j, const std::vector<mgmt::Problem>& problems) {
 void print_problems(const Tool& tool, const std::string& source,
                     const std::vector<mgmt::Problem>& problems) {
   for (const mgmt::Problem& p : problems) tool.note(source + ": " + mgmt::problem_line(p));
+}
+
+void print_refused(const Tool& tool, const std::string& source) {
+  auto report = JsonValue::parse(tool.last_reply().bulk);
+  if (!report) return;
+  for (const JsonValue& p : (*report)["problems"].items) {
+    tool.note(source + ": " +
+              mgmt::problem_line({static_cast<int>(p["line"].number()),
+                                  p["severity"].text == "error" ? mgmt::Severity::error
+                                                                : mgmt::Severity::warning,
+                                  p["text"].text}));
+  }
 }
 
 Result<FileConfig> read_config_file(const Tool& tool, const std::string& path) {
@@ -182,13 +195,7 @@ int apply_text(Tool& tool, const ApplyOptions& options, const StoredConfig& pres
                         : std::strtoull(r->value("generation").c_str(), nullptr, 10);
     return report_applied(tool, options, c, generation, r->value("changed") == "1");
   }
-  // A repeated request meets its own effect.
-  if (r.error() == Error::generation_moved && !options.dry_run) {
-    auto now = read_config(tool);
-    if (now && now->generation == present.generation + 1 && now->text == text) {
-      return report_applied(tool, options, c, now->generation, true);
-    }
-  }
+  print_refused(tool, source);
   return tool.fail(r.failure());
 }
 

@@ -43,6 +43,8 @@ struct ApplyOptions {
 // status.
 int apply_text(Tool& tool, const ApplyOptions& options, const StoredConfig& present,
                const mgmt::Config& next, const std::string& text, const std::string& source);
+// What the server's answer says besides its sentence when it has refused: the problems that it found.
+void print_refused(const Tool& tool, const std::string& source);
 // What apply and rollback have in common: refusals of the comparison on stderr, kExitDone when nothing stands in
 // the way.
 int judge(const Tool& tool, const ApplyOptions& options, const Comparison& c,

@@ -45,13 +45,7 @@ struct Rollback final : Command {
       if (!options.dry_run) now = std::strtoull(r->value("generation").c_str(), nullptr, 10);
       return report_applied(tool, options, c, now, r->value("changed") == "1");
     }
-    if (r.error() == Error::generation_moved &&
-        !options.dry_run) {  // a repeated request meets its own effect
-      auto after = read_config(tool);
-      if (after && after->generation == present->generation + 1 && after->text == old->text) {
-        return report_applied(tool, options, c, after->generation, true);
-      }
-    }
+    print_refused(tool, source);
     return tool.fail(r.failure());
   }
 };

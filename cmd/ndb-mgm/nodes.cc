@@ -75,6 +75,13 @@ Result<std::vector<NodeId>> named_nodes(const ClusterStatus& status,
   return once;
 }
 
+Result<ClusterStatus> read_status_for(Tool& tool, const ChangeOptions& change) {
+  auto status = read_status(tool);
+  if (!status) return status;
+  if (auto f = check_version(*status, change.if_version)) return f;
+  return status;
+}
+
 Failure foresee(const ClusterStatus& s, const OrderTo& o) {
   std::size_t data = 0;
   for (NodeId id : o.nodes) {
@@ -133,8 +140,9 @@ Result<Restarted> await_restart(Tool& tool, const NodeStatus& before, bool stock
     const bool management = !n->data();
     const bool again = stock || management || n->incarnation != before.incarnation;
     if (management && n->connected) return Restarted{*n, true};
-    if (nostart && n->state == "not_started") return Restarted{*n, true};
-    if (again && n->state == "in_sync") {
+    if (nostart && n->data()) {
+      if (n->state == "not_started") return Restarted{*n, true};
+    } else if (again && n->state == "in_sync") {
       if (applied == 0) applied = std::max<std::uint64_t>(s->version, 1);
       if (stock || n->version >= applied) return Restarted{*n, true};
     }

@@ -13,6 +13,9 @@ Result<std::vector<NodeId>> named_nodes(const ClusterStatus& status,
                                         const std::vector<std::string>& words);
 bool names_all(const std::vector<std::string>& words);
 
+// The state of affairs before an order; fails when --if-version does not hold.
+Result<ClusterStatus> read_status_for(Tool& tool, const ChangeOptions& change);
+
 enum class OrderKind { start, stop, restart };
 struct OrderTo {
   OrderKind kind = OrderKind::restart;
@@ -25,7 +28,7 @@ Failure give_order(Tool& tool, const ClusterStatus& status, const OrderTo& order
 Failure foresee(const ClusterStatus& status, const OrderTo& order);
 
 // Waits until the node has ended since `before` was read and is in_sync again and has applied the metadata log that
-// far; with nostart also until it waits to be started, whatever comes first.
+// far; with nostart until it waits to be started.
 struct Restarted {
   NodeStatus node;
   bool reached = false;  // false: the deadline has passed; node is as last seen

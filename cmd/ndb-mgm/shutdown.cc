@@ -14,9 +14,8 @@ struct Shutdown final : Command {
   }
 
   int run(Tool& tool) override {
-    auto status = read_status(tool);
+    auto status = read_status_for(tool, change);
     if (!status) return tool.fail(status.failure());
-    if (auto f = check_version(*status, change.if_version)) return tool.fail(f);
     std::vector<NodeId> nodes;
     for (const NodeStatus& n : status->nodes) {
       if (n.connected && (n.data() || (n.type == "mgm" && !data_only))) nodes.push_back(n.id);

@@ -19,9 +19,8 @@ struct SingleUser final : Command {
     if (verb != "enter" && verb != "exit")
       return tool.usage("'" + verb + "' is neither enter nor exit");
     if (verb == "enter" && node == 0) return tool.usage("enter needs the id of an API node");
-    auto status = read_status(tool);
+    auto status = read_status_for(tool, change);
     if (!status) return tool.fail(status.failure());
-    if (auto f = check_version(*status, change.if_version)) return tool.fail(f);
     const bool enter = verb == "enter";
     const std::string who = std::to_string(node);
     if (enter && status->single_user == node)

@@ -14,9 +14,8 @@ struct Start final : Command {
   }
 
   int run(Tool& tool) override {
-    auto status = read_status(tool);
+    auto status = read_status_for(tool, change);
     if (!status) return tool.fail(status.failure());
-    if (auto f = check_version(*status, change.if_version)) return tool.fail(f);
     std::vector<NodeId> nodes;
     if (names_all(ids)) {
       for (const NodeStatus& n : status->nodes) {

@@ -251,7 +251,10 @@ mgmt::ServerOptions server_options(const Options& o, const Plan& p, std::uint64_
   s.who = std::string(user != nullptr ? user : "unknown") + "@" + os::host_name();
   s.reload = o.reload;
   s.nowait = parse_node_list(o.nowait_nodes);
-  for (const auto& server : p.servers.servers) s.connect.push_back({0, server.host, server.port});
+  for (const auto& server : p.servers.servers) {
+    const bool itself = server.port == port && os::is_local_host(server.host);
+    if (!itself) s.connect.push_back({0, server.host, server.port});
+  }
   return s;
 }
 

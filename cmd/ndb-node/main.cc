@@ -122,15 +122,17 @@ Failure prepare_directory(const std::string& dir, bool initial) {
 }
 
 // The arguments of the next life: what was meant for this one only is left out.
-std::vector<char*> next_arguments(int argc, char** argv, bool initial) {
+std::vector<char*> next_arguments(int argc, char** argv, int status) {
   std::vector<char*> next;
   for (int i = 0; i < argc; i++) {
     std::string a = argv[i];
     if (a == "--initial" || a == "--nostart" || a == "-n") continue;
     next.push_back(argv[i]);
   }
-  static char flag[] = "--initial";
-  if (initial) next.push_back(flag);
+  static char initial[] = "--initial";
+  static char nostart[] = "--nostart";
+  if ((status & node::kExitRestartInitial) != 0) next.push_back(initial);
+  if ((status & node::kExitThenWait) != 0) next.push_back(nostart);
   next.push_back(nullptr);
   return next;
 }
@@ -224,9 +226,9 @@ int run(const Options& o, int argc, char** argv) {
   disks.clear();
   store.reset();
   loop_pointer = nullptr;
-  if (status == node::kExitRestart || status == node::kExitRestartInitial) {
+  if ((status & (node::kExitRestart | node::kExitRestartInitial)) != 0) {
     lock = Result<os::Fd>(os::Fd());
-    std::vector<char*> next = next_arguments(argc, argv, status == node::kExitRestartInitial);
+    std::vector<char*> next = next_arguments(argc, argv, status);
     Failure f = os::exec_again(next.data());
     return complain(f.sentence());
   }

@@ -270,6 +270,8 @@ Result<Management::Reply> Management::request(const std::string& command, const 
   return Failure{Error::internal, result};
 }
 
+const Management::Reply& Management::last_reply() const { return impl_->reply; }
+
 std::string Management::draw_request_id() {
   static const char digits[] = "0123456789abcdef";
   std::string id;

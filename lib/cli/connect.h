@@ -49,6 +49,8 @@ class Management {
   // table of errors and the server's words.
   Result<Reply> request(const std::string& command, const Keys& keys = {}, const std::string& bulk = {},
                         Time timeout = 15 * kSecond);
+  // The last reply that was read whole, also one that refused: what its bulk says besides the sentence.
+  const Reply& last_reply() const;
   // 32 hexadecimal digits: the `request` of a change that may be repeated.
   static std::string draw_request_id();
 

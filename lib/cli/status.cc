@@ -38,7 +38,7 @@ NodeStatus read_node(const JsonValue& v) {
   if (!n.data()) n.state = n.connected ? "connected" : "down";
   if (n.data() && n.disabled) n.state = "disabled";
   if (n.data() && n.state == "down" && n.connected)
-    n.state = n.phase == 0 ? "not_started" : "joining";
+    n.state = v["phase"].is_null() || n.phase != 0 ? "joining" : "not_started";
   return n;
 }
 

@@ -48,6 +48,8 @@ class Tool {
   Result<Reply> ask(const std::string& command, const Keys& keys = {}, Time patience = 0);
   Result<Reply> change(const std::string& command, Keys keys, const ChangeOptions& options,
                        const std::string& bulk = {});
+  // What the server said last, also when it refused.
+  const Reply& last_reply() const { return management_->last_reply(); }
   // An order that must not be given twice (stop, restart): once sent and not answered, its outcome is unknown.
   Result<Reply> order(const std::string& command, const Keys& keys, Time timeout = kAskTimeout);
   // Returns when the version is greater, or after at_most; the answer is the present one (the same when nobody says

@@ -204,6 +204,12 @@ void Server::apply_config(Session& s, const Request& r, NewConfig next) {
     reply.failed(f).key("changed", 0).key("version", seen_->version).key("generation", seen_->generation);
     answer(s, report.empty() ? reply.done() : reply.done_json(report));
   };
+  meta::RequestId id;
+  if (r.number("dry_run") == 0 && parse_request_id(r.text("request"), &id)) {
+    if (const meta::Outcome* before = seen_->outcome_of(id)) {  // asked again: whatever has become of the configuration since
+      return answer(s, change_reply(r, id, *before, {}));
+    }
+  }
   const meta::ConfigImage* image = seen_->config();
   if (image == nullptr) return refuse({Error::not_ready, "the cluster has no committed configuration yet"}, "");
   if (next.expect_generation != 0 && next.expect_generation != seen_->generation) {
@@ -220,7 +226,6 @@ void Server::apply_config(Session& s, const Request& r, NewConfig next) {
   }
   std::vector<Problem> problems = parsed.problems;
   problems.insert(problems.end(), of_change.begin(), of_change.end());
-  // A repeated request is answered by the log, whatever the configuration has become since.
   const bool wanted = !changes.empty();
   const std::string report = report_json(wanted, seen_->generation + (wanted ? 1 : 0), problems, changes);
   Failure f = judge(parsed.problems, true);

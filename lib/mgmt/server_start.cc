@@ -169,8 +169,9 @@ void Server::check_file_against_catalog() {
 
 // Where the management servers are: by the catalog, before there is one by the file, else by the connect string.
 std::vector<meta::Peers::Server> Server::servers() const {
-  std::vector<meta::Peers::Server> found;
   const auto now_is = catalog();
+  if (now_is->config() == nullptr && !file_) return options_.connect;
+  std::vector<meta::Peers::Server> found;
   if (const meta::ConfigImage* image = now_is->config()) {
     for (const meta::ConfigNode& n : image->nodes) {
       if (n.type != meta::NodeType::mgm || n.id == options_.node) continue;
@@ -181,14 +182,14 @@ std::vector<meta::Peers::Server> Server::servers() const {
       }
       found.push_back({n.id, n.host, number});
     }
-  } else if (file_) {
+  } else {
     for (const Node& n : file_->nodes) {
       if (n.kind != Kind::ndb_mgmd || n.id == options_.node) continue;
       found.push_back({n.id, effective(*file_, n, "HostName"),
                        static_cast<std::uint16_t>(effective_number(*file_, n, "PortNumber"))});
     }
   }
-  return found.empty() ? options_.connect : found;
+  return found;
 }
 
 }  // namespace ndb::mgmt

@@ -68,7 +68,7 @@ const char* Server::status_word(const meta::Node& node) const {
     case meta::NodeState::down: break;
   }
   const meta::Leader::Report* report = leader_.report(node.id);
-  return report == nullptr || report->last.phase == 0 ? "NOT_STARTED" : "STARTING";
+  return report != nullptr && report->last.phase == 0 ? "NOT_STARTED" : "STARTING";
 }
 
 void Server::get_status(Session& s, const Request& r) {

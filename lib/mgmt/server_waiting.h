@@ -31,6 +31,21 @@ struct Server::Waiting {
   bool done = false;
 };
 
+inline bool parse_request_id(std::string_view hex, meta::RequestId* id) {
+  if (hex.size() != 32) return false;
+  for (std::size_t i = 0; i < 32; ++i) {
+    const char c = hex[i];
+    std::uint64_t v = 0;
+    if (c >= '0' && c <= '9') v = static_cast<std::uint64_t>(c - '0');
+    else if (c >= 'a' && c <= 'f') v = static_cast<std::uint64_t>(c - 'a' + 10);
+    else if (c >= 'A' && c <= 'F') v = static_cast<std::uint64_t>(c - 'A' + 10);
+    else return false;
+    std::uint64_t& half = i < 16 ? id->high : id->low;
+    half = half << 4 | v;
+  }
+  return true;
+}
+
 inline std::string hex_of(const meta::RequestId& id) {
   std::string s(32, '0');
   for (std::size_t i = 0; i < 32; ++i) {

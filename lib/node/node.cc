@@ -444,7 +444,7 @@ View Node::oldest_open() const {
 
 std::string Node::doing() const {
   const meta::Node* self = catalog_->node(options_.node);
-  if (life_ != Life::joined) return "waiting to be let in";
+  if (life_ != Life::joined) return start_wanted_ ? "waiting to be let in" : "waiting for the order to start";
   if (!recovered()) return "recovering from its files";
   if (self != nullptr && self->state == NodeState::joining) return "filling replicas";
   return {};
@@ -475,7 +475,7 @@ void Node::heartbeat() {
     h.memory_total += u->worker.memory_total();
     h.rows += u->worker.primary_rows();
   }
-  h.phase = in_sync() ? 101 : (life_ == Life::joined ? (recovered() ? 5 : 4) : 1);
+  h.phase = in_sync() ? 101 : (life_ == Life::joined ? (recovered() ? 5 : 4) : start_wanted_ ? 1 : 0);
   h.doing = doing();
   if (member_.leading()) {
     const std::uint64_t lease = leader_.heard(now_, h, member_);
@@ -536,10 +536,12 @@ void Node::on_order(const wire::Message& m, env::LinkId link) {
   Reader r(m.body);
   wire::NodeOrder o;
   if (!decode(r, &o)) return;
+  const bool forced = o.text.find("force") != std::string::npos;
+  const int waits = o.text.find("nostart") != std::string::npos ? kExitThenWait : 0;
   switch (o.kind) {
-    case wire::OrderKind::stop: begin_stop(kExitStop, o.text == "force"); break;
-    case wire::OrderKind::restart: begin_stop(kExitRestart, o.text == "force"); break;
-    case wire::OrderKind::restart_initial: begin_stop(kExitRestartInitial, o.text == "force"); break;
+    case wire::OrderKind::stop: begin_stop(kExitStop, forced); break;
+    case wire::OrderKind::restart: begin_stop(kExitRestart + waits, forced); break;
+    case wire::OrderKind::restart_initial: begin_stop(kExitRestartInitial + waits, forced); break;
     case wire::OrderKind::start: start_wanted_ = true; break;
     case wire::OrderKind::abort_stop: break;
     case wire::OrderKind::set_parameter: break;  // live parameters come with the configuration

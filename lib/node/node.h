@@ -28,6 +28,7 @@ inline constexpr int kExitStop = 0;
 inline constexpr int kExitError = 1;
 inline constexpr int kExitRestart = 2;
 inline constexpr int kExitRestartInitial = 4;
+inline constexpr int kExitThenWait = 8;  // added to a restart: the next life waits for a start order
 
 struct NodeOptions {
   NodeId node = 0;

@@ -55,6 +55,16 @@ stop_mgmd() {
   ask 'frobnicate' | grep -q "^result: Unknown command, 'frobnicate'$"
 }
 
+@test "a server whose connect string names itself does not call itself" {
+  printf '%s\n' "$(free_port)" >"$DIR/port"
+  NDB_CONNECTSTRING=127.0.0.1:$(cat "$DIR/port") run_mgmd --verbose
+  NDB_CONNECTSTRING=127.0.0.1:$(cat "$DIR/port") ndb-mgm wait --state=down --timeout=5
+  sleep 1.2 # it called itself once a second
+  run grep -iE 'refus|turned away|closing' "$DIR/log"
+  echo "$output"
+  [ "$status" -ne 0 ]
+}
+
 @test "a restart keeps the generation and the port, with or without the file" {
   run_mgmd
   port=$(cat "$DIR/port")

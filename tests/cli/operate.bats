@@ -39,6 +39,21 @@ CASES
   [ "$(ndb-mgm show --format=json | json 'j["nodes"][0]["incarnation"]')" -gt "$old" ]
 }
 
+@test "restart --nostart comes back and waits; start lets it go on" {
+  ndb-mgm restart 1 --nostart --wait --timeout=60
+  [ "$(ndb-mgm status 1 --format=json | json '[(n["state"], n["doing"]) for n in j["nodes"]]')" = \
+    "[('not_started', 'waiting for the order to start')]" ]
+  ndb-mgm -e '1 STATUS' | grep -q 'not_started'
+  run ndb-mgm wait 1 --timeout=1
+  [ "$status" -eq 7 ]
+  ndb-mgm start 1
+  ndb-mgm wait 1 --timeout=60
+  ndb-mgm -e '2 RESTART -n'
+  ndb-mgm wait 2 --state=not_started --timeout=60
+  ndb-mgm -e '2 START'
+  ndb-mgm wait --timeout=60
+}
+
 @test "the last member of a group is not stopped; the other one may be, and status says degraded" {
   ndb-mgm stop 2 --wait --timeout=60
   run ndb-mgm status
