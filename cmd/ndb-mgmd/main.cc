@@ -13,6 +13,7 @@
 #include "mgmt/report.h"
 #include "mgmt/server.h"
 #include "os/daemon.h"
+#include "os/fault.h"
 #include "os/files.h"
 #include "os/loop.h"
 #include "os/sqlite_log_store.h"
@@ -313,6 +314,8 @@ int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   if (!o.port_file.empty()) {
     if (Failure f = os::write_file_atomically(o.port_file, std::to_string(*port) + "\n")) return fail(f.sentence());
   }
+  const std::string fault = os::arm_fault();
+  if (!fault.empty()) loop.log(env::Severity::warning, "this process will kill itself at '" + fault + "' (NDB_FAULT)");
   daemon.ready();
   loop.log(env::Severity::info, "management server " + std::to_string(p.node) + " listens on port " + std::to_string(*port));
   const int status = loop.run();

@@ -11,6 +11,7 @@
 #include "mgmt/config.h"
 #include "node/node.h"
 #include "os/daemon.h"
+#include "os/fault.h"
 #include "os/file_disk.h"
 #include "os/files.h"
 #include "os/loop.h"
@@ -219,6 +220,8 @@ int run(const Options& o, int argc, char** argv) {
   if (!o.port_file.empty()) {
     if (Failure f = os::write_file_atomically(o.port_file, std::to_string(*port) + "\n")) return fail(f.sentence());
   }
+  const std::string fault = os::arm_fault();
+  if (!fault.empty()) loop.log(env::Severity::warning, "this process will kill itself at '" + fault + "' (NDB_FAULT)");
   daemon->ready();
   const int status = loop.run();
   store->drain();

@@ -229,6 +229,7 @@ int Log::Impl::append(raft_io_append* request, const raft_entry* entries, unsign
     copies.push_back(
         {next_index, e.term, e.type, std::string(static_cast<const char*>(e.buf.base), e.buf.len)});
     if (e.type == RAFT_CHANGE) memberships[next_index] = copies.back().data;
+    if (e.type == RAFT_COMMAND && log.appending != nullptr) log.appending(log.owner, copies.back().data);
     ++next_index;
   }
   request->cb = cb;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/fault.h"
 #include "env/limits.h"
 
 namespace ndb::meta {
@@ -10,6 +11,12 @@ namespace {
 // The first byte of what members send to each other.
 constexpr char kRaftMessage = 0;
 constexpr char kForwardedCommand = 1;
+
+std::string fault_name(const CommandBody& b) {
+  std::string s = name_of(b);
+  if (const auto* x = std::get_if<AdvanceReorg>(&b)) s += std::string(" ") + name_of(x->phase);
+  return s;
+}
 }  // namespace
 
 Member::Member(LogStore& store, MemberOptions options)
@@ -19,6 +26,7 @@ Member::Member(LogStore& store, MemberOptions options)
       prng_(options.seed ^ 0x6d656d626572),
       catalog_(std::make_shared<const Catalog>()) {
   log_.encode_snapshot = &Member::encode_snapshot;
+  log_.appending = &Member::appending;
   log_.owner = this;
   if (options.snapshot_threshold != 0)
     log_.set_snapshots(options.snapshot_threshold, options.snapshot_trailing);
@@ -157,6 +165,7 @@ void Member::apply_entries() {
         log_.term() == proposed_start_term_) {
       leading_term_ = proposed_start_term_;
     }
+    if (fault::armed() && outcome.error == Error::ok) fault::hook("apply", fault_name(command.body));
     finish(command.request, outcome);
     applied.push_back({e.index, std::move(command), std::move(outcome), catalog_});
   }
@@ -270,6 +279,13 @@ void Member::prefer_management(Time now) {
   if (heir == 0) return;
   next_transfer_ = now + limits::kLeadershipReturn;
   (void)log_.transfer(now, heir);  // if it fails this member goes on leading
+}
+
+void Member::appending(void*, Bytes data) {
+  if (!fault::armed()) return;
+  Command c;
+  Reader r(data);
+  if (decode(r, &c)) fault::hook("append", fault_name(c.body));
 }
 
 std::string Member::encode_snapshot(void* self) {

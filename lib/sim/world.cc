@@ -213,10 +213,12 @@ void World::step_process(ProcessId id, const env::Event& e) {
   trace_.event(now_, id, e);
   p.stepping = true;
   p.outbox.begin_step();
+  stepping_ = id;
   p.machine->step(local_time(p, now_), e, p.outbox);
-  carry_out(id);
+  stepping_ = kNobody;
+  if (!p.kill_wanted) carry_out(id);  // else it died in the midst of the step
   p.stepping = false;
-  if (p.outbox.exit_wanted) {
+  if (p.outbox.exit_wanted && !p.kill_wanted) {
     int status = p.outbox.exit_status;
     remark(p.spec.name + " exits with " + std::to_string(status));
     end_process(id, false, true, status);

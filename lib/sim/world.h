@@ -80,11 +80,13 @@ class World {
   env::Machine* machine(ProcessId p) const { return processes_[p]->machine.get(); }
   Time local_time(ProcessId p) const { return local_time(*processes_[p], now_); }
   void start(ProcessId p);                     // no effect when it runs
-  void kill(ProcessId p, bool power_lost);     // no effect when it does not run
+  // No effect when it does not run. In the midst of its step: nothing that it did in this step leaves it.
+  void kill(ProcessId p, bool power_lost);
   void pause(ProcessId p);
   void resume(ProcessId p);
   void stop(ProcessId p);                      // EventKind::stop, as SIGTERM
   // An event of the world's own making, delivered at once; the machine must not be in a step.
+  ProcessId stepping() const { return stepping_; }  // kNobody = no machine is in a step
   void poke(ProcessId p, const env::Event& e) { step_process(p, e); }
   // A store of `p` finished an order of this life after its own delay; completions keep the order of the calls.
   void stored(ProcessId p, std::uint32_t life, std::uint64_t tag, int status);
@@ -166,6 +168,7 @@ class World {
   std::priority_queue<Queued, std::vector<Queued>, std::greater<>> queue_;
   std::vector<std::function<void()>> calls_;
   std::vector<std::uint32_t> free_calls_;
+  ProcessId stepping_ = kNobody;
   bool failed_ = false;
   std::string failure_;
 };

@@ -160,6 +160,33 @@ TEST_CASE("messages go to and fro in order") {
   CHECK(p.world.now() == kSecond);
 }
 
+TEST_CASE("what dies in the midst of a step has sent nothing of it") {
+  Pair p(1);
+  Notes& notes = p.notes;
+  std::uint64_t answered = 0;
+  // Dies within the step that counts the 100th ping, before its answer is out.
+  struct Mortal : Echo {
+    Mortal(World& w, Notes& n, std::uint64_t* a) : Echo(n), world(w), all(n), answers(a) {}
+    void step(Time now, const env::Event& e, env::Outbox& out) override {
+      const std::uint64_t before = all.pings;
+      Echo::step(now, e, out);
+      if (before < 100 && all.pings >= 100) world.kill(world.stepping(), false);
+      if (before < 100 && all.pings < 100) *answers = all.pings;
+    }
+    World& world;
+    Notes& all;
+    std::uint64_t* answers;
+  };
+  p.world.spec(p.server).make = [&](const sim::StartInfo&) { return std::make_unique<Mortal>(p.world, notes, &answered); };
+  p.world.start(p.server);
+  p.world.start(p.client);
+  p.world.run_for(kSecond / 2);
+  CHECK(!p.world.running(p.server));
+  CHECK(p.world.stepping() == sim::kNobody);
+  CHECK(notes.pings >= 100);
+  CHECK(notes.pongs == answered);
+}
+
 TEST_CASE("a text link becomes a frame link") {
   for (std::uint64_t seed = 1; seed < 20; seed++) {
     Pair p(seed, true);
