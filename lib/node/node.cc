@@ -216,8 +216,7 @@ void Node::on_control(const wire::Message& m, env::LinkId link, NodeId from) {
       std::uint64_t sent = r.u64();
       std::uint64_t lease = r.u64();
       if (r.bad() || sent > static_cast<std::uint64_t>(now_) || lease > 10 * static_cast<std::uint64_t>(kSecond)) return;
-      serve_until_ = std::max(serve_until_, static_cast<Time>(sent + lease));
-      for (auto& u : units_) u->worker.serve_until(serve_until_);
+      extend_lease(static_cast<Time>(sent + lease));
       return;
     }
     case wire::Type::node_order: on_order(m, link); return;
@@ -393,6 +392,8 @@ void Node::check_own_state() {
 void Node::join() {
   if (stop_ != Stop::no) return;
   const meta::Node* self = catalog_->node(options_.node);
+  // Let in, and declared dead before it could learn of the one without the other.
+  if (life_ == Life::asking && !member_.proposing(join_request_)) life_ = Life::waiting;
   if (life_ == Life::waiting) {
     if (!start_wanted_ || now_ < next_join_ || catalog_->generation == 0 || self == nullptr || self->disabled) return;
     if (self->type != meta::NodeType::data || member_.leader_raft_id() == 0) return;
@@ -435,6 +436,13 @@ void Node::join() {
 }
 
 // ---- heartbeats and reports
+
+// A node that says good-bye serves nobody any more: its heirs do, from the entry on, which it may be the last to see.
+void Node::extend_lease(Time until) {
+  if (stop_ == Stop::leaving || stop_ == Stop::gone) return;
+  serve_until_ = std::max(serve_until_, until);
+  for (auto& u : units_) u->worker.serve_until(serve_until_);
+}
 
 View Node::oldest_open() const {
   View v = catalog_->view;
@@ -479,10 +487,7 @@ void Node::heartbeat() {
   h.doing = doing();
   if (member_.leading()) {
     const std::uint64_t lease = leader_.heard(now_, h, member_);
-    if (lease != 0) {
-      serve_until_ = std::max(serve_until_, now_ + static_cast<Time>(lease));
-      for (auto& u : units_) u->worker.serve_until(serve_until_);
-    }
+    if (lease != 0) extend_lease(now_ + static_cast<Time>(lease));
   }
   auto tell = [&](env::LinkId link) {
     Writer& w = out_->link(link);
@@ -583,6 +588,8 @@ void Node::continue_stop() {
       c.request = stop_request_;
       member_.propose(now_, std::move(c), now_ + 2 * kSecond);
       stop_ = Stop::leaving;
+      serve_until_ = 0;
+      for (auto& u : units_) u->worker.serve_until(0);
       stop_deadline_ = now_ + 3 * kSecond;
     }
   }

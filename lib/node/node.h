@@ -75,6 +75,7 @@ class Node : public env::Machine {
   void on_catalog();
   void apply_config();
   void heartbeat();
+  void extend_lease(Time until);
   void job_reports();
   void on_epoch_order(const wire::EpochOrder& o);
   void epoch_progress();

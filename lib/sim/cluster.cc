@@ -7,6 +7,7 @@ namespace {
 constexpr std::uint16_t kManagementPort = 1186;
 constexpr std::uint16_t kDataPort = 2202;
 constexpr NodeId kFirstManagement = 145;
+constexpr std::uint32_t kDurableRounds = 3;  // what a node in sync holds is on its disk after so many durable epochs
 constexpr Time kAngel = 100 * kMillisecond;  // until a process that wants to be restarted is
 std::string host(const char* kind, std::size_t i) { return kind + std::to_string(i); }
 }  // namespace
@@ -17,6 +18,10 @@ ClusterSettings ClusterSettings::draw(Prng& prng) {
   s.groups = static_cast<std::uint32_t>(prng.between(1, 2));
   s.workers = static_cast<std::uint8_t>(1u << prng.below(3));
   s.lock_wait_ms = static_cast<std::uint32_t>(prng.between(50, 1200));
+  s.diskless = true;
+  s.redo_files = static_cast<std::uint32_t>(prng.between(3, 6));
+  s.redo_file_kib = 256u << prng.below(3);
+  s.epoch_ms = static_cast<std::uint32_t>(prng.between(20, 2000));
   return s;
 }
 
@@ -39,7 +44,8 @@ Cluster::Cluster(World& world, std::uint64_t seed, ClusterSettings settings)
 std::string Cluster::config_text() const {
   std::string s = "[ndbd default]\nNoOfReplicas=" + std::to_string(settings_.replicas) +
                   "\nDataMemory=16M\nTransactionDeadlockDetectionTimeout=" + std::to_string(settings_.lock_wait_ms) +
-                  "\n";
+                  "\nDiskless=" + (settings_.diskless ? "1" : "0") +
+                  "\nTimeBetweenGlobalCheckpoints=" + std::to_string(settings_.epoch_ms) + "\n";
   for (std::uint32_t i = 0; i < settings_.management; i++) {
     s += "[ndb_mgmd]\nNodeId=" + std::to_string(kFirstManagement + i) + "\nHostName=" + host("m", i + 1) + "\n";
   }
@@ -103,15 +109,25 @@ void Cluster::add_data(NodeId id) {
     o.address = host("n", id);
     o.port = kDataPort;
     o.workers = settings_.workers;
+    if (processes_[p].rows) {
+      o.has_rows = processes_[p].rows->hold_rows();
+      o.disks = processes_[p].rows->disks();
+      o.disk_cluster = 1;
+    }
     return std::make_unique<node::Node>(processes_[p].disk->store(), std::move(o));
   };
-  s.lost = [this, p](bool) { processes_[p].disk->crashed(); };
+  s.lost = [this, p](bool power) { lost(p, power); };
   s.exited = [this, p](int status) { exited(p, status); };
   s.stepped = [this, p] { stepped(p); };
   data_.push_back(world_.add(std::move(s)));
   processes_.emplace_back();
   processes_[p].disk = std::make_unique<LogDisk>(world_, prng_.next());
   processes_[p].disk->attach(p);
+  if (settings_.diskless) return;
+  const store::RedoLayout layout{store::RedoLayout::kHeaderBytes + (std::uint64_t{settings_.redo_file_kib} << 10),
+                                 settings_.redo_files};
+  processes_[p].rows = std::make_unique<RowDisks>(world_, prng_.next(), settings_.workers, layout);
+  processes_[p].rows->attach(p);
 }
 
 ProcessId Cluster::add_client(Actor& actor, Time deadline) {
@@ -210,17 +226,44 @@ std::string Cluster::describe() const {
 
 void Cluster::stepped(ProcessId p) {
   processes_[p].disk->stepped();
+  if (processes_[p].rows) processes_[p].rows->stepped();
   auto c = catalog_of(p);
   if (c.get() == processes_[p].seen) return;
   if (c->version != 0) checks_.replaced(p, *c);
+  look_for_restarts(*c);
   processes_[p].seen = c.get();
   processes_[p].keep = std::move(c);
 }
 
-void Cluster::exited(ProcessId p, int status) {
+void Cluster::look_for_restarts(const meta::Catalog& c) {
+  if (c.durable_epoch > durable_seen_) {
+    durable_seen_ = c.durable_epoch;
+    for (NodeId id = 1; id <= data_nodes(); id++) {
+      Process& p = processes_[data_[id - 1u]];
+      if (p.incomplete != 0 && serves(id)) p.incomplete--;
+    }
+  }
+  for (const auto& [id, g] : c.groups) {
+    if (g.restarted <= restart_seen_) continue;
+    restart_seen_ = g.restarted;
+    restored_epoch_ = c.durable_epoch;
+    restarts_++;
+    world_.remark("the cluster came back at epoch " + std::to_string(c.durable_epoch));
+  }
+}
+
+void Cluster::lost(ProcessId p, bool power) {
   processes_[p].disk->crashed();
+  if (processes_[p].rows) processes_[p].rows->crashed(power);
+}
+
+void Cluster::exited(ProcessId p, int status) {
+  lost(p, false);
   if (status == node::kExitRestart || status == node::kExitRestartInitial) {
-    if (status == node::kExitRestartInitial) processes_[p].disk->wipe();
+    if (status == node::kExitRestartInitial) {
+      processes_[p].disk->wipe();
+      if (processes_[p].rows) processes_[p].rows->wipe();
+    }
     world_.after(kAngel, [this, p] { world_.start(p); });
   } else if (status != 0) {
     world_.fail(world_.name(p) + " ended with status " + std::to_string(status));
@@ -275,6 +318,48 @@ NemesisOptions Cluster::nemesis_options() const {
     return heirs(p, &lonely);
   };
   return o;
+}
+
+NemesisOptions Cluster::ruthless_options() const {
+  NemesisOptions o = nemesis_options();
+  if (settings_.diskless) return o;
+  o.may = nullptr;
+  o.heirs = nullptr;
+  o.crowd = [this](Prng& prng) {
+    std::vector<ProcessId> all;
+    if (prng.chance(0.5)) {  // one group
+      const auto c = newest();
+      if (c->groups.empty()) return all;
+      auto g = c->groups.begin();
+      std::advance(g, prng.below(c->groups.size()));
+      for (NodeId id : g->second.members) all.push_back(data_[id - 1u]);
+      return all;
+    }
+    all = data_;
+    if (prng.chance(0.5)) all.insert(all.end(), management_.begin(), management_.end());
+    return all;
+  };
+  return o;
+}
+
+bool Cluster::lose_files(NodeId id) {
+  const auto c = newest();
+  const meta::Node* n = c->node(id);
+  const meta::Group* g = n ? c->group(n->group) : nullptr;
+  if (!g || settings_.diskless) return false;
+  bool safe = false;
+  for (NodeId other : g->members) {
+    if (other != id && processes_[data_[other - 1u]].incomplete != 0) return false;
+    safe = safe || (other != id && serves(other));
+  }
+  const ProcessId p = data_[id - 1u];
+  if (!safe) return false;
+  world_.kill(p, true);
+  world_.remark(world_.name(p) + " has lost its files");
+  processes_[p].disk->wipe();
+  processes_[p].rows->wipe();
+  processes_[p].incomplete = kDurableRounds;
+  return true;
 }
 
 bool Cluster::settle(Time limit) {

@@ -16,6 +16,7 @@
 #include "sim/metadata_checks.h"
 #include "sim/nemesis.h"
 #include "sim/operator.h"
+#include "sim/row_disks.h"
 #include "sim/world.h"
 
 namespace ndb::sim {
@@ -27,6 +28,10 @@ struct ClusterSettings {
   std::uint32_t spares = 0;        // data nodes with NodeGroup=65536
   std::uint8_t workers = 1;
   std::uint32_t lock_wait_ms = 300;
+  bool diskless = false;           // rows in memory only: a group lives as long as one of its members
+  std::uint32_t redo_files = 4;    // of a worker's redo log: NoOfFragmentLogFiles
+  std::uint32_t redo_file_kib = 256;  // and FragmentLogFileSize, without the header
+  std::uint32_t epoch_ms = 2000;   // TimeBetweenGlobalCheckpoints
   static ClusterSettings draw(Prng& prng);
 };
 
@@ -58,11 +63,19 @@ class Cluster {
   bool healthy() const;
   std::string describe() const;
 
-  // For the nemesis: no group loses its last member, since rows live in memory only.
+  // For the nemesis: no group loses its last member. With it go rows that were acknowledged: all of them without disks,
+  // what is later than the durable epoch with them.
   bool may(Fault f, ProcessId p) const;
   // Processes that hold the rows of `p` and serve; *lonely: there are none, and its rows count.
   std::vector<ProcessId> heirs(ProcessId p, bool* lonely) const;
   NemesisOptions nemesis_options() const;
+  // The same where laws know of durability: with disks, groups and whole clusters may lose all their members.
+  NemesisOptions ruthless_options() const;
+  // Kills a data node and removes its files; who starts it again starts it anew. Only while another member of its group
+  // is sure to have the rows on its disk: false, and nothing happens, when none is.
+  bool lose_files(NodeId id);
+  std::uint64_t restarts() const { return restarts_; }     // of the whole cluster from its disks
+  Epoch restored_epoch() const { return restored_epoch_; } // by the last of them
 
   // Waits until the cluster is healthy; fails the world after `limit`.
   bool settle(Time limit);
@@ -79,6 +92,8 @@ class Cluster {
   };
   struct Process {
     std::unique_ptr<LogDisk> disk;
+    std::unique_ptr<RowDisks> rows;  // of a data node that is not diskless
+    std::uint32_t incomplete = 0;    // its files were lost, and what it got since is not durable yet
     std::uint64_t raft_id = 0;
     const meta::Catalog* seen = nullptr;
     std::shared_ptr<const meta::Catalog> keep;  // so that `seen` is not used for another one
@@ -88,6 +103,8 @@ class Cluster {
   void add_data(NodeId id);
   ProcessSpec spec_for(std::string name, std::string host, std::uint16_t port, bool text);
   void stepped(ProcessId p);
+  void lost(ProcessId p, bool power);
+  void look_for_restarts(const meta::Catalog& c);
   void exited(ProcessId p, int status);
   std::uint64_t raft_id(ProcessId p);
   std::string config_text() const;
@@ -101,6 +118,10 @@ class Cluster {
   Files files_;
   std::vector<ProcessId> management_, data_, clients_;
   std::vector<Process> processes_;  // by ProcessId; clients have none of it
+  View restart_seen_ = 0;
+  Epoch durable_seen_ = 0;
+  std::uint64_t restarts_ = 0;
+  Epoch restored_epoch_ = 0;
   Operator* operator_ = nullptr;
   ProcessId operator_process_ = 0;
 };

@@ -3,7 +3,7 @@
 namespace ndb::sim {
 namespace {
 const char* const kNames[kFaults] = {"kill", "power", "pause", "cut_pair", "cut_one_way", "isolate", "halves",
-                                     "break_links", "slow", "spikes", "slow_disk"};
+                                     "break_links", "slow", "spikes", "slow_disk", "crowd", "lose_files"};
 constexpr Time kMeanLeast = 300 * kMillisecond;
 // A node that was silent for a while may have been declared dead without anybody knowing yet, for as long as that takes;
 // and a death takes as long to be known.
@@ -19,7 +19,9 @@ Nemesis::Nemesis(World& world, std::uint64_t seed, NemesisOptions options)
     bool active = prng_.chance(share);
     Time mean = kMeanLeast << prng_.below(5);
     mean = static_cast<Time>(static_cast<double>(mean) / options_.intensity);
-    if (active && (options_.allowed >> f & 1u) && !options_.victims.empty()) mean_[f] = mean;
+    const bool possible = (f != static_cast<std::size_t>(Fault::crowd) || options_.crowd) &&
+                          (f != static_cast<std::size_t>(Fault::lose_files) || options_.lose_files);
+    if (active && possible && (options_.allowed >> f & 1u) && !options_.victims.empty()) mean_[f] = mean;
   }
 }
 
@@ -95,12 +97,17 @@ void Nemesis::strike(Fault f) {
       if (!world_.running(p) || is_protected(p) || !may(f, p) || !find_heir(p)) return;
       disturb(p, down);
       world_.kill(p, f == Fault::power);
-      later(down, [this, p] {
-        if (world_.running(p)) return;
-        options_.start ? options_.start(p) : world_.start(p);
-      });
+      start_after(p, down);
       break;
     }
+    case Fault::lose_files: {
+      Time down = lasts(kMillisecond, 4 * kSecond);
+      if (!world_.running(p) || is_protected(p) || !options_.lose_files(p)) return;
+      disturb(p, down);
+      start_after(p, down);
+      break;
+    }
+    case Fault::crowd: strike_crowd(); return;
     case Fault::pause: {
       Time stop = lasts(kMillisecond, 3 * kSecond);
       if (!world_.running(p) || world_.paused(p) || is_protected(p) || !may(f, p)) return;
@@ -138,6 +145,27 @@ void Nemesis::strike(Fault f) {
       break;
     }
     default: strike_network(f); return;
+  }
+  struck_++;
+}
+
+void Nemesis::start_after(ProcessId p, Time down) {
+  later(down, [this, p] {
+    if (world_.running(p)) return;
+    options_.start ? options_.start(p) : world_.start(p);
+  });
+}
+
+// All at once, or nearly: the last ones see the first ones go. They come back in any order.
+void Nemesis::strike_crowd() {
+  const bool power = prng_.chance(0.7);
+  const Time spread = prng_.chance(0.5) ? 0 : lasts(kMillisecond, 300 * kMillisecond);
+  const Time down = lasts(kMillisecond, 3 * kSecond);
+  for (ProcessId p : options_.crowd(prng_)) {
+    const Time after = static_cast<Time>(prng_.below(static_cast<std::uint64_t>(spread) + 1));
+    later(after, [this, p, power] { world_.kill(p, power); });
+    disturb(p, after + down);
+    start_after(p, after + down + static_cast<Time>(prng_.below(500)) * kMillisecond);
   }
   struck_++;
 }

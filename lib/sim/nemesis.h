@@ -23,8 +23,10 @@ enum class Fault : std::uint8_t {
   slow,         // a process whose messages take milliseconds
   spikes,       // some frames take much longer
   slow_disk,    // orders to the stores of a process take long
+  crowd,        // several processes lose power at the same moment
+  lose_files,   // a process dies, and its files are gone
 };
-inline constexpr std::size_t kFaults = 11;
+inline constexpr std::size_t kFaults = 13;
 
 struct NemesisOptions {
   std::vector<ProcessId> victims;      // of everything
@@ -34,6 +36,10 @@ struct NemesisOptions {
   // Of whom one at least must be undisturbed when `p` dies, and stay so until its death is known: the other replicas of
   // its rows. Empty = nobody. null = nobody, ever.
   std::function<std::vector<ProcessId>(ProcessId)> heirs;
+  // Who may lose power together: a whole node group, everybody. Drawn for each strike; null = that never happens.
+  std::function<std::vector<ProcessId>(Prng&)> crowd;
+  // Kills a process and removes its files, when its rows are safe elsewhere; false: nothing happened. null = never.
+  std::function<bool(ProcessId)> lose_files;
   // Starts a killed process again; null = World::start.
   std::function<void(ProcessId)> start;
   std::uint32_t allowed = (1u << kFaults) - 1;  // faults that may be drawn, by bit
@@ -60,6 +66,8 @@ class Nemesis {
   Time lasts(Time least, Time most);
   bool may(Fault f, ProcessId p) const { return !options_.may || options_.may(f, p); }
   bool find_heir(ProcessId p);
+  void strike_crowd();
+  void start_after(ProcessId p, Time down);
   bool is_protected(ProcessId p) const { return guarded_[p] > world_.now(); }
   void disturb(ProcessId p, Time duration);
   void cut_for(Time duration, std::vector<std::pair<ProcessId, ProcessId>> pairs);
