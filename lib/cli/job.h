@@ -10,13 +10,13 @@ namespace ndb::cli {
 struct Job {
   std::uint64_t id = 0;  // 0 = there is none
   std::string kind, table, phase, detail;
-  std::string state;  // running, done, rolled_back
+  std::string state;  // running, rolling_back, done, rolled_back
   std::uint64_t percent = 0, rows_to_move = 0, rows_moved = 0, error = 0;
   std::int64_t started_s = 0;
   bool resume_on_failure = false;
   std::string json;  // the server's own words
 
-  bool running() const { return state == "running"; }
+  bool running() const { return state == "running" || state == "rolling_back"; }
 };
 
 Result<Job> parse_job(std::string_view json);

@@ -63,11 +63,8 @@ Outcome run(Change& change, const LeaderStarts& x) {
   std::vector<std::uint64_t> rolled_back;
   for (auto& [id, j] : c.jobs) {
     if (j.state != JobState::running) continue;
-    if (past_commit_point(j.phase) || j.resume_on_failure) {
-      j.leader_epoch = c.leader_epoch;
-    } else {
-      rolled_back.push_back(id);
-    }
+    j.leader_epoch = c.leader_epoch;
+    if (!past_commit_point(j.phase) && !j.resume_on_failure) rolled_back.push_back(id);
   }
   for (const std::uint64_t id : rolled_back) {
     roll_back(change, id, Error::node_failure, "the leader of the metadata log changed");

@@ -1,5 +1,7 @@
 // A reorganisation as the log sees it: one entry a phase. `switched` is the commit point: before it
-// the job can be rolled back by one entry, from there on it only goes forward.
+// the job can be rolled back by one entry, from there on it only goes forward. A job that copied rows into fragments
+// that stay (one that drains a group) goes, when it is rolled back, through `settling` and `cleaning` with the old
+// distribution as the new one: what was copied is removed there before the schema lock is given back.
 #include "meta/apply_rules.h"
 
 namespace ndb::meta::rules {
@@ -21,6 +23,18 @@ Result<Job*> running(Catalog& c, std::uint64_t id) {
                                              j.detail.empty() ? "" : ", ", j.detail)};
   }
   return &j;
+}
+
+// Whether rows may have been written, as copies, to fragments that stay when the job is rolled back: only when a
+// fragment that owns buckets already was to receive more. New fragments just go.
+bool leaves_copies(const Distribution& d) {
+  if (d.phase <= Phase::prepare) return false;
+  std::vector<bool> owns(d.groups.size());
+  for (const FragmentId f : d.map) owns[f] = true;
+  for (std::uint32_t b = 0; b < d.map.size(); b++) {
+    if (d.next[b] != d.map[b] && owns[d.next[b]]) return true;
+  }
+  return false;
 }
 
 // The new distribution becomes the only one. A fragment without a bucket is gone.
@@ -45,13 +59,20 @@ void roll_back(Change& change, std::uint64_t job, Error error, std::string detai
   NDB_CHECK(now != nullptr);
   Table t = *now;
   Distribution& d = t.distribution;
+  const bool copies = leaves_copies(d);
   // Every old fragment owns a bucket or is gone, and new ones were appended behind them.
   d.groups.resize(std::size_t{*std::max_element(d.map.begin(), d.map.end())} + 1);
-  d.next.clear();
-  d.phase = Phase::none;
-  d.steps.clear();
-  j.state = JobState::rolled_back;
-  j.phase = Phase::none;
+  if (copies) {
+    d.next = d.map;
+    d.phase = Phase::settling;
+    d.steps.push_back({change.index, Phase::settling});
+  } else {
+    d.next.clear();
+    d.phase = Phase::none;
+    d.steps.clear();
+    j.state = JobState::rolled_back;
+  }
+  j.phase = d.phase;
   j.error = error == Error::ok ? Error::cancelled : error;
   j.detail = std::move(detail);
   change.table(std::move(t));
@@ -101,10 +122,10 @@ Outcome run(Change& change, const AdvanceReorg& x) {
   NDB_CHECK(now != nullptr && now->distribution.phase == j.phase);
   Table t = *now;
   j.phase = x.phase;
-  if (x.rows_moved != 0) j.rows_moved = x.rows_moved;
+  if (x.rows_moved != 0 && !j.rolling_back()) j.rows_moved = x.rows_moved;
   if (x.phase == Phase::none) {
     finish(&t.distribution);
-    j.state = JobState::done;
+    j.state = j.rolling_back() ? JobState::rolled_back : JobState::done;
   } else {
     t.distribution.phase = x.phase;
     t.distribution.steps.push_back({change.index, x.phase});
@@ -117,6 +138,7 @@ Outcome run(Change& change, const AbortReorg& x) {
   Catalog& c = change.c;
   auto job = running(c, x.job);
   if (!job) return refuse(job.failure());
+  if ((*job)->rolling_back()) return nothing_to_do(words("job ", x.job, " is being rolled back already"));
   if (past_commit_point((*job)->phase)) {
     return refuse(Error::past_commit_point, words("job ", x.job, " (table \"", (*job)->table_name,
                                                   "\") is in phase ", name_of((*job)->phase),

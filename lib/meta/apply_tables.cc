@@ -7,7 +7,7 @@ Failure schema_lock(const Catalog& c) {
   const Job* j = c.running_job();
   if (j == nullptr) return {};
   return {Error::schema_busy, words("table \"", j->table_name, "\" is being reorganised (job ",
-                                    j->id, ", ", name_of(j->phase), "); wait for it",
+                                    j->id, ", ", j->rolling_back() ? "rolling back, " : "", name_of(j->phase), "); wait for it",
                                     past_commit_point(j->phase) ? "" : ", or cancel it")};
 }
 

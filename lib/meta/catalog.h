@@ -87,11 +87,13 @@ struct Job {
   Phase phase = Phase::none;
   bool resume_on_failure = false;
   std::uint64_t leader_epoch = 0;  // `Catalog::leader_epoch` when it was started or resumed
-  Error error = Error::ok;         // why it was rolled back
+  Error error = Error::ok;         // why it was, or is being, rolled back
   std::string detail;
   std::int64_t started_s = 0;
   std::uint64_t rows_to_move = 0;  // estimate at the start
   std::uint64_t rows_moved = 0;    // at the end
+  // The decision to roll back is taken; copies are being removed (phases settling and cleaning).
+  bool rolling_back() const { return state == JobState::running && error != Error::ok; }
   friend bool operator==(const Job&, const Job&) = default;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace ndb::meta {
 
@@ -89,7 +90,7 @@ void EpochClock::step(Time now, Member& member, const Leader& leader, env::Outbo
     }
   }
   if (!running_) {
-    Epoch wanted = 0;
+    Epoch wanted = std::exchange(wanted_, 0);
     for (const auto& [id, n] : c->nodes) {
       const Leader::Report* r = leader.report(id);
       if (r != nullptr && r->last.incarnation == n.incarnation) wanted = std::max(wanted, r->last.durable_wanted);

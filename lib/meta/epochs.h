@@ -16,6 +16,7 @@
 // After the loss of the whole cluster it comes back at the last durable epoch, exactly (I7). A change among the nodes in sync
 // starts the round anew. A round costs three round trips and two fsyncs, one on every node at once and one of the log.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -32,6 +33,8 @@ class EpochClock {
     wire::EpochOrder order;
   };
   void on_report(const wire::EpochReport& r);
+  // Until the next step: this epoch is waited for, so it is closed at once.
+  void want(Epoch e) { wanted_ = std::max(wanted_, e); }
   // Orders to be sent are left in `orders`; states its wish with wake_at().
   void step(Time now, Member& member, const Leader& leader, env::Outbox& out);
   std::vector<Order> orders;  // drained by the owner
@@ -53,6 +56,7 @@ class EpochClock {
   Epoch epoch_ = 0;
   Epoch highest_ = 0;            // that any node reported to be in
   wire::EpochStep step_ = wire::EpochStep::enter;
+  Epoch wanted_ = 0;
   RequestId request_;
   Time next_ = 0;
   Time repeat_ = 0;

@@ -33,8 +33,9 @@ const char* type_word(meta::NodeType t) {
   }
   return "";
 }
-const char* job_state_word(meta::JobState s) {
-  switch (s) {
+const char* job_state_word(const meta::Job& j) {
+  if (j.rolling_back()) return "rolling_back";
+  switch (j.state) {
     case meta::JobState::running: return "running";
     case meta::JobState::done: return "done";
     case meta::JobState::rolled_back: return "rolled_back";
@@ -119,7 +120,7 @@ void write_job(Json& j, const meta::Job& job, const Progress& progress) {
   std::uint64_t percent = progress.percent;
   if (job.state != meta::JobState::running) percent = job.state == meta::JobState::done ? 100 : 0;
   j.object().member("format_version", 1).member("id", job.id).member("kind", "reorganise");
-  j.member("state", job_state_word(job.state)).member("table", job.table_name).member("table_id", job.table);
+  j.member("state", job_state_word(job)).member("table", job.table_name).member("table_id", job.table);
   j.member("phase", meta::name_of(job.phase)).member("percent", percent);
   j.member("resume_on_failure", job.resume_on_failure).member("started_s", job.started_s).member("rows_to_move", job.rows_to_move);
   j.member("rows_moved", moved).member("error", static_cast<unsigned>(job.error)).member("detail", job.detail);

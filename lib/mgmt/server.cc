@@ -95,6 +95,7 @@ void Server::act() {
     if (!member_started_ || member_->failed) break;
     leader_.step(now_, *member_, peers_, *out_);
     driver_.step(now_, *member_, leader_, *out_);
+    epochs_.want(driver_.durable_wanted());
     epochs_.step(now_, *member_, leader_, *out_);
     send_epoch_orders();
     propose_file();

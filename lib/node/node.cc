@@ -94,6 +94,7 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   drain_member();
   leader_.step(now, member_, peers_, out);
   driver_.step(now, member_, leader_, out);
+  epochs_.want(driver_.durable_wanted());
   epochs_.step(now, member_, leader_, out);
   send_epoch_orders();
   drain_member();

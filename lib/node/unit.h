@@ -35,7 +35,9 @@ struct Node::Unit : reorg::Rows, reorg::Mover::Sender {
     txn::Replica* r = worker.replica(f);
     return r == nullptr ? store::BucketSum{} : r->rows.bucket_sum(bucket);
   }
-  bool caught_up(FragmentRef f) const override { return worker.caught_up(f); }
+  Sequence appended(FragmentRef f) const override { return worker.appended(f); }
+  bool shown(FragmentRef f, Sequence upto) const override { return worker.shown(f, upto); }
+  Epoch epoch() const override { return node.epoch_; }
   // reorg::Mover::Sender
   bool reachable(NodeId n) const override { return n == node.options_.node || node.peers_.link_of(n) != 0; }
   Writer& to(NodeId n) override {

@@ -12,11 +12,11 @@ void Driver::on_report(Bytes body) {
 
 void Driver::on_report(const JobReport& r) { reports_[r.node] = r; }
 
-// True when the present primary of every fragment says that it is done with the present phase.
-bool Driver::reported_done(const meta::Catalog& c, const meta::Table& t, Error* error, std::uint64_t* rows) const {
+// `all`: the present primary of every fragment says that it is done with the present phase.
+Driver::Done Driver::reported_done(const meta::Catalog& c, const meta::Table& t) const {
   const meta::Distribution& d = t.distribution;
-  bool all = true;
-  *rows = 0;
+  Done sum;
+  sum.all = true;
   for (FragmentId f = 0; f < d.groups.size(); f++) {
     if (d.groups[f] == kNoGroup) continue;
     const NodeId primary = c.primary(d.groups[f], f);
@@ -24,22 +24,24 @@ bool Driver::reported_done(const meta::Catalog& c, const meta::Table& t, Error* 
     auto i = reports_.find(primary);
     if (n == nullptr || i == reports_.end() || i->second.incarnation != n->incarnation || i->second.job != job_ ||
         i->second.view != d.view) {
-      all = false;
+      sum.all = false;
       continue;
     }
     bool done = false;
     for (const FragmentReport& fr : i->second.fragments) {
       if (fr.fragment != f) continue;
       done = fr.done;
-      *rows += fr.rows;
-      if (fr.error != Error::ok) *error = fr.error;
+      sum.rows += fr.rows;
+      sum.epoch = std::max(sum.epoch, fr.epoch);
+      if (fr.error != Error::ok) sum.error = fr.error;
     }
-    all = all && done;
+    sum.all = sum.all && done;
   }
-  return all;
+  return sum;
 }
 
 void Driver::step(Time now, meta::Member& member, const meta::Leader& leader, env::Outbox& out) {
+  durable_wanted_ = 0;
   if (!member.leading() || !leader.leading()) return;
   auto catalog = member.catalog();
   const meta::Job* job = catalog->running_job();
@@ -52,38 +54,31 @@ void Driver::step(Time now, meta::Member& member, const meta::Leader& leader, en
   const meta::Table* t = catalog->table(job->table);
   if (t == nullptr || job->leader_epoch != catalog->leader_epoch) return;
   if (!asked_.none() && member.proposing(asked_)) return;
-  bool ready = false;
-  Phase next = Phase::none;
-  Error error = Error::ok;
-  std::uint64_t rows = 0;
-  switch (t->distribution.phase) {
+  const Phase phase = t->distribution.phase;
+  Done done;
+  switch (phase) {
+    case Phase::none: return;
     case Phase::prepare:
     case Phase::doubling:
     case Phase::switched:
-    case Phase::settling:
-      ready = leader.barrier_reached(*catalog, t->distribution.view);
-      next = static_cast<Phase>(static_cast<int>(t->distribution.phase) + 1);
-      break;
-    case Phase::copying:
+    case Phase::settling: done.all = leader.barrier_reached(*catalog, t->distribution.view); break;
+    case Phase::copying: rows_copied_ = (done = reported_done(*catalog, *t)).rows; break;
     case Phase::deciding:
-      ready = reported_done(*catalog, *t, &error, &rows);
-      if (t->distribution.phase == Phase::copying) rows_copied_ = rows;
-      next = static_cast<Phase>(static_cast<int>(t->distribution.phase) + 1);
-      break;
     case Phase::cleaning:
-      ready = reported_done(*catalog, *t, &error, &rows);
-      error = Error::ok;  // below the commit point there is only forward
-      next = Phase::none;
+      done = reported_done(*catalog, *t);
+      if (!done.all || done.epoch <= catalog->durable_epoch) break;
+      durable_wanted_ = done.epoch;
+      done.all = false;
       break;
-    case Phase::none: return;
   }
   meta::Command c;
-  if (error != Error::ok) {
-    c.body = meta::AbortReorg{job->id, error, std::string(error_info(error).sentence)};
+  if (done.error != Error::ok && !past_commit_point(phase)) {  // below the commit point there is only forward
+    c.body = meta::AbortReorg{job->id, done.error, std::string(error_info(done.error).sentence)};
     out.log(env::Severity::warning, "reorganisation of table '" + job->table_name +
-                                        "' is rolled back: " + std::string(error_info(error).sentence));
-  } else if (ready) {
-    c.body = meta::AdvanceReorg{job->id, next, next == Phase::none ? rows : rows_copied_};
+                                        "' is rolled back: " + std::string(error_info(done.error).sentence));
+  } else if (done.all) {
+    const Phase next = phase == Phase::cleaning ? Phase::none : static_cast<Phase>(static_cast<int>(phase) + 1);
+    c.body = meta::AdvanceReorg{job->id, next, next == Phase::none ? done.rows : rows_copied_};
   } else {
     return;
   }

@@ -13,6 +13,12 @@
 //   cleaning                                                            every primary reports: cleaned
 //   (finished)
 //
+// `switched` and the end wait, besides, until the epoch of what was written before them is durable: a cluster that loses all
+// its power comes back with rows of the last durable epoch under the newest catalog, and they have to fit each other.
+//
+// A job that is rolled back and left copies in fragments that stay goes through `settling` and `cleaning`, too
+// (meta/apply_reorg.cc).
+//
 // A failed report (memory full, copies differ) rolls the job back; above the line a change of leader does, too, unless the job
 // was started with resume_on_failure (the log entry LeaderStarts sees to that).
 #pragma once
@@ -32,6 +38,9 @@ class Driver {
   void on_report(const JobReport& r);
   void step(Time now, meta::Member& member, const meta::Leader& leader, env::Outbox& out);
 
+  // The epoch that has to become durable before the job goes on; 0 = none.
+  Epoch durable_wanted() const { return durable_wanted_; }
+
   // Progress for people: rows moved in this phase, percent of the phase over all fragments.
   struct Progress {
     std::uint64_t job = 0;
@@ -42,12 +51,19 @@ class Driver {
   Progress progress(const meta::Catalog& c) const;
 
  private:
-  bool reported_done(const meta::Catalog& c, const meta::Table& t, Error* error, std::uint64_t* rows) const;
+  struct Done {                  // what the reports of the present phase come to
+    bool all = false;
+    Error error = Error::ok;
+    std::uint64_t rows = 0;
+    Epoch epoch = 0;
+  };
+  Done reported_done(const meta::Catalog& c, const meta::Table& t) const;
 
   std::map<NodeId, JobReport> reports_;
   meta::RequestId asked_;
   std::uint64_t job_ = 0;
   std::uint64_t rows_copied_ = 0;
+  Epoch durable_wanted_ = 0;
 };
 
 }  // namespace ndb::reorg

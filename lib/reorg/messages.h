@@ -39,6 +39,7 @@ struct SumsWord {
 struct FragmentReport {
   FragmentId fragment = 0;
   bool done = false;
+  Epoch epoch = 0;             // done: what was written for it belongs to this epoch or an earlier one
   Error error = Error::ok;     // it cannot be done
   std::uint64_t rows = 0;      // moved, compared or dropped so far
   std::uint8_t percent = 0;

@@ -23,6 +23,7 @@ void encode(Writer& w, const JobReport& r) {
   for (const FragmentReport& f : r.fragments) {
     w.u16(f.fragment);
     w.u8(f.done ? 1 : 0);
+    w.u64(f.epoch);
     w.put(f.error);
     w.u64(f.rows);
     w.u8(f.percent);
@@ -40,6 +41,7 @@ bool decode(Reader& r, JobReport* j) {
     FragmentReport f;
     f.fragment = r.u16();
     f.done = r.u8() != 0;
+    f.epoch = r.u64();
     f.error = r.get<Error>();
     f.rows = r.u64();
     f.percent = r.u8();
@@ -90,6 +92,7 @@ void Mover::start_tasks(Time now) {
     for (auto& [number, b] : k.batches) rows_.release(b.hold);
     return true;
   });
+  const bool undoing = phase_ == Phase::cleaning && d.next == d.map;  // a job is rolled back: copies may be anywhere
   for (FragmentId f = 0; f < d.groups.size(); f++) {
     NodeId n = 0;
     WorkerId w = 0;
@@ -102,7 +105,7 @@ void Mover::start_tasks(Time now) {
     Task k;
     k.from = {table_, f};
     k.targets.assign(targets.begin(), targets.end());
-    k.done = targets.empty();
+    k.done = targets.empty() && !undoing;
     tasks_.push_back(std::move(k));
   }
   changed_ = true;
@@ -148,6 +151,12 @@ void Mover::pump(Time now) {
       default: break;
     }
   }
+}
+
+void Mover::finish(Task& t) {
+  t.done = true;
+  t.epoch = rows_.epoch();
+  changed_ = true;
 }
 
 // ---- copying
@@ -207,8 +216,7 @@ void Mover::pump_copy(Time now, Task& t) {
     if (t.retry > now) return;
   }
   if (t.target >= t.targets.size() && t.batches.empty() && t.waiting == 0) {
-    t.done = true;
-    changed_ = true;
+    finish(t);
   }
 }
 
@@ -326,8 +334,7 @@ void Mover::pump_verify(Time now, Task& t) {
   if (t.lo >= limits::kBuckets) {
     rows_.freeze(t.from, 0, 0);
     t.frozen = false;
-    t.done = true;
-    changed_ = true;
+    finish(t);
     return;
   }
   t.hi = static_cast<std::uint16_t>(std::min<std::uint32_t>(limits::kBuckets, t.lo + kBucketsAtOnce));
@@ -424,6 +431,13 @@ void Mover::on_sums_reply(Time now, const wire::Message& m) {
 // ---- cleaning
 
 void Mover::pump_clean(Time now, Task& t) {
+  // Rows that are in the stream but not in the index yet would be missed (copies of a job that is rolled back).
+  if (t.cursor == 0 && t.mark == 0) t.mark = rows_.appended(t.from);
+  if (!rows_.shown(t.from, t.mark)) {
+    t.retry = now + kRetry / 4;
+    wish(t.retry);
+    return;
+  }
   for (int i = 0; i < 8 && t.cursor != store::kScanEnd; i++) {
     std::uint32_t dropped = 0;
     bool busy = false;
@@ -440,13 +454,14 @@ void Mover::pump_clean(Time now, Task& t) {
     wish(t.retry);
     return;
   }
-  if (!rows_.caught_up(t.from)) {
+  if (!t.cleaned) t.mark = rows_.appended(t.from);
+  t.cleaned = true;
+  if (!rows_.shown(t.from, t.mark)) {
     t.retry = now + kRetry / 4;
     wish(t.retry);
     return;
   }
-  t.done = true;
-  changed_ = true;
+  finish(t);
 }
 
 // ---- messages and reports
@@ -469,6 +484,7 @@ bool Mover::report(JobReport* r) {
     FragmentReport f;
     f.fragment = t.from.fragment;
     f.done = t.done;
+    f.epoch = t.epoch;
     f.error = t.error;
     f.rows = t.rows;
     if (t.done) {

@@ -62,7 +62,10 @@ class Mover {
     bool frozen = false;
     Time frozen_since = 0;
     std::uint64_t rows = 0;
+    Sequence mark = 0;                       // cleaning: the stream up to here has to be shown first
+    bool cleaned = false;                    // ... and all removals are before the mark
     bool done = false;
+    Epoch epoch = 0;                         // of this node when it was done
     Error error = Error::ok;
     Time retry = 0;
   };
@@ -74,6 +77,7 @@ class Mover {
 
   void start_tasks(Time now);
   void stop_tasks();
+  void finish(Task& t);
   void pump_copy(Time now, Task& t);
   void send_batch(Task& t, std::uint32_t hold, std::uint64_t start, FragmentId to, std::uint32_t rows, Bytes changes);
   void pump_verify(Time now, Task& t);

@@ -33,7 +33,11 @@ class Rows {
   virtual bool freeze(FragmentRef f, std::uint16_t lo, std::uint16_t hi) = 0;
   virtual bool quiet(FragmentRef f, std::uint16_t lo, std::uint16_t hi) = 0;
   virtual store::BucketSum sum(FragmentRef f, std::uint16_t bucket) const = 0;
-  virtual bool caught_up(FragmentRef f) const = 0;
+  // The last record of the stream, and whether everything up to a record is committed and shown.
+  virtual Sequence appended(FragmentRef f) const = 0;
+  virtual bool shown(FragmentRef f, Sequence upto) const = 0;
+  // The epoch of this node: what it and those it heard from have written so far belongs to this one or an earlier one.
+  virtual Epoch epoch() const = 0;
 };
 
 }  // namespace ndb::reorg

@@ -56,7 +56,7 @@ void Worker::on_copy_request(const wire::Message& m, NodeId from, WorkerId from_
   p.node = from;
   p.worker = from_worker;
   p.streaming = true;
-  p.acked = r->committed;
+  p.acked = p.shown = r->committed;  // once it is filled
   p.sent = r->ring.begin();
   p.sent_sequence = r->committed;
   p.told_committed = r->committed;

@@ -9,9 +9,14 @@ bool Worker::leads(FragmentRef ref) const {
   return r != nullptr && r->role == Role::primary;
 }
 
-bool Worker::caught_up(FragmentRef ref) const {
+Sequence Worker::appended(FragmentRef ref) const {
   Replica* r = replica(ref);
-  return r != nullptr && r->role == Role::primary && r->appended == r->committed;
+  return r != nullptr && r->role == Role::primary ? r->appended : 0;
+}
+
+bool Worker::shown(FragmentRef ref, Sequence upto) const {
+  Replica* r = replica(ref);
+  return r != nullptr && r->role == Role::primary && r->committed >= upto;
 }
 
 Worker::RowsTaken Worker::take_rows(FragmentRef from, FragmentId to, std::uint64_t cursor, Writer& w) {

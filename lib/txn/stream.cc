@@ -261,7 +261,8 @@ void Worker::on_stream_ack(const StreamAck& a, NodeId from, bool resume) {
   if (!r->leads() || a.group_view != r->group_view) return;
   Peer* p = r->peer(from);
   if (p == nullptr) return;
-  if (a.committed > p->shown && a.committed <= r->committed) p->shown = a.committed;
+  // A backup may have been told more than a new primary knows to be committed yet, which holds it all the same.
+  p->shown = std::max(p->shown, a.committed);
   if (!resume) {
     if (a.held > p->acked && a.held <= p->sent_sequence) {
       p->acked = a.held;

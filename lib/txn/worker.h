@@ -143,7 +143,9 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   // Writes to buckets [from, to) wait until the next call (from = to: none). True when none is under way in them.
   bool freeze(FragmentRef ref, std::uint16_t from, std::uint16_t to);
   bool quiet_in(FragmentRef ref, std::uint16_t from, std::uint16_t to);  // no row of these buckets is locked
-  bool caught_up(FragmentRef ref) const;  // nothing in the stream is uncommitted
+  Sequence appended(FragmentRef ref) const;  // the last record of its stream; 0 = not its primary
+  bool shown(FragmentRef ref, Sequence upto) const;
+  bool caught_up(FragmentRef ref) const { return shown(ref, appended(ref)); }
 
  private:
   friend class WorkerTest;

@@ -229,6 +229,37 @@ TEST_CASE("draining moves a table off a group, which then can be dropped") {
     CHECK(buckets_by_group(distribution(s)) ==
           std::map<GroupId, std::uint32_t>{{0, 1920}, {1, 1920}});
   }
+  SECTION("rolled back, it removes the copies before anything else may happen to the schema") {
+    const Distribution before = distribution(s);
+    s.ok(s.reorganise("t", {1}));
+    s.ok(AbortReorg{2, Error::ok, "no"});  // nothing was copied yet
+    CHECK(s.c.jobs.at(2).state == JobState::rolled_back);
+    s.ok(s.reorganise("t", {1}));
+    s.advance(3, {Phase::doubling, Phase::copying});
+    const bool new_leader = GENERATE(false, true);
+    s.ok(new_leader ? CommandBody(LeaderStarts{8}) : CommandBody(AbortReorg{3, Error::ok, "no"}));
+    CHECK(s.c.running_job()->leader_epoch == s.c.leader_epoch);
+    CHECK((s.c.jobs.at(3).state == JobState::running && s.c.jobs.at(3).rolling_back()));
+    CHECK(distribution(s).phase == Phase::settling);
+    CHECK(distribution(s).next == before.map);
+    for (std::uint16_t b = 0; b < limits::kBuckets; b++) {  // read and written where it was, by every view
+      for (const Phase p : {Phase::doubling, Phase::copying, Phase::settling}) {
+        const Targets t = distribution(s).write_targets(b, p);
+        REQUIRE((t.first == before.map[b] && !t.two && distribution(s).read_target(b, p) == before.map[b]));
+      }
+    }
+    CHECK_FALSE(s.ok(AbortReorg{3, Error::ok, "again"}).changed);
+    CHECK(s.refused(Error::schema_busy, s.create("v")).find("rolling back, settling") != std::string::npos);
+    s.ok(LeaderStarts{9});
+    CHECK(s.c.running_job()->leader_epoch == s.c.leader_epoch);
+    s.ok(AdvanceReorg{3, Phase::cleaning, 0});
+    s.ok(AdvanceReorg{3, Phase::none, 77});
+    const Job& j = s.c.jobs.at(3);
+    CHECK((j.state == JobState::rolled_back && j.rows_moved == 0));
+    Distribution after = distribution(s);
+    after.view = before.view;
+    CHECK(after == before);
+  }
   SECTION("the old group goes while a new one comes") {
     s.ok(CreateGroups{{{5, 6}}});
     s.ok(s.reorganise("t", {0}));
