@@ -411,6 +411,34 @@ bool Cluster::check_fragment(const meta::Catalog& c, const meta::Table& t, Fragm
   return !world_.failed();
 }
 
+std::string Cluster::whereabouts(TableId table, Bytes key, std::uint64_t hash) const {
+  const char* const roles[] = {"joining", "backup", "takeover", "primary"};
+  const auto c = newest();
+  const meta::Table* t = c->table(table);
+  if (t == nullptr) return "the table is gone";
+  const meta::Distribution& d = t->distribution;
+  const std::uint16_t b = meta::bucket_of(hash);
+  std::string s = "bucket " + std::to_string(b) + " of fragment " + std::to_string(d.map[b]);
+  if (d.moves(b)) s += " -> " + std::to_string(d.next[b]);
+  s += std::string(", phase ") + meta::name_of(d.phase);
+  for (NodeId id = 1; id <= data_nodes(); id++) {
+    node::Node* n = data_node(id);
+    for (std::size_t w = 0; n && w < n->workers(); w++) {
+      for (FragmentId f = 0; f < d.groups.size(); f++) {
+        txn::Replica* r = n->worker(w).replica({table, f});
+        const store::RowRef ref = r == nullptr ? 0 : r->rows.find(key, hash);
+        if (ref == 0) continue;
+        const store::Row* row = r->rows.row(ref);
+        s += "; node " + std::to_string(id) + " fragment " + std::to_string(f) + " (" +
+             roles[static_cast<std::size_t>(r->role)] + ", committed " + std::to_string(r->committed) + " of " +
+             std::to_string(r->appended) + "): sequence " + std::to_string(row->sequence) +
+             (row->committed() ? "" : ", uncommitted");
+      }
+    }
+  }
+  return s;
+}
+
 std::uint64_t Cluster::check_rows(const std::string& table) {
   auto c = newest();
   const meta::Table* t = c->table(table);

@@ -82,6 +82,8 @@ class Cluster {
   // In the quiet: every row where the distribution says and nowhere else, all replicas of a fragment equal. Fails the
   // world. The answer is the number of rows of this table in primaries.
   std::uint64_t check_rows(const std::string& table);
+  // Every replica that holds the row with this key, for the words of a failure.
+  std::string whereabouts(TableId table, Bytes key, std::uint64_t hash) const;
   MetadataChecks& metadata() { return checks_; }
 
  private:

@@ -125,13 +125,18 @@ void Keeper::check_read(const Lane& l, const client::StepResult& r) {
     return;
   }
   all_.run.world.fail("row " + std::to_string(l.read_id) + " was read as " + std::to_string(value) + ", expected " +
-                      words(l.read_id));
+                      words(l.read_id) + "; " + whereabouts(l.read_id));
+}
+
+std::string Keeper::whereabouts(std::uint64_t id) const {
+  const std::string key = all_.run.table.key(id);
+  return all_.run.cluster.whereabouts(all_.run.table.id(), key, all_.run.table.hash(key));
 }
 
 void Keeper::check_refusal(const Lane& l, const client::StepResult& r) {
   if (r.error != Error::row_exists && r.error != Error::no_such_row) return;
   std::string s;
-  for (const Change& c : l.changes) s += " " + std::to_string(c.id) + " (" + words(c.id) + ")";
+  for (const Change& c : l.changes) s += " " + std::to_string(c.id) + " (" + words(c.id) + ") " + whereabouts(c.id);
   all_.run.world.fail("refused with " + std::string(error_info(r.error).sentence) + ":" + s);
 }
 

@@ -52,6 +52,7 @@ class Keeper : public sim::Actor {
   void check_read(const Lane& l, const client::StepResult& r);
   void check_refusal(const Lane& l, const client::StepResult& r);
   std::string words(std::uint64_t id);
+  std::string whereabouts(std::uint64_t id) const;
 
   Rows& all_;
   Prng prng_;
