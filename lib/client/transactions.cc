@@ -229,9 +229,10 @@ void ClientMachine::pause(Slot& s, Time now, SlotState next) {
   next_tick_ = std::min(next_tick_, s.next_try);
 }
 
-// u32 request, u64 session, u64 number, u32 table, u16 fragment: to the fragment's primary of now, whoever that is.
+// To the primary of now of the fragment that the first operation's row lives in now: wherever it was when the transaction ran,
+// what became of it is known there.
 void ClientMachine::ask_outcome(Slot& s, Handle h, Time now, env::Outbox& out) {
-  Route r = routing_ && routing_->knows(s.table) ? routing_->fragment(s.table, s.route.fragment) : Route{};
+  Route r = routing_ && routing_->knows(s.table) ? routing_->write(s.table, s.hash) : Route{};
   Peer* p = up(r.node, now, out);
   if (p == nullptr) {
     refresh();
@@ -250,7 +251,8 @@ void ClientMachine::ask_outcome(Slot& s, Handle h, Time now, env::Outbox& out) {
   w.u64(options_.session);
   w.u64(s.number);
   w.u32(s.table);
-  w.u16(s.route.fragment);
+  w.u16(r.fragment);
+  w.u64(s.hash);
   wire::end_message(w, at);
 }
 

@@ -24,6 +24,12 @@ struct Node::Unit : reorg::Rows, reorg::Mover::Sender {
     return worker.lock_row(from, key, hash);
   }
   Error put(FragmentRef to, Bytes changes, std::uint64_t tag) override { return worker.put_rows(to, changes, tag); }
+  std::uint64_t history(FragmentRef from, std::uint64_t cursor, Writer& w) const override {
+    return worker.history(from, cursor, w);
+  }
+  Error put_history(FragmentRef to, Bytes outcomes, std::uint64_t tag) override {
+    return worker.put_history(to, outcomes, tag);
+  }
   std::uint64_t drop(FragmentRef from, std::uint64_t cursor, std::uint32_t* dropped, bool* busy) override {
     return worker.drop_rows(from, cursor, dropped, busy);
   }

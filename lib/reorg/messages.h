@@ -10,7 +10,8 @@
 namespace ndb::reorg {
 
 #pragma pack(push, 1)
-// move_rows: old primary -> new primary, changes (txn/record.h) behind it; share-locked at the sender until move_ack.
+// move_rows: old primary -> new primary. What is behind it: while copying, changes (txn/record.h) of rows that stay
+// share-locked at the sender until move_ack; while cleaning, outcomes of transactions (txn/outcomes.h).
 // move_ack: they are in every replica of the new fragment, or why not.
 struct MoveWord {
   std::uint64_t job;
@@ -19,7 +20,8 @@ struct MoveWord {
   std::uint16_t from;
   std::uint16_t to;
   Error error;                 // move_ack
-  std::uint16_t reserved;
+  std::uint8_t history;        // 1 = outcomes
+  std::uint8_t reserved;
 };
 // sums_request and, followed by {u16 bucket, u64 rows, u64 sum} each, sums_reply: of the moving buckets in [lo, hi).
 struct SumsWord {

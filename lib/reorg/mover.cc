@@ -174,7 +174,8 @@ void Mover::send_batch(Task& t, std::uint32_t hold, std::uint64_t start, Fragmen
   }
   Writer& w = sender_.to(node);
   std::size_t at = wire::begin_message(w, wire::Type::move_rows, worker, worker_);
-  w.put(MoveWord{job_, number, table_, t.from.fragment, to, Error::ok, 0});
+  const std::uint8_t history = phase_ == meta::Phase::cleaning ? 1 : 0;
+  w.put(MoveWord{job_, number, table_, t.from.fragment, to, Error::ok, history, 0});
   w.raw(changes);
   wire::end_message(w, at);
 }
@@ -262,11 +263,13 @@ void Mover::on_move_rows(const wire::Message& m, NodeId from) {
   if (m.body.size() < sizeof(MoveWord)) return;
   auto w = load<MoveWord>(m.body.data());
   Bytes changes = m.body.substr(sizeof w);
-  Error e = w.job == job_ && phase_ == meta::Phase::copying ? Error::ok : Error::not_ready;
+  const meta::Phase wanted = w.history != 0 ? meta::Phase::cleaning : meta::Phase::copying;
+  Error e = w.job == job_ && phase_ == wanted ? Error::ok : Error::not_ready;
   const std::uint64_t tag = next_tag_++;
   if (e == Error::ok) {
     incoming_[tag] = {from, m.from, w};
-    e = rows_.put({w.table, w.to}, changes, tag);
+    const FragmentRef to{w.table, w.to};
+    e = w.history != 0 ? rows_.put_history(to, changes, tag) : rows_.put(to, changes, tag);
   }
   if (e == Error::ok) return;
   incoming_.erase(tag);
@@ -430,7 +433,28 @@ void Mover::on_sums_reply(Time now, const wire::Message& m) {
 
 // ---- cleaning
 
+// A client that asks for the outcome of a transaction asks where the rows live now. True: everybody knows.
+bool Mover::tell_history(Task& t) {
+  while (t.target < t.targets.size() && t.batches.size() < kBatchesMax && t.retry <= now_) {
+    if (t.cursor == UINT64_MAX) {
+      t.target++;
+      t.cursor = 0;
+      continue;
+    }
+    scratch_.clear();
+    const std::uint64_t start = t.cursor;
+    t.cursor = rows_.history(t.from, start, scratch_);
+    send_batch(t, 0, start, t.targets[t.target], 0, scratch_.view());
+  }
+  return t.target >= t.targets.size() && t.batches.empty();
+}
+
 void Mover::pump_clean(Time now, Task& t) {
+  if (!t.told) {
+    if (!tell_history(t)) return;
+    t.told = true;
+    t.cursor = 0;
+  }
   // Rows that are in the stream but not in the index yet would be missed (copies of a job that is rolled back).
   if (t.cursor == 0 && t.mark == 0) t.mark = rows_.appended(t.from);
   if (!rows_.shown(t.from, t.mark)) {

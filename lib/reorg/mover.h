@@ -3,7 +3,7 @@
 //
 //   copying    share-locks moving rows a stretch at a time, sends them to their new primary, unlocks on its answer
 //   deciding   holds back writes to a few buckets at a time and compares count and checksum with the new primary's
-//   cleaning   removes the rows that live elsewhere now
+//   cleaning   tells the new places what became of transactions here, then removes the rows that live elsewhere now
 //
 // and reports to the leader. A fragment that got a new primary is begun anew: every step may be repeated.
 #pragma once
@@ -63,6 +63,7 @@ class Mover {
     Time frozen_since = 0;
     std::uint64_t rows = 0;
     Sequence mark = 0;                       // cleaning: the stream up to here has to be shown first
+    bool told = false;                       // ... and the new places know the outcomes
     bool cleaned = false;                    // ... and all removals are before the mark
     bool done = false;
     Epoch epoch = 0;                         // of this node when it was done
@@ -80,6 +81,7 @@ class Mover {
   void finish(Task& t);
   void pump_copy(Time now, Task& t);
   void send_batch(Task& t, std::uint32_t hold, std::uint64_t start, FragmentId to, std::uint32_t rows, Bytes changes);
+  bool tell_history(Task& t);
   void pump_verify(Time now, Task& t);
   void pump_clean(Time now, Task& t);
   void on_move_rows(const wire::Message& m, NodeId from);

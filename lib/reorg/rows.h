@@ -27,6 +27,10 @@ class Rows {
   virtual bool lock_again(FragmentRef from, Bytes key, std::uint64_t hash) = 0;
   // Appends rows to the stream of `to`; Mover::on_row_moved(to, tag, ok) when every replica holds them.
   virtual Error put(FragmentRef to, Bytes changes, std::uint64_t tag) = 0;
+  // Outcomes of transactions that `from` remembers, a stretch of them: appended to `w`; the answer is where to go on, UINT64_MAX
+  // at the end. put_history() adds them to what `to` remembers, like put().
+  virtual std::uint64_t history(FragmentRef from, std::uint64_t cursor, Writer& w) const = 0;
+  virtual Error put_history(FragmentRef to, Bytes outcomes, std::uint64_t tag) = 0;
   // Removes the rows of the next stretch that live elsewhere now; *busy = not possible at the moment.
   virtual std::uint64_t drop(FragmentRef from, std::uint64_t cursor, std::uint32_t* dropped, bool* busy) = 0;
   // Writes to the buckets [lo, hi) wait until the next call (lo = hi: for none); true when none is under way.

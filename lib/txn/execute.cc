@@ -235,17 +235,23 @@ void Worker::on_outcome(const wire::Message& m, env::LinkId link) {
   FragmentRef ref;
   ref.table = in.u32();
   ref.fragment = in.u16();
+  const std::uint64_t hash = in.u64();  // of the first operation's key: its fragment is the anchor
   if (in.bad()) return;
   Fate fate = Fate::unknown;
   Error e = Error::ok;
   Replica* r = replica(ref);
-  if (r == nullptr || r->role != Role::primary || !serving()) {
+  const std::uint16_t bucket = meta::bucket_of(hash);
+  const meta::Distribution* d = r == nullptr ? nullptr : &r->table.table->distribution;
+  if (r == nullptr || r->role != Role::primary || !serving() || d->write_targets(bucket, d->phase).first != ref.fragment) {
     e = Error::stale_view;
   } else if (r->decided.count(txn) != 0) {
     fate = Fate::committed;
   } else {
     fate = r->outcomes.get(txn);
+    // Until the old place has told what it knows nobody can say that a transaction has never been seen.
+    if (d->moves(bucket) && meta::past_commit_point(d->phase)) e = Error::not_ready;
     // Still under way here? Then there is no outcome yet.
+    if (r->prepared.count(txn) != 0) e = Error::not_ready;
     for (std::uint32_t p = 1; fate == Fate::unknown && p <= parts_.made(); p++) {
       if (parts_.used(p) && parts_[p].txn == txn) e = Error::not_ready;
     }

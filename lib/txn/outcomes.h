@@ -35,7 +35,12 @@ class Outcomes {
     const std::uint64_t v = w->at(t.number % kWindow);
     return v >> 2 == t.number ? static_cast<Fate>(v & 3u) : Fate::unknown;
   }
-  // Everything, for a replica that is being filled. Sorted by session.
+  // Those of the sessions with numbers above `session` (0 = from the first), some `bytes_max` bytes of them; the answer is
+  // the last session written, UINT64_MAX at the end. merge() adds them to what is here: of two numbers that share a place the
+  // newer one stays.
+  std::uint64_t encode_after(std::uint64_t session, std::size_t bytes_max, Writer& w) const;
+  bool merge(Reader& r);
+  // Everything, for a replica that is being filled.
   void encode(Writer& w) const;
   bool decode(Reader& r);
   void clear();
@@ -43,6 +48,7 @@ class Outcomes {
  private:
   using Window = std::array<std::uint64_t, kWindow>;
   void find_or_make(std::uint64_t session);
+  void encode_session(std::uint64_t session, Writer& w) const;
 
   std::unordered_map<std::uint64_t, std::unique_ptr<Window>> sessions_;
   std::vector<std::uint64_t> order_;  // of first use: the oldest session is forgotten first

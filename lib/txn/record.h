@@ -23,6 +23,7 @@ enum class RecordKind : std::uint8_t {
   rows = 7,          // rows that arrived from another fragment; no transaction
   drop = 8,          // rows that left for another fragment; no transaction
   forget = 9,        // in the anchor's stream: every participant shows the decision
+  outcomes = 10,     // outcomes of transactions that were anchored in a fragment whose rows came here; no transaction
 };
 
 enum class ChangeKind : std::uint8_t { none = 0, put = 1, remove = 2 };

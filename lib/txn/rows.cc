@@ -124,6 +124,24 @@ Error Worker::put_rows(FragmentRef to, Bytes changes, std::uint64_t tag) {
   return Error::ok;
 }
 
+std::uint64_t Worker::history(FragmentRef from, std::uint64_t session, Writer& w) const {
+  constexpr std::size_t kHistoryBytes = 64u << 10;
+  Replica* r = replica(from);
+  return r == nullptr ? UINT64_MAX : r->outcomes.encode_after(session, kHistoryBytes, w);
+}
+
+Error Worker::put_history(FragmentRef to, Bytes outcomes, std::uint64_t tag) {
+  Replica* r = replica(to);
+  if (r == nullptr || r->role != Role::primary) return Error::stale_view;
+  if (r->ring.size() > limits::kStreamBytesMax) return Error::stream_full;
+  if (!room_for_redo()) return Error::redo_full;
+  Outcomes check;  // they came over the network
+  Reader in(outcomes);
+  if (!check.merge(in) || !in.done()) return Error::bad_message;
+  append(*r, RecordKind::outcomes, {}, nullptr, outcomes, 0, 0, tag);
+  return Error::ok;
+}
+
 std::uint64_t Worker::drop_rows(FragmentRef from, std::uint64_t cursor, std::uint32_t* dropped, bool* busy) {
   *busy = true;
   Replica* r = replica(from);

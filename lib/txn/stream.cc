@@ -207,9 +207,15 @@ void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes bo
     case RecordKind::forget:
       r.decided.erase(head.txn());
       return;
+    case RecordKind::outcomes:
     case RecordKind::rows:
     case RecordKind::drop:
-      apply_changes(r, body, seq, true);
+      if (head.kind == RecordKind::outcomes) {
+        Reader in(body);
+        r.outcomes.merge(in);
+      } else {
+        apply_changes(r, body, seq, true);
+      }
       if (pending != nullptr && pending->tag != 0 && row_moved) row_moved(r.ref, pending->tag, true);
       return;
   }

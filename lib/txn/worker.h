@@ -143,6 +143,9 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   // Writes to buckets [from, to) wait until the next call (from = to: none). True when none is under way in them.
   bool freeze(FragmentRef ref, std::uint16_t from, std::uint16_t to);
   bool quiet_in(FragmentRef ref, std::uint16_t from, std::uint16_t to);  // no row of these buckets is locked
+  // Outcomes that a fragment remembers, for the one that its rows go to (txn/outcomes.h), and their arrival there.
+  std::uint64_t history(FragmentRef from, std::uint64_t session, Writer& w) const;
+  Error put_history(FragmentRef to, Bytes outcomes, std::uint64_t tag);
   Sequence appended(FragmentRef ref) const;  // the last record of its stream; 0 = not its primary
   bool shown(FragmentRef ref, Sequence upto) const;
   bool caught_up(FragmentRef ref) const { return shown(ref, appended(ref)); }

@@ -34,7 +34,7 @@ enum class Type : std::uint16_t {
   scan_next = 33,     // ScanNext
   scan_batch = 34,    // ScanBatch, rows: u32 bytes, image
   scan_close = 35,    // ScanNext; no answer
-  outcome = 36,       // u32 request, u64 session, u64 number, u32 table, u16 fragment: what became of it?
+  outcome = 36,       // u32 request, u64 session, u64 number, u32 table, u16 fragment, u64 hash of the first key: what became of it?
   outcome_reply = 37, // u32 request, u8: 0 ask again · 1 committed · 2 aborted for good; u16 error: why 0; u64 view
   // --- coordinator <-> participant
   part_execute = 50, part_reply, part_prepare, part_prepared, part_commit, part_abort, part_done, part_ask, part_answer,

@@ -23,7 +23,6 @@ struct Workload {
   const char* name;
   const char* law;
   Verdict (*run)(std::uint64_t seed);
-  bool in_all = true;  // false: runs only when it is named; its law is known not to hold yet
 };
 const std::vector<Workload>& workloads();
 
