@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "meta/stored.h"
 #include "mgmt/config_diff.h"
 #include "mgmt/config_image.h"
 #include "mgmt/server.h"
@@ -9,46 +10,6 @@
 namespace ndb::mgmt {
 
 namespace {
-
-// The configuration that a stored log ends with; generation 0 = none. What is committed is known only after an election,
-// but data nodes that are needed for one have to find their files.
-meta::Generation configuration_of(const meta::LogStore::State& state) {
-  meta::Generation last;
-  meta::Catalog c;
-  Reader snapshot(state.snapshot.data);
-  if (state.snapshot.present() && meta::decode(snapshot, &c)) {
-    if (auto g = c.generations.find(c.generation); g != c.generations.end()) last = g->second;
-  }
-  for (const meta::LogEntry& e : state.entries) {
-    meta::Command command;
-    Reader r(e.data);
-    if (e.data.empty() || !meta::decode(r, &command)) continue;
-    if (auto* change = std::get_if<meta::ChangeConfig>(&command.body)) {
-      const std::uint64_t number = change->expect_generation + 1;
-      last = std::move(change->generation);
-      last.number = number;
-    }
-  }
-  return last;
-}
-
-// The cluster that a stored log belongs to; 0 = an empty one. The catalog itself is known only after an election.
-std::uint64_t cluster_of(const meta::LogStore::State& state) {
-  if (state.snapshot.present()) {
-    meta::Catalog c;
-    Reader r(state.snapshot.data);
-    if (meta::decode(r, &c) && c.cluster_id != 0) return c.cluster_id;
-  }
-  for (const meta::LogEntry& e : state.entries) {
-    meta::Command c;
-    Reader r(e.data);
-    if (e.data.empty() || !meta::decode(r, &c)) continue;
-    if (const auto* change = std::get_if<meta::ChangeConfig>(&c.body); change != nullptr && change->cluster_id != 0) {
-      return change->cluster_id;
-    }
-  }
-  return 0;
-}
 
 std::vector<NodeId> management_nodes(const Config& c) {
   std::vector<NodeId> ids;
@@ -79,8 +40,9 @@ void Server::begin() {
     }
     file_ = std::move(parsed.config);
   }
-  stored_cluster_ = cluster_of(state);
-  stored_config_ = configuration_of(state);
+  meta::Stored stored = meta::look_at(state);
+  stored_cluster_ = stored.cluster;
+  stored_config_ = std::move(stored.generation);  // data nodes that are needed for an election have to find their files
   peers_.set_cluster(stored_cluster_);
   peers_.update(member_->catalog(), servers());
   must_bootstrap_ = false;

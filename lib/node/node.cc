@@ -86,7 +86,10 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
         units_[txn::worker_of_tag(event.tag)]->worker.on_disk(event.tag, event.status);
       }
       break;
-    case EventKind::stop: begin_stop(kExitStop, true); break;
+    case EventKind::stop:
+      if (stop_ != Stop::no) stop_status_ = kExitStop;  // it was about to start again
+      begin_stop(kExitStop, true);
+      break;
     default: peers_.on_event(now, event, out); break;
   }
   if (now >= member_.wake()) member_.tick(now);

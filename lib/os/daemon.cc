@@ -41,6 +41,11 @@ int hear(int fd, pid_t child) {
   return exit_status != 0 ? exit_status : 1;
 }
 
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
 void redirect(int from, int to) {
   if (from >= 0) ::dup2(from, to);
 }
@@ -101,10 +106,12 @@ Result<Daemon> daemonise(const DaemonOptions& options) {
   d.pid_path_ = options.pid_path;
   if (!options.foreground && !marked()) {
     {
-      auto free = lock_file(options.pid_path);  // asked here already, for a plain answer; taken for good below
-      if (!free) return free.failure();
-      Fd out(::open(options.out_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-      if (!out) return os_failure("open", options.out_path, errno);
+      // Asked here already, for a plain answer; made and taken for good later. A refused start leaves nothing behind.
+      if (Failure f = check_unlocked(options.pid_path)) return f;
+      for (const std::string& path : {options.pid_path, options.out_path}) {
+        const std::string place = exists(path) ? path : directory_of(path);
+        if (::access(place.c_str(), W_OK) != 0) return os_failure("open", path, errno);
+      }
     }
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return os_failure("make a pipe", "", errno);

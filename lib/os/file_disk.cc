@@ -172,7 +172,7 @@ Failure FileDisk::Impl::look(bool* found) {
     if (!head) return head.failure();
     RedoFileHeader h;
     std::string wrong = RedoFileHeader::decode(*head, &h);
-    if (wrong.empty() && read_only && headers.empty()) {
+    if (wrong.empty() && read_only && options.identity.node == 0) {  // the first good header says what fits
       options.identity = h.identity;
       options.layout = h.layout;
     }
@@ -376,6 +376,7 @@ void FileDisk::start(std::uint64_t keep, std::uint64_t end) {
   ::pthread_setname_np(impl_->thread.native_handle(), "ndb-disk");
 }
 
+const DiskIdentity& FileDisk::identity() const { return impl_->options.identity; }
 const RedoLayout& FileDisk::layout() const { return impl_->options.layout; }
 std::uint64_t FileDisk::position() const { return impl_->end; }
 std::uint64_t FileDisk::durable() const { return impl_->durable; }

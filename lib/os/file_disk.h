@@ -30,6 +30,7 @@ class FileDisk : public store::Disk {
   static Result<std::unique_ptr<FileDisk>> open(FileDiskOptions options);
   // For --check-files: identity and layout as the files say, nothing is made, removed or changed; start() is forbidden.
   static Result<std::unique_ptr<FileDisk>> open_to_read(const std::string& directory);
+  const store::DiskIdentity& identity() const;  // opened to read, and no header was good: node 0
   // --initial: removes the redo and checkpoint files of the directory, durably; fine if there is none.
   static Failure remove_files(const std::string& directory);
   ~FileDisk() override;  // carries out what was ordered, then ends; after it nothing is delivered

@@ -155,24 +155,36 @@ Result<std::uint64_t> free_bytes(const std::string& path) {
   return std::uint64_t{s.f_bavail} * s.f_frsize;
 }
 
+namespace {
+Failure held(int fd, const std::string& path) {
+  char pid[32] = "";
+  ssize_t n = ::pread(fd, pid, sizeof pid - 1, 0);
+  std::string holder(pid, n > 0 ? static_cast<std::size_t>(n) : 0);
+  holder = holder.substr(0, holder.find_first_not_of("0123456789"));
+  if (holder.empty()) holder = "(unknown)";
+  return {Error::in_use, "'" + path + "' is held by process " + holder + ": another one runs on this directory"};
+}
+}  // namespace
+
 Result<Fd> lock_file(const std::string& path) {
   Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!fd) return os_failure("open the lock", path, errno);
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     int e = errno;
-    if (e != EWOULDBLOCK) return os_failure("lock", path, e);
-    char pid[32] = "";
-    ssize_t n = ::pread(fd.get(), pid, sizeof pid - 1, 0);
-    std::string holder(pid, n > 0 ? static_cast<std::size_t>(n) : 0);
-    holder = holder.substr(0, holder.find_first_not_of("0123456789"));
-    if (holder.empty()) holder = "(unknown)";
-    return Failure{Error::in_use,
-                   "'" + path + "' is held by process " + holder + ": another one runs on this directory"};
+    return e != EWOULDBLOCK ? os_failure("lock", path, e) : held(fd.get(), path);
   }
   std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(fd.get(), 0) != 0) return os_failure("write", path, errno);
   if (int e = write_all(fd.get(), pid); e != 0) return os_failure("write", path, e);
   return fd;
+}
+
+Failure check_unlocked(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return errno == ENOENT ? Failure{} : os_failure("open the lock", path, errno);
+  if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return {};
+  int e = errno;
+  return e != EWOULDBLOCK ? os_failure("lock", path, e) : held(fd.get(), path);
 }
 
 Time monotonic_now() { return clock_ns(CLOCK_MONOTONIC); }

@@ -60,6 +60,8 @@ Result<std::uint64_t> free_bytes(const std::string& path);      // for unprivile
 // Holds <path> (created if missing) for this process until the Fd closes, or the process ends. A second process gets
 // Error::in_use: "'<path>' is held by process <pid>: another one runs on this directory".
 Result<Fd> lock_file(const std::string& path);
+// The same question without an answer on disk: Error::in_use when a process holds it; fine if it does not exist.
+Failure check_unlocked(const std::string& path);
 
 Time monotonic_now();                 // nanoseconds; what Loop::now() returns
 std::int64_t unix_now_ns();           // nanoseconds since 1970, UTC; for logs and file names, never for decisions

@@ -47,10 +47,25 @@ Loop::Impl::Impl(env::Machine& m, const LoopOptions& o)
 
 Loop::Impl::~Impl() {
   resolver.reset();
-  if (!signals) return;
+  give_back_signals();
+}
+
+// Afterwards they end the process again, as if nobody had asked for them. True: one came that no step has seen.
+bool Loop::Impl::give_back_signals() {
+  if (!signals) return false;
+  sigset_t both, before;
+  ::sigemptyset(&both);
+  ::sigaddset(&both, SIGTERM);
+  ::sigaddset(&both, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &both, &before);
   ::signal(SIGTERM, SIG_DFL);
   ::signal(SIGINT, SIG_DFL);
   g_signal_fd.store(-1);
+  std::uint64_t count = 0;
+  const bool unseen = ::read(signals->fd.get(), &count, sizeof count) == sizeof count;
+  signals.reset();
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return unseen;
 }
 
 void Loop::Impl::watch(Source& s, int operation, std::uint32_t interest) {
@@ -353,6 +368,8 @@ void Loop::stop_on_signals() {
   action.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &action, nullptr);
 }
+
+bool Loop::give_back_signals() { return impl_->give_back_signals(); }
 
 void Loop::step(const env::Event& event) {
   if (impl_->exited) return;

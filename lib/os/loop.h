@@ -72,6 +72,9 @@ class Loop {
 
   // SIGTERM and SIGINT become EventKind::stop, each time; SIGPIPE is ignored. One loop of a process can have this.
   void stop_on_signals();
+  // After run(): from now on they end the process. True: one came that the machine has not seen, so that a program that
+  // wanted to start itself again should end instead.
+  bool give_back_signals();
 
   // One step of the machine with an event of the caller's own, then its effects: for run_once() programs and posted
   // functions; never from inside the machine.

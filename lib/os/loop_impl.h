@@ -128,6 +128,7 @@ struct Loop::Impl {
   Fd epoll;
   Source waker;
   std::unique_ptr<Source> signals;
+  bool give_back_signals();
   Fd spare;  // given up for a moment when the process has no descriptor left, to turn a caller away
   bool started = false;
   bool in_round = false;

@@ -3,33 +3,15 @@
 #include <filesystem>
 #include <utility>
 
-#include "base/hash.h"
+#include "os/sqlite_log_read.h"
 #include "os/sqlite_mirror.h"
 
 namespace ndb::os {
 
 namespace {
 
-constexpr std::int64_t kApplicationId = 0x4e44424d;  // "NDBM"
-constexpr std::int64_t kVersion = 1;
 constexpr int kBusyMs = 10000;  // somebody holds the file's write lock in the sqlite3 shell
 constexpr int kFailed = 1;
-
-std::uint32_t checksum(const meta::LogEntry& e) {
-  Writer w;
-  w.u64(e.index);
-  w.u64(e.term);
-  w.u16(e.type);
-  return crc32c(e.data, crc32c(w.view()));
-}
-
-std::uint32_t checksum(const meta::LogSnapshot& s) {
-  Writer w;
-  w.u64(s.index);
-  w.u64(s.term);
-  w.u64(s.membership_index);
-  return crc32c(s.data, crc32c(s.membership, crc32c(w.view())));
-}
 
 }  // namespace
 
@@ -66,18 +48,8 @@ Failure SqliteLogStore::refuse(const std::string& why) const {
 
 Failure SqliteLogStore::check_or_create() {
   // Nothing is written before it is clear that the file is ours.
-  std::int64_t id = 0, version = 0, things = 0;
-  if (!file_.number("PRAGMA application_id", &id) ||
-      !file_.number("PRAGMA user_version", &version) ||
-      !file_.number("SELECT count(*) FROM sqlite_master", &things)) {
-    return refuse((file_.is_damaged() ? "it is damaged: " : "") + file_.error());
-  }
-  bool empty = id == 0 && version == 0 && things == 0;
-  if (!empty && id != kApplicationId) return refuse("it belongs to another program");
-  if (version > kVersion) {
-    return refuse("it was written by a newer version (format " + std::to_string(version) +
-                  ", this one knows " + std::to_string(kVersion) + ")");
-  }
+  bool empty = false;
+  if (std::string wrong = judge_log_file(file_, &empty); !wrong.empty()) return refuse(wrong);
   std::string mode;
   if (!file_.text("PRAGMA journal_mode=WAL", &mode) || mode != "wal" ||
       !file_.run("PRAGMA synchronous=FULL")) {
@@ -97,59 +69,17 @@ Failure SqliteLogStore::create() {
           " term INTEGER NOT NULL, membership_index INTEGER NOT NULL, membership BLOB NOT NULL,"
           " data BLOB NOT NULL, crc INTEGER NOT NULL);") &&
       create_mirror_tables(file_) &&
-      file_.run(("PRAGMA application_id=" + std::to_string(kApplicationId)).c_str()) &&
-      file_.run(("PRAGMA user_version=" + std::to_string(kVersion)).c_str()) && file_.run("COMMIT");
+      file_.run(("PRAGMA application_id=" + std::to_string(kLogApplicationId)).c_str()) &&
+      file_.run(("PRAGMA user_version=" + std::to_string(kLogVersion)).c_str()) && file_.run("COMMIT");
   if (!ok) return refuse("it cannot be created: " + file_.error());
   std::string directory = std::filesystem::path(path_).parent_path().string();
   return sync_directory(directory.empty() ? "." : directory);
 }
 
 Failure SqliteLogStore::check() {
-  std::string verdict;
-  if (!file_.text("PRAGMA quick_check(1)", &verdict))
-    return refuse("it is damaged: " + file_.error());
-  if (verdict != "ok") return refuse("it is damaged: " + verdict);
   State s;
-  std::string fault;
-  if (!read(&s, &fault)) return refuse(fault);
+  if (std::string wrong = check_log(file_, &s); !wrong.empty()) return refuse(wrong);
   return {};
-}
-
-bool SqliteLogStore::read(State* s, std::string* fault) {
-  SqliteStatement numbers(file_, "SELECT key, value FROM raft");
-  while (numbers.row()) {
-    std::string key = numbers.blob_at(0);
-    if (key == "raft_id") s->raft_id = numbers.number_at(1);
-    if (key == "term") s->term = numbers.number_at(1);
-    if (key == "vote") s->vote = numbers.number_at(1);
-  }
-  SqliteStatement snapshot(
-      file_, "SELECT idx, term, membership_index, membership, data, crc FROM snapshot");
-  if (snapshot.row()) {
-    s->snapshot = {snapshot.number_at(0), snapshot.number_at(1), snapshot.number_at(2),
-                   snapshot.blob_at(3), snapshot.blob_at(4)};
-    if (checksum(s->snapshot) != snapshot.number_at(5)) {
-      *fault = "its snapshot is damaged (checksum)";
-      return false;
-    }
-  }
-  SqliteStatement entries(file_, "SELECT idx, term, type, data, crc FROM log ORDER BY idx");
-  while (entries.row()) {
-    meta::LogEntry e{entries.number_at(0), entries.number_at(1),
-                     static_cast<std::uint16_t>(entries.number_at(2)), entries.blob_at(3)};
-    if (checksum(e) != entries.number_at(4)) {
-      *fault = "entry " + std::to_string(e.index) + " is damaged (checksum)";
-      return false;
-    }
-    if (!s->entries.empty() && s->entries.back().index + 1 != e.index) {
-      *fault = "entry " + std::to_string(s->entries.back().index + 1) + " is missing";
-      return false;
-    }
-    s->entries.push_back(std::move(e));
-  }
-  if (numbers.good() && snapshot.good() && entries.good()) return true;
-  *fault = file_.error();
-  return false;
 }
 
 // --- orders
@@ -158,7 +88,7 @@ meta::LogStore::State SqliteLogStore::load() {
   State s;
   order_and_wait([this, &s] {
     std::string fault;
-    return read(&s, &fault);
+    return read_log(file_, &s, &fault);
   });
   return s;
 }
@@ -293,7 +223,7 @@ bool SqliteLogStore::put_number(const char* key, std::uint64_t value) {
 bool SqliteLogStore::write_entries(const std::vector<meta::LogEntry>& entries) {
   SqliteStatement s(file_, "INSERT INTO log(idx, term, type, data, crc) VALUES(?,?,?,?,?)");
   for (const meta::LogEntry& e : entries) {
-    if (!s.number(e.index).number(e.term).number(e.type).blob(e.data).number(checksum(e)).done())
+    if (!s.number(e.index).number(e.term).number(e.type).blob(e.data).number(log_checksum(e)).done())
       return false;
   }
   return true;
@@ -305,7 +235,7 @@ bool SqliteLogStore::write_snapshot(const meta::LogSnapshot& s, std::uint64_t ke
       "INSERT OR REPLACE INTO snapshot(id, idx, term, membership_index, membership, data, crc) "
       "VALUES(1,?,?,?,?,?,?)");
   put.number(s.index).number(s.term).number(s.membership_index).blob(s.membership).blob(s.data);
-  if (!put.number(checksum(s)).done()) return false;
+  if (!put.number(log_checksum(s)).done()) return false;
   bool nothing_stays = keep_from_index > s.index;
   SqliteStatement shorten(file_,
                           nothing_stays ? "DELETE FROM log" : "DELETE FROM log WHERE idx < ?");

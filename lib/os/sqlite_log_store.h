@@ -64,7 +64,6 @@ class SqliteLogStore : public meta::LogStore {
   Failure create();
   Failure check();
   Failure refuse(const std::string& why) const;
-  bool read(State* s, std::string* fault);
   void order(std::uint64_t tag, bool reported, std::function<bool()> work);
   void order_and_wait(std::function<bool()> work);
   void work();

@@ -3,10 +3,11 @@
 BIN=${NDB_BIN:?set NDB_BIN to the folder of the programs}
 PATH=$BIN:$PATH
 
-# A configuration with a management server 10, data nodes $1.. and two API nodes; lines in $EXTRA go to the end.
+# A configuration with a management server 10, data nodes $1.. and two API nodes; $REPLICAS (2), lines in $DEFAULTS go to
+# [ndbd default], lines in $EXTRA to the end.
 write_config() {
-  printf '[ndbd default]\nNoOfReplicas=2\nDataMemory=32M\n\n[ndb_mgmd]\nNodeId=10\nHostName=127.0.0.1\nPortNumber=%s\nDataDir=%s\n' \
-    "$PORT" "$DIR"
+  printf '[ndbd default]\nNoOfReplicas=%s\nDataMemory=32M\n%s\n\n' "${REPLICAS:-2}" "${DEFAULTS:-}"
+  printf '[ndb_mgmd]\nNodeId=10\nHostName=127.0.0.1\nPortNumber=%s\nDataDir=%s\n' "$PORT" "$DIR"
   local id
   for id in "$@"; do
     printf '\n[ndbd]\nNodeId=%s\nHostName=127.0.0.1\nDataDir=%s\n' "${id%:*}" "$DIR"
@@ -57,6 +58,9 @@ stop_cluster() {
   done
   rm -rf "$DIR"
 }
+
+# tree_state DIRECTORY: names, sizes, times and sums of all files there; two equal answers: nothing was changed.
+tree_state() { (cd "$1" && find . ! -type f -printf '%p %y %m\n' | sort && find . -type f -printf '%p %s %T@ %m\n' -exec md5sum {} + | sort); }
 
 # json EXPRESSION: of the JSON on standard input, called j
 json() {

@@ -253,6 +253,23 @@ TEST_CASE("a worker thread runs jobs in order and refuses when it is full", "[os
   CHECK(posted == 1);
 }
 
+TEST_CASE("a signal that no step has seen is told when the signals are given back", "[os]") {
+  TestMachine m([](Time, const Event& e, Outbox& out) {
+    if (e.kind == EventKind::start) out.exit(2);
+  });
+  Loop loop(m);
+  loop.stop_on_signals();
+  REQUIRE(loop.run() == 2);
+  SECTION("one came") {
+    ::raise(SIGTERM);
+    REQUIRE(loop.give_back_signals());
+  }
+  SECTION("none came") { REQUIRE_FALSE(loop.give_back_signals()); }
+  struct sigaction now {};
+  ::sigaction(SIGTERM, nullptr, &now);
+  REQUIRE(now.sa_handler == SIG_DFL);
+}
+
 TEST_CASE("signals become stop events; exit ends the loop with its status", "[os]") {
   TestMachine m([](Time, const Event& e, Outbox& out) {
     if (e.kind == EventKind::stop) out.exit(3);

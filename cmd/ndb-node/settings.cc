@@ -1,0 +1,74 @@
+// The node's settings, from the configuration that a management server has.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "env/limits.h"
+#include "mgmt/config.h"
+#include "program.h"
+
+namespace ndb::node_program {
+
+namespace {
+
+// ThreadConfig of the ldm kind: "ldm={count=2}" gives two workers; so does a plain number in MaxNoOfExecutionThreads
+// from 4 on, as the original derives it (half of the threads).
+std::uint8_t workers_of(const mgmt::Config& c, const mgmt::Node& n) {
+  const std::string threads = mgmt::effective(c, n, "ThreadConfig");
+  std::size_t at = threads.find("ldm");
+  if (at != std::string::npos) {
+    at = threads.find("count=", at);
+    if (at != std::string::npos) {
+      const int count = std::atoi(threads.c_str() + at + 6);
+      return static_cast<std::uint8_t>(std::clamp(count, 1, static_cast<int>(limits::kWorkersMax)));
+    }
+    return 1;
+  }
+  const std::uint64_t all = mgmt::effective_number(c, n, "MaxNoOfExecutionThreads");
+  return static_cast<std::uint8_t>(std::clamp<std::uint64_t>(all / 2, 1, limits::kWorkersMax));
+}
+
+Result<Settings> settings_for(NodeId id, const std::string& text) {
+  mgmt::ParseResult parsed = mgmt::parse_any(text);
+  if (!parsed.ok()) return Failure{Error::internal, "the management server's configuration cannot be read"};
+  const mgmt::Node* n = parsed.config.find(id);
+  if (n == nullptr || n->kind != mgmt::Kind::ndbd) {
+    return Failure{Error::wrong_node_id, "node id " + std::to_string(id) + " is not a data node of the configuration"};
+  }
+  if (mgmt::in_reserve(parsed.config, *n)) {
+    return Failure{Error::bad_node_state, "node " + std::to_string(id) + " is disabled in the configuration; enable it first"};
+  }
+  Settings s;
+  s.host = mgmt::effective(parsed.config, *n, "HostName");
+  if (s.host.empty()) s.host = "localhost";
+  std::string dir = mgmt::effective(parsed.config, *n, "DataDir");
+  if (!dir.empty()) s.data_dir = dir;
+  s.port = static_cast<std::uint16_t>(mgmt::effective_number(parsed.config, *n, "ServerPort"));
+  s.replicas = static_cast<std::uint32_t>(mgmt::effective_number(parsed.config, *n, "NoOfReplicas"));
+  s.workers = workers_of(parsed.config, *n);
+  s.diskless = mgmt::effective(parsed.config, *n, "Diskless") == "1";
+  s.redo.file_bytes = mgmt::effective_number(parsed.config, *n, "FragmentLogFileSize");
+  s.redo.files = static_cast<std::uint32_t>(mgmt::effective_number(parsed.config, *n, "NoOfFragmentLogFiles"));
+  return s;
+}
+
+}  // namespace
+
+Result<Settings> fetch_settings(const cli::ConnectString& servers, NodeId id, const Options& o) {
+  for (int attempt = 0;; attempt++) {
+    cli::Management m(servers);
+    auto reply = m.request("ndb get config", {{"generation", "0"}, {"effective", "0"}});
+    if (reply.ok() && !reply->bulk.empty()) {
+      auto s = settings_for(id, reply->bulk);
+      if (s.ok()) s->cluster = std::strtoull(reply->value("cluster_id").c_str(), nullptr, 10);
+      return s;
+    }
+    const Failure why = reply.ok() ? Failure{Error::not_ready, "the configuration is not confirmed yet"} : reply.failure();
+    if (!is_temporary(why.error) && why.error != Error::no_such_generation) return why;
+    if (attempt >= o.connect_retries) return why;
+    usleep(static_cast<useconds_t>(o.connect_retry_delay_s) * (attempt < 10 ? 20000 : 1000000));
+  }
+}
+
+}  // namespace ndb::node_program
