@@ -92,7 +92,10 @@ void Leader::on_heartbeat(Time now, env::LinkId link, Bytes body, const Member& 
 void Leader::on_change(Time now, const Peers::Change& change) {
   if (change.raft_id != 0 && change.node != 0) holders_[change.raft_id] = change.node;
   if (change.peer == wire::PeerKind::mgm && change.raft_id != 0) {
-    if (change.kind == Peers::Change::Kind::up) lost_.erase(change.raft_id);
+    if (change.kind == Peers::Change::Kind::up) {
+      lost_.erase(change.raft_id);
+      leaving_.erase(change.raft_id);
+    }
     if (change.kind == Peers::Change::Kind::down) lost_[change.raft_id] = now;
   }
   if (change.peer != wire::PeerKind::data || change.node == 0) return;
@@ -129,10 +132,10 @@ void Leader::want_members(Time now, Member& member, const Peers& peers) {
   wanted[member.raft_id()] = {member.raft_id(), true, true, management};
   for (const env::LinkId link : peers.links(wire::PeerKind::mgm)) {
     const std::uint64_t raft = peers.raft_of(link);
-    if (raft != 0) wanted[raft] = {raft, true, true, true};
+    if (raft != 0) wanted[raft] = {raft, true, leaving_.count(raft) == 0, true};
   }
   for (const auto& [raft, when] : lost_) {
-    if (now - when < kMemberGrace) wanted.try_emplace(raft, WantedMember{raft, true, true, true});
+    if (now - when < kMemberGrace && leaving_.count(raft) == 0) wanted.try_emplace(raft, WantedMember{raft, true, true, true});
   }
   const auto catalog = member.catalog();
   std::map<NodeId, std::uint64_t> present;  // node -> the raft id that it has now

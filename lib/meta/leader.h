@@ -20,6 +20,7 @@
 // of the owner, after Member's vectors were drained. A proposal of ours may show up in Member::finished: ignore it.
 #pragma once
 #include <map>
+#include <set>
 
 #include "env/machine.h"
 #include "meta/member.h"
@@ -46,6 +47,10 @@ class Leader {
   // The same without a link: for a data node that leads, its own heartbeat. The answer is the lease, ns; 0 = none.
   std::uint64_t heard(Time now, wire::Heartbeat heartbeat, const Member& member);
   void on_change(Time now, const Peers::Change& change);
+  // A management server is about to end in good order: it is demoted at once, so that the quorum follows those who stay.
+  void leaves(std::uint64_t raft_id) {
+    if (raft_id != 0) leaving_.insert(raft_id);
+  }
   void step(Time now, Member& member, const Peers& peers, env::Outbox& out);  // states its wish with wake_at()
 
   // --- the barrier of reorganisations
@@ -81,6 +86,7 @@ class Leader {
   std::map<NodeId, Report> reports_;
   std::map<std::uint64_t, NodeId> holders_;   // raft id -> node, as far as was seen
   std::map<std::uint64_t, Time> lost_;        // raft id of a management server -> when its link went
+  std::set<std::uint64_t> leaving_;           // raft ids of management servers; until they come back
   std::map<NodeId, std::uint32_t> refused_;  // node -> incarnation whose port refused
   Time start_asked_ = kNever;           // all nodes with a group were there, those without are waited for since
   RequestId start_request_;

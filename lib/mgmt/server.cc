@@ -53,8 +53,7 @@ void Server::step(Time now, const env::Event& event, env::Outbox& out) {
       if (member_started_) member_->stored(now, event.tag, event.status);
       break;
     case env::EventKind::stop:
-      leave_status_ = 0;
-      hand_over();
+      leave(0, true);
       break;
     case env::EventKind::no_link:
     case env::EventKind::timer: break;
@@ -65,10 +64,9 @@ void Server::step(Time now, const env::Event& event, env::Outbox& out) {
   if (leave_behind_nodes_ != kNever &&
       (now >= leave_behind_nodes_ || peers_.links(wire::PeerKind::data).empty())) {
     leave_behind_nodes_ = kNever;
-    leave_status_ = 0;
-    hand_over();
+    leave(0, false);
   }
-  if (leave_status_ >= 0 && (!member_->leading() || now >= leave_at_)) out.exit(leave_status_);
+  if (leave_status_ >= 0 && (now >= leave_at_ || !waits_to_leave())) out.exit(leave_status_);
   peers_.tick(now, out);
   if (member_started_) out.wake_at(member_->wake());
   if (leave_status_ >= 0) out.wake_at(leave_at_);
@@ -110,15 +108,52 @@ void Server::act() {
   }
 }
 
+// `alone`: the others stay, and must be able to go on without this one.
+void Server::leave(int status, bool alone) {
+  leave_status_ = status;
+  gives_vote_back_ = alone && vote_is_needed();
+  hand_over();
+}
+
+// Would those who stay be no majority of the voters?
+bool Server::vote_is_needed() const {
+  if (!member_started_) return false;
+  std::size_t voters = 0;
+  std::size_t stay = 0;
+  for (const meta::MemberInfo& m : member_->log().members()) {
+    if (m.role != meta::Role::voter) continue;
+    ++voters;
+    stay += peers_.link_of_raft(m.raft_id) != 0 ? 1 : 0;
+  }
+  return stay > 0 && 2 * stay <= voters;
+}
+
 // An operator's stop: another voter leads first, so that nobody's lease runs out for our sake.
 void Server::hand_over() {
-  leave_at_ = now_;
+  leave_at_ = gives_vote_back_ ? now_ + kLeadershipHandOver : now_;
   if (!member_->leading()) return;
   for (const meta::MemberInfo& m : member_->log().members()) {
     if (m.role != meta::Role::voter || peers_.link_of_raft(m.raft_id) == 0) continue;
     if (member_->log().transfer(now_, m.raft_id)) leave_at_ = now_ + kLeadershipHandOver;
     return;
   }
+}
+
+// Until another one leads, and where the others need it, has taken the vote away.
+bool Server::waits_to_leave() {
+  if (member_->leading()) return true;
+  if (!gives_vote_back_) return false;
+  const std::uint64_t leader = member_->leader_raft_id();
+  if (const env::LinkId link = peers_.link_of_raft(leader); leader != told_leader_ && link != 0) {
+    told_leader_ = leader;
+    Writer body;
+    wire::encode(body, wire::NodeOrder{wire::OrderKind::leaving, 0, {}});
+    send(link, wire::Type::node_order, body.view());
+  }
+  for (const meta::MemberInfo& m : member_->log().members()) {
+    if (m.raft_id == options_.raft_id) return m.role != meta::Role::spare;
+  }
+  return true;  // not known yet
 }
 
 void Server::send(env::LinkId link, wire::Type type, Bytes body) {
@@ -158,7 +193,7 @@ void Server::on_message(env::LinkId link, const wire::Message& m) {
     }
     case wire::Type::node_report: on_node_report(link, m.body); break;
     case wire::Type::node_order:
-      if (peers_.kind_of(link) == wire::PeerKind::mgm) on_node_order(m.body);
+      if (peers_.kind_of(link) == wire::PeerKind::mgm) on_node_order(link, m.body);
       break;
     case wire::Type::get_catalog: {
       Reader r(m.body);
@@ -201,6 +236,7 @@ void Server::drain_changes() {
   using What = meta::Peers::Change::Kind;
   for (const meta::Peers::Change& c : std::exchange(peers_.changes, {})) {
     leader_.on_change(now_, c);
+    if (c.kind == What::turned_away) on_turned_away(c);
     if (c.peer == wire::PeerKind::data && c.kind == What::down) ordered_.erase(c.node);
     if (c.node == 0 || (c.kind != What::up && c.kind != What::down)) continue;
     const bool up = c.kind == What::up;

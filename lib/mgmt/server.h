@@ -3,8 +3,10 @@
 //
 // Promises
 //  * First start: the management server with the lowest node id of the configuration begins the log and proposes the
-//    configuration as generation 1, when every other management server of it (but those of `nowait`) has said
-//    Hello and knows of no cluster. The others wait to be taken in. A server that lost its files is taken in again.
+//    configuration as generation 1, when every other management server of it (but those of `nowait` that are silent) has
+//    said Hello and knows of no cluster. The others wait to be taken in; one that has all lower ids in `nowait` begins when
+//    these are silent. A server that lost its files is taken in again.
+//  * Two servers that have begun a cluster each: the one with the higher node id ends, unless its cluster is in use.
 //  * Every text request is answered once, in order; a change is answered when it is applied in this server's catalog. One
 //    session never waits for another one.
 //  * What one peer sends cannot stop the server: malformed text is answered, malformed frames close their link.
@@ -41,6 +43,13 @@ class ConfigFiles {
   virtual Result<std::string> read(const std::string& path) = 0;
 };
 
+// The cluster log: a line an event, as `listen event` gives them.
+class EventLog {
+ public:
+  virtual ~EventLog() = default;
+  virtual void add(std::string_view line) = 0;
+};
+
 struct ServerOptions {
   NodeId node = 0;
   std::uint64_t raft_id = 0;       // of the store, or a fresh random one
@@ -53,6 +62,11 @@ struct ServerOptions {
   bool reload = false;             // propose the file when it differs from the present generation
   std::vector<NodeId> nowait;      // management servers that the first start does not wait for
   std::vector<meta::Peers::Server> connect;  // of the connect string
+  bool alone = false;              // begin with the file at once, and never look for other management servers
+  bool default_logic = true;       // the first generation gets what its file leaves open: the cluster's name
+  bool node_id_checks = true;      // node ids are for callers from the host that the configuration names
+  std::string log_name = "MgmtSrvr";  // in the lines of the cluster log
+  EventLog* event_log = nullptr;   // none: the process's own log
 };
 
 // Categories of events, with the numbers that stock clients know.
@@ -90,7 +104,10 @@ class Server final : public env::Machine {
   void on_message(env::LinkId link, const wire::Message& message);
   void act();
   void send_epoch_orders();
+  void leave(int status, bool alone);
   void hand_over();
+  bool vote_is_needed() const;
+  bool waits_to_leave();
   void drain();
   void drain_changes();
   void drain_applied();
@@ -100,11 +117,14 @@ class Server final : public env::Machine {
 
   // --- server_start.cc: from nothing to a running member
   void begin();
+  bool may_begin() const;
   void try_first_start();
   void start_member(bool bootstrap);
   void propose_file();
   void check_file_against_catalog();
   void fail(std::string text);  // logs and exits with status 1
+  void on_turned_away(const meta::Peers::Change& change);
+  std::string not_confirmed() const;  // why there is no configuration yet, and who is waited for
   std::vector<meta::Peers::Server> servers() const;
 
   // --- server_commands.cc: sessions
@@ -117,6 +137,8 @@ class Server final : public env::Machine {
   // Marks the session as waiting; the answer comes from finish_*(), or at the deadline.
   Waiting& wait(Session& session, const Request& request, Time deadline);
   void check_waiting();
+  void finish_version(Waiting& w, bool over);
+  void finish_node_id(Waiting& w, bool over);
   void finish_waiting(Waiting& w, const meta::Outcome& outcome);
 
   // --- server_session.cc
@@ -135,6 +157,7 @@ class Server final : public env::Machine {
   void get_tls_stats(Session&, const Request&);
   void transporter_connect(Session&, const Request&);
   void get_nodeid(Session&, const Request&);
+  void give_nodeid(Session&, const Request&);
   Failure allocate_node(Session&, meta::NodeType type, NodeId wanted, NodeId* given);
   bool node_taken(NodeId id, const Session& asker) const;
 
@@ -142,9 +165,15 @@ class Server final : public env::Machine {
   void get_status(Session&, const Request&);
   void show_variables(Session&, const Request&);
   void show_config(Session&, const Request&);
+  // --- server_ports.cc
+  using Pair = std::pair<NodeId, NodeId>;  // the lower id first; 0, 0 = no such connection
+  const meta::Node* node_of(const Request& r, std::string_view key) const;
+  Pair connection_of(const Request& r) const;
   void get_connection_parameter(Session&, const Request&);
   void set_connection_parameter(Session&, const Request&);
   void set_ports(Session&, const Request&);
+
+  // --- server_status.cc, our own
   void ndb_status(Session&, const Request&);
   void ndb_wait(Session&, const Request&);
   void ndb_get_catalog(Session&, const Request&);
@@ -221,12 +250,13 @@ class Server final : public env::Machine {
   Failure check_order(const Order& order) const;
   Failure give_order(Order* order);
   void order_nodes(Session&, const Request&, Order order, std::string_view done);
-  void obey(wire::OrderKind kind);  // an order to this server itself
-  void on_node_order(Bytes body);
+  void obey(wire::OrderKind kind, bool whole);  // an order to this server itself
+  void on_node_order(env::LinkId link, Bytes body);
 
   // --- server_events.cc
   void event(env::Severity severity, int category, NodeId node, std::string text);
   void applied_event(const meta::Member::Applied& applied);
+  std::string event_line(const EventRecord& e) const;
   void write_event(Session& session, const EventRecord& e);
   void ping_listeners();
   void get_clusterlog(Session&, const Request&);
@@ -253,6 +283,7 @@ class Server final : public env::Machine {
   meta::Generation stored_config_;
   bool member_started_ = false;
   bool must_bootstrap_ = false;      // nothing stored here, and the lowest id: the first start is ours to make
+  Time nowait_until_ = 0;            // so long the servers of `nowait` have time to say Hello
   bool was_empty_ = false;           // nothing was stored here at the start
   bool file_checked_ = false;
   Version told_until_ = 0;           // entries up to here were told as events by an earlier life of this server
@@ -266,8 +297,11 @@ class Server final : public env::Machine {
   std::uint64_t next_session_ = 1;
   std::vector<std::unique_ptr<Waiting>> waiting_;
   std::uint32_t next_report_ = 1;    // numbers of node_order requests
+  std::map<Pair, int> ports_;        // told with `set ports`; negative: chosen by the system
   std::map<NodeId, Time> ordered_;   // stop or restart was ordered and the node has not gone down since
   Time system_stop_ = 0;             // the whole cluster was ordered to stop; 0 = no
+  bool gives_vote_back_ = false;     // this server asks to be demoted before it ends
+  std::uint64_t told_leader_ = 0;    // that was asked
   int leave_status_ = -1;            // this server ends with this status, at the latest at leave_at_; -1 = it does not
   Time leave_at_ = kNever;
   Time leave_behind_nodes_ = kNever; // a shutdown of everything: this server goes last

@@ -183,17 +183,14 @@ void Server::check_waiting() {
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
     Waiting& w = *waiting_[i];
     if (w.done) continue;
-    if (w.gather) {
-      if (w.gather->missing.empty() || now_ >= w.deadline) finish_gather(w);
-    } else if (w.id.none()) {
-      const bool newer = seen_->version > w.above;
-      Session* s = session(w.link, w.session);
-      if (s != nullptr && (newer || now_ >= w.deadline)) {
-        Reply reply(reply_header(w.request));
-        reply.ok().key("version", seen_->version).key("view", seen_->view).key("generation", seen_->generation);
-        answer(*s, reply.key("changed", newer ? 1 : 0).done());
-        w.done = true;
-      }
+    const bool over = now_ >= w.deadline;
+    switch (w.kind) {
+      case Waiting::Kind::change: break;  // drain() finishes it
+      case Waiting::Kind::gather:
+        if (w.gather->missing.empty() || over) finish_gather(w);
+        break;
+      case Waiting::Kind::version: finish_version(w, over); break;
+      case Waiting::Kind::node_id: finish_node_id(w, over); break;
     }
     if (!waiting_[i]->done) out_->wake_at(waiting_[i]->deadline);
   }
@@ -208,6 +205,23 @@ void Server::check_waiting() {
       out_->wake_at(now_);  // what it asked for may have an answer already
     }
   }
+}
+
+void Server::finish_version(Waiting& w, bool over) {
+  const bool newer = seen_->version > w.above;
+  Session* s = session(w.link, w.session);
+  if (s == nullptr || (!newer && !over)) return;
+  Reply reply(reply_header(w.request));
+  reply.ok().key("version", seen_->version).key("view", seen_->view).key("generation", seen_->generation);
+  answer(*s, reply.key("changed", newer ? 1 : 0).done());
+  w.done = true;
+}
+
+void Server::finish_node_id(Waiting& w, bool over) {
+  Session* s = session(w.link, w.session);
+  if (s == nullptr || (seen_->generation == 0 && !over)) return;
+  w.done = true;
+  give_nodeid(*s, w.request);
 }
 
 void Server::ndb_wait(Session& s, const Request& r) {
@@ -234,6 +248,7 @@ void Server::change(Session& s, const Request& r, meta::CommandBody body, std::s
   }
   const meta::RequestId id = member_->propose(now_, std::move(c));
   Waiting& w = wait(s, r, kNever);
+  w.kind = Waiting::Kind::change;
   w.id = id;
   w.bulk = std::move(bulk);
 }

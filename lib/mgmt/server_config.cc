@@ -73,7 +73,7 @@ void Server::get_config(Session& s, const Request& r) {
   }
   const meta::Generation* g = find_generation(*seen_, number);
   if (g == nullptr || g->image == nullptr) {
-    answer(s, reply.key("result", "the cluster has no committed configuration yet").done());
+    answer(s, reply.key("result", not_confirmed()).done());
     return;
   }
   const Config config = binary_source(*g);
@@ -110,6 +110,10 @@ void Server::set_config(Session& s, const Request& r) {
   if ((*config).system["Name"] != seen_->name) {
     return refuse("Invalid configuration name, '" + (*config).system["Name"] + "' is not '" + seen_->name + "'");
   }
+  if (auto primary = (*config).system.find("PrimaryMGMNode");
+      primary != (*config).system.end() && to_number(primary->second) != 0) {
+    return refuse("Invalid primary management server " + primary->second + ": no server of this cluster is the primary one");
+  }
   (*config).system.erase("ConfigGenerationNumber");
   NewConfig next;
   next.text = print_ini(*config);
@@ -143,7 +147,7 @@ void Server::ndb_get_config(Session& s, const Request& r) {
   const meta::Generation* g = find_generation(*seen_, number);
   if (g == nullptr && seen_->generation == 0 && number == 0 && stored_config_.number != 0) g = &stored_config_;
   if (g == nullptr || g->image == nullptr) {
-    const std::string why = seen_->generation == 0 ? "the cluster has no committed configuration yet"
+    const std::string why = seen_->generation == 0 ? not_confirmed()
                                                    : "no generation " + std::to_string(number) + "; the present one is " +
                                                          std::to_string(seen_->generation);
     complain(s, r, {Error::no_such_generation, why});
@@ -211,7 +215,7 @@ void Server::apply_config(Session& s, const Request& r, NewConfig next) {
     }
   }
   const meta::ConfigImage* image = seen_->config();
-  if (image == nullptr) return refuse({Error::not_ready, "the cluster has no committed configuration yet"}, "");
+  if (image == nullptr) return refuse({Error::not_ready, not_confirmed()}, "");
   if (next.expect_generation != 0 && next.expect_generation != seen_->generation) {
     return refuse({Error::generation_moved, "the configuration is at generation " + std::to_string(seen_->generation) +
                    ", the change was made from generation " + std::to_string(next.expect_generation)}, "");

@@ -143,12 +143,19 @@ void Server::applied_event(const meta::Member::Applied& a) {
 
 void Server::event(env::Severity severity, int category, NodeId node, std::string text) {
   EventRecord e{next_event_++, now_s(), severity, category, node, std::move(text)};
-  if (log_enabled_[0] && log_enabled_[static_cast<std::size_t>(severity) + 1]) out_->log(severity, e.text);
+  if (log_enabled_[0] && log_enabled_[static_cast<std::size_t>(severity) + 1]) {
+    if (options_.event_log != nullptr) options_.event_log->add(event_line(e));
+    else out_->log(severity, e.text);
+  }
   for (const auto& [link, s] : sessions_) {
     if (s->listening) write_event(*s, e);
   }
   events_.push_back(std::move(e));
   while (events_.size() > limits::kEventsKept) events_.pop_front();
+}
+
+std::string Server::event_line(const EventRecord& e) const {
+  return time_text(e.when_s) + " [" + options_.log_name + "] " + severity_word(e.severity) + " -- " + e.text;
 }
 
 void Server::write_event(Session& s, const EventRecord& e) {
@@ -164,7 +171,7 @@ void Server::write_event(Session& s, const EventRecord& e) {
     w.raw("log event reply\ntype=" + std::to_string(kInfoEvent) + "\ntime=" + std::to_string(e.when_s) +
           "\nsource_nodeid=" + std::to_string(e.node != 0 ? e.node : options_.node) + "\n\n");
   } else {
-    w.raw(time_text(e.when_s) + " [MgmtSrvr] " + severity_word(e.severity) + " -- " + e.text + "\n");
+    w.raw(event_line(e) + "\n");
   }
 }
 

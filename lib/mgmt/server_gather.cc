@@ -15,6 +15,7 @@ constexpr Time kGatherTime = 2 * kSecond;
 
 void Server::gather(Session& s, const Request& r, const meta::Table& t) {
   Waiting& w = wait(s, r, now_ + kGatherTime);
+  w.kind = Waiting::Kind::gather;
   w.gather = std::make_unique<Gather>();
   w.gather->request = next_report_++;
   w.gather->table = t.id;

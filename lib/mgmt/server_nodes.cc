@@ -85,6 +85,7 @@ Failure Server::give_order(Order* order) {
     order->whole = true;
   }
   std::string text = order->force || order->whole ? "force" : "";
+  if (order->whole) text += " whole";
   if (order->nostart) text += text.empty() ? "nostart" : " nostart";
   Writer body;
   wire::encode(body, wire::NodeOrder{order->kind, next_report_++, text});
@@ -106,22 +107,24 @@ Failure Server::give_order(Order* order) {
     out_->log(env::Severity::info, "told to stop behind the data nodes");
     leave_behind_nodes_ = now_ + kLeaveBehindNodes;
   } else if (order->disconnect) {
-    obey(order->kind);
+    obey(order->kind, order->whole);
   }
   return {};
 }
 
-void Server::obey(wire::OrderKind kind) {
+void Server::obey(wire::OrderKind kind, bool whole) {
   out_->log(env::Severity::info, kind == wire::OrderKind::stop ? "told to stop" : "told to restart");
-  leave_status_ = kind == wire::OrderKind::stop ? 0 : kExitRestart;
-  hand_over();
+  const bool stop = kind == wire::OrderKind::stop;
+  leave(stop ? 0 : kExitRestart, stop && !whole);
 }
 
-void Server::on_node_order(Bytes body) {
+void Server::on_node_order(env::LinkId link, Bytes body) {
   Reader r(body);
   wire::NodeOrder order;
   if (!decode(r, &order)) return;
-  if (order.kind == wire::OrderKind::stop || order.kind == wire::OrderKind::restart) obey(order.kind);
+  const bool whole = order.text.find("whole") != std::string::npos;
+  if (order.kind == wire::OrderKind::stop || order.kind == wire::OrderKind::restart) obey(order.kind, whole);
+  if (order.kind == wire::OrderKind::leaving) leader_.leaves(peers_.raft_of(link));
 }
 
 // --- NDB's requests

@@ -9,6 +9,9 @@ namespace {
 
 constexpr std::uint32_t kOldestClient = 7 << 16;  // NDB versions before this speak another protocol
 
+constexpr std::int64_t kNodeIdPatienceS = 20;  // before the first configuration, unless the caller says something else
+constexpr std::int64_t kNodeIdPatienceMaxS = 300;
+
 std::string_view host_of(std::string_view address) {
   const std::size_t colon = address.rfind(':');
   std::string_view host = address.substr(0, colon);
@@ -121,7 +124,7 @@ Failure Server::allocate_node(Session& s, meta::NodeType type, NodeId wanted, No
   const auto now_is = catalog();
   const std::string kind = meta::name_of(type);
   const std::string_view caller = host_of(s.address);
-  if (now_is->generation == 0) return {Error::no_free_node_id, "the cluster has no committed configuration yet"};
+  if (now_is->generation == 0) return {Error::no_free_node_id, not_confirmed()};
   if (wanted != 0) {
     const meta::Node* n = now_is->node(wanted);
     const std::string id = std::to_string(wanted);
@@ -133,7 +136,7 @@ Failure Server::allocate_node(Session& s, meta::NodeType type, NodeId wanted, No
     if (n->type == meta::NodeType::mgm || n->disabled) {
       return {Error::wrong_node_id, "id " + id + (n->disabled ? " is disabled" : " belongs to a management server")};
     }
-    if (!same_host(n->host, caller)) {
+    if (options_.node_id_checks && !same_host(n->host, caller)) {
       return {static_cast<Error>(1103), "id " + id + " is configured for host '" + n->host + "', the caller is '" +
               std::string(caller) + "'"};
     }
@@ -144,7 +147,7 @@ Failure Server::allocate_node(Session& s, meta::NodeType type, NodeId wanted, No
   for (bool exact : {true, false}) {  // a host of one's own before ids for everybody
     for (const auto& [id, n] : now_is->nodes) {
       if (n.type != type || n.disabled || n.host.empty() == exact) continue;
-      if (!same_host(n.host, caller) || node_taken(id, s)) continue;
+      if ((options_.node_id_checks && !same_host(n.host, caller)) || node_taken(id, s)) continue;
       *given = id;
       return {};
     }
@@ -153,6 +156,15 @@ Failure Server::allocate_node(Session& s, meta::NodeType type, NodeId wanted, No
 }
 
 void Server::get_nodeid(Session& s, const Request& r) {
+  const Time patience = std::clamp<std::int64_t>(r.number("timeout", kNodeIdPatienceS), 0, kNodeIdPatienceMaxS) * kSecond;
+  if (seen_->generation == 0 && patience != 0) {
+    wait(s, r, now_ + patience).kind = Waiting::Kind::node_id;
+    return;
+  }
+  give_nodeid(s, r);
+}
+
+void Server::give_nodeid(Session& s, const Request& r) {
   Reply reply(reply_header(r));
   Failure failure;
   NodeId given = 0;

@@ -11,6 +11,10 @@ namespace ndb::mgmt {
 
 namespace {
 
+constexpr Time kNowaitGrace = 1 * kSecond;  // a server that need not be there is asked for so long
+
+bool contains(const std::vector<NodeId>& ids, NodeId id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
+
 std::vector<NodeId> management_nodes(const Config& c) {
   std::vector<NodeId> ids;
   for (const Node& n : c.nodes) {
@@ -25,7 +29,8 @@ void Server::fail(std::string text) {
   if (leave_status_ >= 0) return;
   out_->log(env::Severity::critical, std::move(text));
   leave_status_ = 1;
-  leave_at_ = now_;
+  gives_vote_back_ = member_started_;  // it may be about to get one from those who have just taken it in
+  hand_over();
 }
 
 void Server::begin() {
@@ -47,13 +52,22 @@ void Server::begin() {
   peers_.update(member_->catalog(), servers());
   must_bootstrap_ = false;
   if (was_empty_ && file_) {
-    const std::vector<NodeId> ids = management_nodes(*file_);
-    must_bootstrap_ = !ids.empty() && ids.front() == options_.node;
-    if (must_bootstrap_ && ids.size() > 1) {
-      out_->log(env::Severity::info, "waiting for the other management servers of the configuration before the first start");
-    }
+    must_bootstrap_ = may_begin();
+    nowait_until_ = options_.nowait.empty() ? now_ : now_ + kNowaitGrace;
+    const std::string waiting = not_confirmed();
+    if (must_bootstrap_ && waiting.find("; ") != std::string::npos) out_->log(env::Severity::info, waiting);
   }
   if (!must_bootstrap_) start_member(false);
+}
+
+// The first start is for the lowest id, or for one whose lower ones need not be there.
+bool Server::may_begin() const {
+  if (options_.alone) return true;
+  for (NodeId id : management_nodes(*file_)) {
+    if (id == options_.node) return true;
+    if (!contains(options_.nowait, id)) return false;
+  }
+  return false;
 }
 
 // The first start is made when all the others are there and none of them knows of a cluster: so a server that has lost
@@ -61,18 +75,44 @@ void Server::begin() {
 void Server::try_first_start() {
   bool missing = false;
   for (NodeId id : management_nodes(*file_)) {
-    if (id == options_.node) continue;
+    if (id == options_.node || options_.alone) continue;
     const wire::Hello* hello = peers_.hello_of(peers_.link_of(id));
-    if (hello != nullptr && hello->cluster_id != 0) {
+    if (hello != nullptr && (hello->cluster_id != 0 || id < options_.node)) {
       must_bootstrap_ = false;
       start_member(false);
       return;
     }
-    missing |= hello == nullptr && std::find(options_.nowait.begin(), options_.nowait.end(), id) == options_.nowait.end();
+    missing |= hello == nullptr && (now_ < nowait_until_ || !contains(options_.nowait, id));
   }
-  if (missing) return;
+  if (missing) {
+    if (now_ < nowait_until_) out_->wake_at(nowait_until_);
+    return;
+  }
   must_bootstrap_ = false;
   start_member(true);
+}
+
+std::string Server::not_confirmed() const {
+  std::string text = "the cluster has no committed configuration yet";
+  std::string missing;
+  if (file_) {
+    for (NodeId id : management_nodes(*file_)) {
+      const bool there = id == options_.node || peers_.link_of(id) != 0 || contains(options_.nowait, id);
+      if (!there) missing += (missing.empty() ? "" : ", ") + std::to_string(id);
+    }
+  }
+  return missing.empty() ? text : text + "; waiting for the management servers " + missing;
+}
+
+// Another cluster was begun by a server with a lower node id. One that serves nobody yet makes room for it.
+void Server::on_turned_away(const meta::Peers::Change& c) {
+  if (c.peer != wire::PeerKind::mgm || c.error != Error::wrong_cluster || c.node == 0 || c.node > options_.node) return;
+  if (options_.alone || seen_->started) return;
+  for (const meta::MemberInfo& m : member_->log().members()) {
+    if (m.raft_id != options_.raft_id && peers_.link_of_raft(m.raft_id) != 0) return;
+  }
+  fail("management server " + std::to_string(c.node) + " has begun a cluster of its own: " + c.text +
+       "; of two such servers the one with the higher node id ends; start it with --initial to have it taken in");
 }
 
 void Server::start_member(bool bootstrap) {
@@ -97,7 +137,8 @@ void Server::propose_file() {
   meta::ChangeConfig change;
   change.expect_generation = now_is->generation;
   change.cluster_id = now_is->generation == 0 ? (prng_.next() | 1) : 0;
-  const std::string name = now_is->generation == 0 ? default_cluster_name(now_s()) : now_is->name;
+  std::string name = now_is->name;
+  if (now_is->generation == 0 && options_.default_logic) name = default_cluster_name(now_s());
   auto image = std::make_shared<meta::ConfigImage>(to_image(*file_, options_.config_text, name));
   if (now_is->generation != 0) {
     file_checked_ = true;
@@ -129,12 +170,14 @@ void Server::check_file_against_catalog() {
        std::to_string(now_is->generation) + " of the cluster:\n" + diff_text(changes));
 }
 
-// Where the management servers are: by the catalog, before there is one by the file, else by the connect string.
+// Where the management servers are: by the catalog, before it is known by what is stored, else by the file, else by the
+// connect string.
 std::vector<meta::Peers::Server> Server::servers() const {
-  const auto now_is = catalog();
-  if (now_is->config() == nullptr && !file_) return options_.connect;
+  if (options_.alone) return {};
   std::vector<meta::Peers::Server> found;
-  if (const meta::ConfigImage* image = now_is->config()) {
+  const auto now_is = catalog();
+  const meta::ConfigImage* image = now_is->config() != nullptr ? now_is->config() : stored_config_.image.get();
+  if (image != nullptr) {
     for (const meta::ConfigNode& n : image->nodes) {
       if (n.type != meta::NodeType::mgm || n.id == options_.node) continue;
       auto port = n.values.find("PortNumber");
@@ -144,12 +187,13 @@ std::vector<meta::Peers::Server> Server::servers() const {
       }
       found.push_back({n.id, n.host, number});
     }
-  } else {
-    for (const Node& n : file_->nodes) {
-      if (n.kind != Kind::ndb_mgmd || n.id == options_.node) continue;
-      found.push_back({n.id, effective(*file_, n, "HostName"),
-                       static_cast<std::uint16_t>(effective_number(*file_, n, "PortNumber"))});
-    }
+    return found;
+  }
+  if (!file_) return options_.connect;
+  for (const Node& n : file_->nodes) {
+    if (n.kind != Kind::ndb_mgmd || n.id == options_.node) continue;
+    found.push_back({n.id, effective(*file_, n, "HostName"),
+                     static_cast<std::uint16_t>(effective_number(*file_, n, "PortNumber"))});
   }
   return found;
 }

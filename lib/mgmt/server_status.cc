@@ -9,7 +9,6 @@ namespace ndb::mgmt {
 namespace {
 
 constexpr std::uint32_t kKnowsSingleUser = 8 << 16 | 0 << 8 | 22;  // clients from here on read .is_single_user
-constexpr std::int64_t kServerPortParameter = 406;
 
 std::string_view without_port(std::string_view address) {
   const std::size_t colon = address.rfind(':');
@@ -126,35 +125,6 @@ void Server::show_config(Session& s, const Request& r) {
     }
   }
   answer(s, reply.done());
-}
-
-void Server::get_connection_parameter(Session& s, const Request& r) {
-  Reply reply(reply_header(r));
-  const auto id1 = static_cast<NodeId>(r.number("node1"));
-  const auto id2 = static_cast<NodeId>(r.number("node2"));
-  const meta::Node* n1 = seen_->node(id1);
-  const meta::Node* n2 = seen_->node(id2);
-  if (n1 == nullptr || n2 == nullptr || r.number("param") != kServerPortParameter) {
-    answer(s, reply.key("value", "0").key("result", "no such connection or parameter").done());
-    return;
-  }
-  // The listening end: the data node, of two data nodes the lower id.
-  const meta::Node* listens = n1->type == meta::NodeType::data && (n2->type != meta::NodeType::data || id1 < id2) ? n1 : n2;
-  answer(s, reply.key("value", listens->port).ok().done());
-}
-
-void Server::set_connection_parameter(Session& s, const Request& r) {
-  answer(s, Reply(reply_header(r)).key("message", "").key("result", "ports are told by the nodes themselves here").done());
-}
-void Server::set_ports(Session& s, const Request& r) {
-  const auto lines = static_cast<std::int64_t>(std::count(r.bulk.begin(), r.bulk.end(), '\n'));
-  Reply reply(reply_header(r));
-  if (lines != r.number("num_ports")) {
-    answer(s, reply.key("result", "expected " + std::to_string(r.number("num_ports")) + " ports, got " +
-                                      std::to_string(lines)).done());
-    return;
-  }
-  answer(s, reply.ok().done());  // data nodes tell their ports when they join
 }
 
 void Server::ndb_status(Session& s, const Request& r) {

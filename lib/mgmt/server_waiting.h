@@ -20,10 +20,11 @@ struct Server::Gather {
 };
 
 struct Server::Waiting {
+  enum class Kind : std::uint8_t { change, gather, version, node_id } kind = Kind::version;
   env::LinkId link = 0;
   std::uint64_t session = 0;
   Request request;                      // what is to be answered
-  meta::RequestId id;                   // the proposal; none: something else is waited for
+  meta::RequestId id;                   // the proposal of a change
   Time deadline = kNever;
   Version above = 0;                    // `ndb wait`
   std::unique_ptr<Gather> gather;

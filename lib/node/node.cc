@@ -552,7 +552,7 @@ void Node::on_order(const wire::Message& m, env::LinkId link) {
     case wire::OrderKind::restart: begin_stop(kExitRestart + waits, forced); break;
     case wire::OrderKind::restart_initial: begin_stop(kExitRestartInitial + waits, forced); break;
     case wire::OrderKind::start: start_wanted_ = true; break;
-    case wire::OrderKind::abort_stop: break;
+    case wire::OrderKind::leaving: leader_.leaves(peers_.raft_of(link)); break;
     case wire::OrderKind::set_parameter: break;  // live parameters come with the configuration
     case wire::OrderKind::report: {
       Writer& w = out_->link(link);

@@ -111,7 +111,8 @@ struct EpochReport {
 void encode(Writer& w, const EpochReport& o);
 bool decode(Reader& r, EpochReport* o);
 
-enum class OrderKind : std::uint8_t { stop = 1, restart = 2, restart_initial = 3, start = 4, abort_stop = 5,
+enum class OrderKind : std::uint8_t { stop = 1, restart = 2, restart_initial = 3, start = 4,
+                                      leaving = 5,  // the sender, a management server, ends: its vote may go
                                       set_parameter = 6, report = 7 };
 struct NodeOrder {
   OrderKind kind = OrderKind::report;

@@ -166,4 +166,31 @@ struct ServerWorld {
   std::vector<std::pair<env::Severity, std::string>> logs;
 };
 
+// --- replies
+
+inline std::string bulk_of(const std::string& reply) {
+  const std::size_t at = reply.find("\n\n");
+  return at == std::string::npos ? std::string{} : reply.substr(at + 2);
+}
+
+inline std::string value_of(const std::string& reply, const std::string& key) {
+  const std::size_t at = reply.find("\n" + key + ": ");
+  if (at == std::string::npos) return {};
+  const std::size_t from = at + key.size() + 3;
+  return reply.substr(from, reply.find('\n', from) - from);
+}
+
+inline std::string with_bulk(const std::string& command, const std::string& bulk, const std::string& keys = {}) {
+  return command + "\n" + keys + "Content-Length: " + std::to_string(bulk.size()) + "\n\n" + bulk + "\n";
+}
+
+// Nodes 1 and 2 started, 3 and 4 up outside groups.
+struct Started : ServerWorld {
+  Started() {
+    for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}, NodeId{4}}) let_in(id);
+    run(500 * kMillisecond);
+    REQUIRE(catalog()->started);
+  }
+};
+
 }  // namespace ndb::test

@@ -12,35 +12,13 @@ using Json = nlohmann::json;
 
 namespace {
 
-std::string bulk_of(const std::string& reply) {
-  const std::size_t at = reply.find("\n\n");
-  return at == std::string::npos ? std::string{} : reply.substr(at + 2);
-}
 Json json_of(const std::string& reply) { return Json::parse(bulk_of(reply)); }
-std::string value_of(const std::string& reply, const std::string& key) {
-  const std::size_t at = reply.find("\n" + key + ": ");
-  if (at == std::string::npos) return {};
-  const std::size_t from = at + key.size() + 3;
-  return reply.substr(from, reply.find('\n', from) - from);
-}
 const std::string kTable =
     R"({"name":"t","columns":[{"name":"id","type":"bigint","nullable":false},{"name":"c","type":"varchar","length":20}],)"
     R"("primary_key":["id"]})";
-std::string with_bulk(const std::string& command, const std::string& bulk, const std::string& keys = {}) {
-  return command + "\n" + keys + "Content-Length: " + std::to_string(bulk.size()) + "\n\n" + bulk + "\n";
-}
 std::string create_table(const std::string& json, const std::string& keys = {}) {
   return with_bulk("ndb create table", json, keys);
 }
-
-// Nodes 1 and 2 started, 3 and 4 up outside groups.
-struct Started : ServerWorld {
-  Started() {
-    for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}, NodeId{4}}) let_in(id);
-    run(500 * kMillisecond);
-    REQUIRE(catalog()->started);
-  }
-};
 
 }  // namespace
 
