@@ -85,7 +85,7 @@ Outcome run(Change& change, const NodeInSync& x) {
                   "the cluster has not been started; its first start brings the nodes in sync");
   }
   const Group* g = c.group(n.group);
-  const View view = g == nullptr ? 0 : g->view;
+  const View view = g == nullptr ? 0 : g->content_view();
   if (x.group_view != view) {
     return refuse(
         Error::version_moved,

@@ -26,6 +26,14 @@ struct Change {
     changed();
     t.distribution.view = index;
     const TableId id = t.id;
+    const auto before = c.tables.find(id);
+    for (std::size_t f = 0; f < t.distribution.groups.size(); f++) {
+      const GroupId g = t.distribution.groups[f];
+      if (g == kNoGroup) continue;
+      const bool old = before != c.tables.end() && f < before->second->distribution.groups.size() &&
+                       before->second->distribution.groups[f] == g;
+      if (!old) c.groups[g].grown = index;
+    }
     c.tables[id] = std::make_shared<const Table>(std::move(t));
   }
 };

@@ -78,6 +78,7 @@ void encode(Writer& w, const Group& g) {
   for (const NodeId id : g.members) w.u16(id);
   w.u64(g.view);
   w.u64(g.restarted);
+  w.u64(g.grown);
 }
 
 void decode(Reader& r, Group* g) {
@@ -86,6 +87,7 @@ void decode(Reader& r, Group* g) {
   for (NodeId& id : g->members) id = r.u16();
   g->view = r.u64();
   g->restarted = r.u64();
+  g->grown = r.u64();
 }
 
 void encode(Writer& w, const Job& j) {

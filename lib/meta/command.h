@@ -41,7 +41,7 @@ struct NodeJoins {
 struct StartCluster { std::vector<NodeId> nodes; };
 // The node holds everything: every primary has confirmed that it waits for it. Refused (version_moved) unless the
 // group's view still equals `group_view` and the incarnation fits. A node without a group: group_view = 0.
-struct NodeInSync { NodeId node = 0; std::uint32_t incarnation = 0; View group_view = 0; };
+struct NodeInSync { NodeId node = 0; std::uint32_t incarnation = 0; View group_view = 0; };  // Group::content_view() that it was filled under
 // The detector's verdict, or a node's own good-bye. Refused (would_lose_group) when it is the last in-sync member of
 // its group, unless `forced`.
 // `leader_epoch`: the verdict is that leader's; refused (version_moved) when another one leads by now. 0 = anybody's.

@@ -423,7 +423,7 @@ void Node::join() {
   if (self->group != kNoGroup) {
     const meta::Group* g = catalog_->group(self->group);
     if (g == nullptr) return;
-    group_view = g->view;
+    group_view = g->content_view();
     if (!recovered()) return;
     for (auto& u : units_) {
       if (!u->worker.filled()) return;

@@ -84,7 +84,8 @@ struct Replica {
   TableState& table;
   store::Fragment rows;
   GroupId group = 0;
-  View group_view = 0;
+  View born = 0;        // of a fragment that the running reorganisation made: the view it came with; else 0
+  View group_view = 0;  // who leads and follows is settled for this view: the last change of the group, or `born` when later
   Role role = Role::backup;
   NodeId primary = 0;
   WorkerId primary_worker = 0;

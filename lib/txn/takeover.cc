@@ -22,6 +22,14 @@ void Worker::set_catalog(std::shared_ptr<const meta::Catalog> catalog) {
   for (auto& [node, a] : early) on_stream_ack(a, node, true);
 }
 
+namespace {
+// The view with which each fragment was made that the running reorganisation made; 0 = it is older. A job may be rolled back and
+// the next one make fragments of the same numbers, and a node may come to know both at once: they are not the same.
+View born_in(const meta::Distribution& d, const std::vector<bool>& old, FragmentId f) {
+  return d.steps.empty() || old[f] ? 0 : d.steps.front().view;
+}
+}  // namespace
+
 void Worker::update_tables(const meta::Catalog& c) {
   const meta::Node* self = c.node(options_.node);
   for (auto& t : tables_) {
@@ -46,6 +54,8 @@ void Worker::update_tables(const meta::Catalog& c) {
       t.replicas.pop_back();
     }
     t.replicas.resize(d.groups.size());
+    std::vector<bool> old(d.groups.size());
+    for (const FragmentId f : d.map) old[f] = true;
     for (FragmentId f = 0; f < d.groups.size(); f++) {
       const bool here = self != nullptr && self->group != kNoGroup && d.groups[f] == self->group &&
                         self->state != meta::NodeState::down && c.worker(*self, f) == options_.worker;
@@ -53,9 +63,14 @@ void Worker::update_tables(const meta::Catalog& c) {
         if (t.replicas[f]) drop_replica(std::move(t.replicas[f]));
         continue;
       }
+      const View born = born_in(d, old, f);
+      if (t.replicas[f] && born != 0 && t.replicas[f]->born != born && t.replicas[f]->group_view != 0) {
+        drop_replica(std::move(t.replicas[f]));
+      }
       if (!t.replicas[f]) {
         t.replicas[f] = std::make_unique<Replica>(FragmentRef{id, f}, t, slab_, memory_);
         t.replicas[f]->group = d.groups[f];
+        t.replicas[f]->born = born;
         t.replicas[f]->role = self->state == meta::NodeState::in_sync ? Role::backup : Role::joining;
         log_created(*t.replicas[f]);
       }
@@ -68,10 +83,11 @@ void Worker::update_replica(Replica& r, const meta::Catalog& c) {
   const meta::Group* g = c.group(r.group);
   const meta::Node* self = c.node(options_.node);
   NDB_CHECK(g != nullptr && self != nullptr);
-  if (g->view == r.group_view) return;
+  const View view = std::max(g->view, r.born);
+  if (view == r.group_view) return;
   const bool was_leading = r.leads();
   const bool restarted = g->restarted > r.group_view;
-  r.group_view = g->view;
+  r.group_view = view;
   r.primary = c.primary(r.group, r.ref.fragment);
   const meta::Node* pn = c.node(r.primary);
   r.primary_worker = pn == nullptr ? WorkerId{0} : c.worker(*pn, r.ref.fragment);

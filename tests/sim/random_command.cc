@@ -77,7 +77,7 @@ meta::CommandBody about_nodes(Prng& prng, const meta::Catalog& c) {
       x.generation = c.generation;
       return x;
     }
-    case 1: return meta::NodeInSync{id, incarnation, g ? g->view : 0};
+    case 1: return meta::NodeInSync{id, incarnation, g ? g->content_view() : 0};
     case 2: return meta::NodeDown{id, incarnation, "tried", prng.chance(0.1)};
     default: return meta::SetNodeEnabled{id, prng.chance(0.7)};
   }

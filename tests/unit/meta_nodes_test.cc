@@ -221,3 +221,19 @@ TEST_CASE("single user mode takes an API node") {
   s.ok(SetNodeEnabled{51, false});
   CHECK(s.refused(Error::wrong_node_id, SetSingleUser{51}).find("node 51 is disabled") == 0);
 }
+
+TEST_CASE("a node that was filled before its group got another fragment asks again") {
+  Story s = small_cluster(4);
+  s.ok(s.create("t"));
+  s.ok(s.down(2));
+  s.ok(s.joins(2));
+  NodeInSync filled = s.in_sync(2);
+  const View view = s.c.groups.at(0).view;
+  s.ok(s.create("u"));
+  CHECK(s.c.groups.at(0).view == view);  // streams go on
+  s.refused(Error::version_moved, filled);
+  filled = s.in_sync(2);
+  s.ok(CreateGroups{{{3, 4}}});
+  s.ok(s.reorganise("t"));  // fragments of the other group only
+  s.ok(filled);
+}

@@ -45,7 +45,7 @@ class Chaos {
   View group_view(const Catalog& c, NodeId id) {
     const Node* n = c.node(id);
     const Group* g = n == nullptr ? nullptr : c.group(n->group);
-    return (g == nullptr ? 0 : g->view) + (random_.chance(0.1) ? 1 : 0);
+    return (g == nullptr ? 0 : g->content_view()) + (random_.chance(0.1) ? 1 : 0);
   }
 
   CommandBody config(const Catalog& c) {

@@ -117,7 +117,7 @@ struct Story {
   }
   NodeInSync in_sync(NodeId id) const {
     const Node& n = c.nodes.at(id);
-    return {id, n.incarnation, n.group == kNoGroup ? 0 : c.groups.at(n.group).view};
+    return {id, n.incarnation, n.group == kNoGroup ? 0 : c.groups.at(n.group).content_view()};
   }
   void come_up(NodeId id) {
     ok(joins(id));

@@ -172,7 +172,7 @@ TEST_CASE("the backup takes over with everything that was acknowledged") {
   w.pass_time(300 * kMillisecond);
   CHECK(w.exec({{Op::update, 100, 2}}).head.state == TxnState::committed);
   CHECK(w.worker(p).filled());
-  w.must(meta::NodeInSync{p, w.catalog().node(p)->incarnation, w.catalog().group(0)->view});
+  w.must(meta::NodeInSync{p, w.catalog().node(p)->incarnation, w.catalog().group(0)->content_view()});
   w.pass_time(50 * kMillisecond);
   CHECK(w.primary_of(3, true) == p);
   for (int i = 0; i < 50; i++) CHECK(w.read(i) == (i == 3 ? 333 : i));
