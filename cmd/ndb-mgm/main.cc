@@ -26,8 +26,7 @@ constexpr Subcommand kTable[] = {
 }  // namespace
 
 int dispatch(Tool& tool, std::vector<std::string> words) {
-  CLI::App app{kSummary, "ndb-mgm"};
-  return parse_and_run(app, tool, kTable, std::move(words));
+  return dispatch_words(tool, "ndb-mgm", kSummary, kTable, std::move(words));
 }
 
 }  // namespace ndb::cli

@@ -23,7 +23,7 @@ JsonValue convert(const nlohmann::ordered_json& j) {
     for (const auto& item : j) v.items.push_back(convert(item));
   } else if (j.is_object()) {
     v.kind = JsonValue::Kind::object;
-    for (const auto& [name, member] : j.items()) v.members.emplace_back(name, convert(member));
+    for (const auto& [name, member] : j.items()) v.members.push_back({name, convert(member)});
   }
   return v;
 }

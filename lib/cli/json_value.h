@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/errors.h"
@@ -25,7 +24,13 @@ class JsonValue {
   Kind kind = Kind::null;
   std::string text;  // of a text; a number or boolean as it stands
   std::vector<JsonValue> items;
-  std::vector<std::pair<std::string, JsonValue>> members;
+  struct Member;
+  std::vector<Member> members;
+};
+
+struct JsonValue::Member {
+  std::string first;
+  JsonValue second;
 };
 
 }  // namespace ndb::cli

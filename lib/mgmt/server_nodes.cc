@@ -65,7 +65,7 @@ Failure Server::check_order(const Order& order) const {
       const bool goes = std::find(data.begin(), data.end(), member) != data.end() || ordered_.count(member) != 0;
       ++(goes ? leaving : left);
     }
-    const bool concerned = std::any_of(data.begin(), data.end(), [&](NodeId d) { return seen_->node(d)->group == id; });
+    const bool concerned = std::any_of(data.begin(), data.end(), [&, g = id](NodeId d) { return seen_->node(d)->group == g; });
     if (concerned && leaving != 0 && left == 0) {
       return {Error::would_lose_group, "node group " + std::to_string(id) + " would lose its last member"};
     }

@@ -8,8 +8,6 @@ namespace {
 
 using meta::Type;
 
-constexpr std::size_t kPatchHeader = 2 + 1 + 4;
-
 bool needs_check(Type t) {
   switch (t) {
     case Type::float32:

@@ -74,6 +74,6 @@ TEST_CASE("pieces of any size give the same records") {
     if (prng.chance(0.5)) o.comment = '#';
     const auto whole = read(text, o);
     INFO(text);
-    for (std::size_t piece : {1, 2, 3, 7}) REQUIRE(read(text, o, piece) == whole);
+    for (const std::size_t piece : {1u, 2u, 3u, 7u}) REQUIRE(read(text, o, piece) == whole);
   }
 }
