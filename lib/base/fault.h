@@ -5,13 +5,14 @@
 //   "apply"   an entry, committed, was applied to this member's catalog; nobody was told yet
 //
 // `what` names the command: "create node groups", "advance reorganisation copying". The hook is null but in tests: the
-// simulator's stories set it, and a program that is started with NDB_FAULT (os/fault.h). Costs one branch an entry.
+// simulator's stories set it, and a program that is started with NDB_FAULT (os/fault.h). True: this process is dead, the step goes
+// on for form's sake only (in the simulator), and nothing that it orders may be carried out. Costs one branch an entry.
 #pragma once
 #include <string_view>
 
 namespace ndb::fault {
 
-inline void (*hook)(std::string_view where, std::string_view what) = nullptr;
+inline bool (*hook)(std::string_view where, std::string_view what) = nullptr;
 inline bool armed() noexcept { return hook != nullptr; }
 
 }  // namespace ndb::fault

@@ -253,6 +253,7 @@ void ClientMachine::ask_outcome(Slot& s, Handle h, Time now, env::Outbox& out) {
   w.u32(s.table);
   w.u16(r.fragment);
   w.u64(s.hash);
+  w.u8((s.flags & wire::kDurable) != 0 ? 1 : 0);
   wire::end_message(w, at);
 }
 

@@ -116,8 +116,8 @@ class Log {
   // The owner supplies snapshots: called in the midst of a call when the log has grown; must be the catalog as of
   // last_applied(), so the owner first works off what is in `applied` by then. Set once before start; null = never.
   std::string (*encode_snapshot)(void* owner) = nullptr;
-  // Told of every entry that is handed to the store, before anything of it leaves this member (base/fault.h); null = nobody.
-  void (*appending)(void* owner, Bytes data) = nullptr;
+  // Told of every entry that is to be handed to the store; null = nobody. True: the process is dead, nothing is (base/fault.h).
+  bool (*appending)(void* owner, Bytes data) = nullptr;
   void* owner = nullptr;
 
  private:

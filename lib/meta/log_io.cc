@@ -221,6 +221,7 @@ int Log::Impl::append(raft_io_append* request, const raft_entry* entries, unsign
   NDB_CHECK(n > 0 && raft_last_index(&raft) == next_index + n - 1);
   std::vector<LogEntry> copies;
   copies.reserve(n);
+  bool dead = false;
   for (unsigned i = 0; i < n; ++i) {
     const raft_entry& e = entries[i];
     if (e.type == RAFT_BARRIER)
@@ -229,13 +230,14 @@ int Log::Impl::append(raft_io_append* request, const raft_entry* entries, unsign
     copies.push_back(
         {next_index, e.term, e.type, std::string(static_cast<const char*>(e.buf.base), e.buf.len)});
     if (e.type == RAFT_CHANGE) memberships[next_index] = copies.back().data;
-    if (e.type == RAFT_COMMAND && log.appending != nullptr) log.appending(log.owner, copies.back().data);
+    if (e.type == RAFT_COMMAND && log.appending != nullptr) dead = log.appending(log.owner, copies.back().data) || dead;
     ++next_index;
   }
   request->cb = cb;
   appends.push_back(
       {next_tag, request, next_index - 1, entries[n - 1].term, raft.state == RAFT_LEADER, false});
-  store.append(next_tag++, std::move(copies));
+  if (!dead) store.append(next_tag, std::move(copies));
+  ++next_tag;
   return 0;
 }
 

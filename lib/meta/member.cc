@@ -165,7 +165,7 @@ void Member::apply_entries() {
         log_.term() == proposed_start_term_) {
       leading_term_ = proposed_start_term_;
     }
-    if (fault::armed() && outcome.error == Error::ok) fault::hook("apply", fault_name(command.body));
+    if (fault::armed() && outcome.error == Error::ok) (void)fault::hook("apply", fault_name(command.body));
     finish(command.request, outcome);
     applied.push_back({e.index, std::move(command), std::move(outcome), catalog_});
   }
@@ -281,11 +281,11 @@ void Member::prefer_management(Time now) {
   (void)log_.transfer(now, heir);  // if it fails this member goes on leading
 }
 
-void Member::appending(void*, Bytes data) {
-  if (!fault::armed()) return;
+bool Member::appending(void*, Bytes data) {
+  if (!fault::armed()) return false;
   Command c;
   Reader r(data);
-  if (decode(r, &c)) fault::hook("append", fault_name(c.body));
+  return decode(r, &c) && fault::hook("append", fault_name(c.body));
 }
 
 std::string Member::encode_snapshot(void* self) {

@@ -117,7 +117,7 @@ class Member {
   void prefer_management(Time now);
   void received_forward(Time now, Bytes bytes);
   static std::string encode_snapshot(void* self);
-  static void appending(void* self, Bytes data);
+  static bool appending(void* self, Bytes data);
 
   MemberOptions options_;
   LogStore& store_;

@@ -181,6 +181,13 @@ void Server::on_message(env::LinkId link, const wire::Message& m) {
     case wire::Type::member:
       if (member_started_) member_->receive(now_, peers_.raft_of(link), m.body);
       break;
+    case wire::Type::relay: {  // between data nodes that have no link to each other
+      Reader r(m.body);
+      const env::LinkId to = peers_.link_of_raft(r.u64());
+      const bool between_nodes = peers_.kind_of(link) == wire::PeerKind::data && to != 0 && peers_.kind_of(to) == wire::PeerKind::data;
+      if (!r.bad() && between_nodes) send(to, wire::Type::relay, m.body);
+      break;
+    }
     case wire::Type::heartbeat: leader_.on_heartbeat(now_, link, m.body, *member_, peers_, *out_); break;
     case wire::Type::job_report:
       if (peers_.kind_of(link) == wire::PeerKind::data) driver_.on_report(m.body);

@@ -201,6 +201,13 @@ void Node::on_control(const wire::Message& m, env::LinkId link, NodeId from) {
     case wire::Type::member:
       if (peers_.raft_of(link) != 0) member_.receive(now_, peers_.raft_of(link), m.body);
       return;
+    case wire::Type::relay: {
+      Reader r(m.body);
+      const std::uint64_t to = r.u64(), sender = r.u64();
+      if (r.bad() || to != member_.raft_id() || sender == 0 || peers_.kind_of(link) != wire::PeerKind::mgm) return;
+      member_.receive(now_, sender, m.body.substr(16));
+      return;
+    }
     case wire::Type::get_catalog: {
       Reader r(m.body);
       std::uint32_t request = r.u32();
@@ -273,11 +280,27 @@ void Node::on_peer_changes() {
 
 // ---- the metadata log
 
+// To a member that we have no link to, by way of a management server. Data nodes that come back from their disks may know
+// nobody's address; when the votes of management servers are not enough, nothing else would ever bring them together.
+void Node::relay(const meta::Member::Send& s) {
+  const auto servers = peers_.links(wire::PeerKind::mgm);
+  if (servers.empty()) return;
+  Writer& w = out_->link(servers.front());
+  std::size_t at = wire::begin_message(w, wire::Type::relay, kControl, kControl);
+  w.u64(s.to_raft_id);
+  w.u64(member_.raft_id());
+  w.raw(s.bytes);
+  wire::end_message(w, at);
+}
+
 void Node::drain_member() {
   for (int round = 0; round < 8; round++) {
     for (auto& s : member_.sends) {
       env::LinkId link = peers_.link_of_raft(s.to_raft_id);
-      if (link == 0) continue;
+      if (link == 0) {
+        relay(s);
+        continue;
+      }
       Writer& w = out_->link(link);
       std::size_t at = wire::begin_message(w, wire::Type::member, kControl, kControl);
       w.raw(s.bytes);

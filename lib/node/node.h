@@ -71,6 +71,7 @@ class Node : public env::Machine {
   void on_control(const wire::Message& m, env::LinkId link, NodeId from);
   void run_loopback();
   void on_peer_changes();
+  void relay(const meta::Member::Send& s);
   void drain_member();
   void on_catalog();
   void apply_config();

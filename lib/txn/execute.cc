@@ -236,6 +236,7 @@ void Worker::on_outcome(const wire::Message& m, env::LinkId link) {
   ref.table = in.u32();
   ref.fragment = in.u16();
   const std::uint64_t hash = in.u64();  // of the first operation's key: its fragment is the anchor
+  const bool durable = in.u8() != 0;
   if (in.bad()) return;
   Fate fate = Fate::unknown;
   Error e = Error::ok;
@@ -264,13 +265,17 @@ void Worker::on_outcome(const wire::Message& m, env::LinkId link) {
       e = Error::not_ready;  // asked again, the record answers
     }
   }
-  Writer& w = link_writer(link);
+  // Whoever waits for a durable commit is told so when it is; its epoch is the present one at most.
+  const bool later = durable && fate == Fate::committed && has_disk();
+  if (later) scratch_.clear();
+  Writer& w = later ? scratch_ : link_writer(link);
   std::size_t at = wire::begin_message(w, wire::Type::outcome_reply, m.from, options_.worker);
   w.u32(request);
   w.u8(static_cast<std::uint8_t>(fate));
   w.put(e);
   w.u64(catalog_->view);
   wire::end_message(w, at);
+  if (later) hold_reply(link, epoch_, w.view());
 }
 
 // ---- interactive transactions and those on several fragments

@@ -27,6 +27,7 @@ enum class Type : std::uint16_t {
   node_report = 16,   // data node -> asker: u32 request, text (key=value lines)
   epoch_order = 17,   // leader -> data node: EpochOrder
   epoch_report = 18,  // data node -> leader: EpochReport
+  relay = 19,         // data node -> mgmd -> data node without a link: u64 to, u64 from (raft ids), bytes of meta::Member
   // --- client <-> worker
   execute = 30,       // Execute, ops
   execute_reply = 31, // ExecuteReply, results

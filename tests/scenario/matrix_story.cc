@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <utility>
 
 #include "base/fault.h"
@@ -43,12 +44,19 @@ class Story {
  public:
   Story(const Cell& cell, std::string point, unsigned seed)
       : cell_(cell), point_(std::move(point)), run_(seed, settings(cell, seed)), rows_(run_) {
-    rows_.durable = cell.lost == Lost::everything;
+    // Every event of every story, for whoever looks for the cause of a failure.
+    static const char* file = std::getenv("NDB_STORY_TRACE");
+    if (file != nullptr) {
+      static const bool opened = (simtest::write_traces_to(file), true);
+      if (opened) simtest::set_current_world(&run_.world);
+    }
+    rows_.durable = cell.lost == Lost::everything || seed % 2 == 0;
   }
 
   std::string tell() {
     if (begin() && lose() && check_outcome()) finish();
     if (run_.world.failed()) return run_.world.failure();
+    if (rows_.unknown != 0 && cell_.lost != Lost::everything) return "a client did not learn an outcome";
     return rows_.acked < 100 ? "hardly any row was acknowledged" : "";
   }
 
@@ -60,6 +68,7 @@ class Story {
     s.management = asks_master || seed % 2 == 1 ? 1 : 3;
     s.spares = 2;
     s.workers = seed % 3 == 0 ? 2 : 1;
+    s.epoch_ms = 300;
     return s;
   }
   bool fail(const std::string& why) {
@@ -98,7 +107,7 @@ class Story {
   // The order is given; when the master reaches the fault point, the victims die in that moment.
   bool lose() {
     telling_ = this;
-    fault::hook = [](std::string_view where, std::string_view what) { telling_->reached(where, what); };
+    fault::hook = [](std::string_view where, std::string_view what) { return telling_->reached(where, what); };
     epoch_before_ = run_.cluster.newest()->leader_epoch;
     sim::Order o = the_order();
     o.done = [this](const sim::Reply& r) { reply_ = std::make_unique<sim::Reply>(r); };
@@ -107,9 +116,10 @@ class Story {
     fault::hook = nullptr;
     return lost;
   }
-  void reached(std::string_view where, std::string_view what) {
+  // Whether the process that is at this point dies of it.
+  bool reached(std::string_view where, std::string_view what) {
     const sim::ProcessId p = run_.world.stepping();
-    if (lost_ || !leads(p) || point_ != std::string(where) + " " + std::string(what)) return;
+    if (lost_ || !leads(p) || point_ != std::string(where) + " " + std::string(what)) return false;
     lost_ = true;
     switch (cell_.lost) {
       case Lost::old_node: victims_ = {node(1)}; break;
@@ -120,9 +130,11 @@ class Story {
         victims_.insert(victims_.end(), run_.cluster.data().begin(), run_.cluster.data().end());
         break;
     }
-    for (sim::ProcessId v : victims_) run_.world.kill(v, false);
+    const bool power = cell_.lost == Lost::everything && run_.world.seed() % 2 == 1;
+    for (sim::ProcessId v : victims_) run_.world.kill(v, power);
     // Whoever gave the order is lost with the master: an operator that stays repeats it until it is done.
     if (cell_.work == Work::creation && cell_.lost >= Lost::master) run_.world.kill(run_.cluster.operator_process(), false);
+    return std::find(victims_.begin(), victims_.end(), p) != victims_.end();
   }
   void restart_victims() {
     for (sim::ProcessId v : victims_) run_.world.start(v);
