@@ -37,6 +37,7 @@ std::string milliseconds(double ms) {
 struct Run final : cli::Command {
   std::string table_name, bank_name, journal_path, stop_file, marks_file, summary_file;
   std::uint64_t accounts = 1000, threads = 4, rate = 2000, first_id = 1'000'000'000, patience_s = 60, seconds = 0;
+  bool durable = false;
 
   void declare(cli::Options& o) override {
     o.text("--table", &table_name, "the table; its primary key is one column of type int or bigint", "NAME", true);
@@ -50,6 +51,7 @@ struct Run final : cli::Command {
     o.number("--threads", &threads, "clients");
     o.number("--rate", &rate, "operations a second of all clients together; 0: as many as possible");
     o.number("--first-id", &first_id, "the first id of rows of its own");
+    o.flag("--durable", &durable, "an operation is acknowledged when it is on the disks");
     o.number("--patience", &patience_s, "seconds for which an operation is repeated", "SECONDS");
   }
 
@@ -72,7 +74,7 @@ struct Run final : cli::Command {
     Latencies latencies(os::Loop::now());
     Shared shared{**cluster, *table, bank, journal, latencies, {}, bank ? accounts : 0,
                   rate == 0 ? 0 : static_cast<double>(rate) / static_cast<double>(threads),
-                  static_cast<Time>(patience_s) * kSecond, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+                  static_cast<Time>(patience_s) * kSecond, durable, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     if (Failure f = look_around(shared)) return tool.fail(f);
     if (bank) {
       if (Failure f = open_bank(shared)) return tool.fail(f);
@@ -132,6 +134,9 @@ struct Run final : cli::Command {
       if (auto failed = batch.finish(); !failed.empty()) {
         return {failed.front().error, "account " + std::to_string(failed.front().number) + " cannot be opened"};
       }
+      // The epochs before a durable one are durable.
+      const client::Value first[] = {client::Value::of_int(0), client::Value::of_int(kBalance)};
+      if (Failure f = run_patiently(s, [&](client::Transaction& x) { return x.replace(s.bank, first); })) return f;
     } else if (*count != accounts) {
       return {Error::row_exists, "table '" + bank_name + "' has " + std::to_string(*count) + " rows, not " +
                                      std::to_string(accounts)};

@@ -23,7 +23,12 @@ Bytes key_bytes(const client::Table& t, Bytes image, store::KeyBuffer& buffer) {
 }  // namespace
 
 Failure run_patiently(Shared& shared, const std::function<Failure(Transaction&)>& f) {
-  return shared.cluster.run(f, shared.patience);
+  return shared.cluster.run(
+      [&](Transaction& x) {
+        Failure failure = f(x);
+        return failure ? failure : x.commit(shared.durable);
+      },
+      shared.patience);
 }
 
 Worker::Worker(Shared& shared, std::int64_t first_id, std::uint64_t seed)

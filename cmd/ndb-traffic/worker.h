@@ -25,6 +25,7 @@ struct Shared {
   std::uint64_t accounts = 0;
   double rate = 0;  // operations a second of one worker; 0 = as fast as possible
   Time patience = 0;
+  bool durable = false;  // an operation is acknowledged when its epoch is on disk
   std::atomic<bool> stop{false};
 
   std::atomic<std::uint64_t> reads{0}, writes{0}, transfers{0}, errors{0}, unknown{0}, wrong_reads{0};
@@ -65,7 +66,7 @@ class Worker {
   int balance_column_ = 1;
 };
 
-// Runs f and commits, again while the error is temporary.
+// Runs f and commits (durable, when that was asked for), again while the error is temporary.
 Failure run_patiently(Shared& shared, const std::function<Failure(client::Transaction&)>& f);
 
 }  // namespace ndb::traffic
