@@ -170,12 +170,16 @@ Outcome run(Change& change, const RestartCluster& x) {
                     words("node group ", id, " has no member with its rows; start one of nodes ", listed(g.members)));
     }
   }
-  std::vector<std::uint64_t> rolled_back;
+  std::vector<std::uint64_t> undecided;
   for (const auto& [id, j] : c.jobs) {
-    if (j.state == JobState::running && !past_commit_point(j.phase)) rolled_back.push_back(id);
+    if (j.state == JobState::running && !past_commit_point(j.phase)) undecided.push_back(id);
   }
-  for (const std::uint64_t id : rolled_back) {
-    roll_back(change, id, Error::node_failure, "the cluster was restarted from its disks");
+  for (const std::uint64_t id : undecided) {
+    if (c.jobs.at(id).resume_on_failure) {
+      copy_again(change, id);
+    } else {
+      roll_back(change, id, Error::node_failure, "the cluster was restarted from its disks");
+    }
   }
   for (const auto& m : x.nodes) c.nodes[m.node].state = NodeState::in_sync;
   for (auto& [id, g] : c.groups) {

@@ -78,6 +78,20 @@ void roll_back(Change& change, std::uint64_t job, Error error, std::string detai
   change.table(std::move(t));
 }
 
+// No transaction of an earlier phase is left: their nodes have all been away.
+void copy_again(Change& change, std::uint64_t job) {
+  Job& j = change.c.jobs.at(job);
+  NDB_CHECK(j.state == JobState::running && !past_commit_point(j.phase));
+  j.leader_epoch = change.c.leader_epoch;
+  if (j.phase < Phase::copying) return;
+  const Table* now = change.c.table(j.table);
+  NDB_CHECK(now != nullptr);
+  Table t = *now;
+  t.distribution.phase = j.phase = Phase::copying;
+  t.distribution.steps = {{change.index, Phase::copying}};
+  change.table(std::move(t));
+}
+
 Outcome run(Change& change, const StartReorg& x) {
   Catalog& c = change.c;
   const Table* now = c.table(x.table);

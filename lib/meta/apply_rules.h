@@ -52,6 +52,9 @@ Failure schema_lock(const Catalog& c);
 // Ends a running job before its commit point: the new fragments are forgotten, the old distribution
 // stays.
 void roll_back(Change& change, std::uint64_t job, Error error, std::string detail);
+// The cluster came back from its disks at its durable epoch, which may be older than the phase of this job (before its commit
+// point, resume_on_failure): what had been copied by then is kept, and copying begins anew where it had begun.
+void copy_again(Change& change, std::uint64_t job);
 // Whether any fragment of the table lives on this group; of any table: catalog.h.
 bool holds_fragments(const Table& t, GroupId g);
 using meta::holds_fragments;

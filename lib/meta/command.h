@@ -78,7 +78,7 @@ struct SetNodeEnabled { NodeId node = 0; bool enabled = true; };
 struct EpochDurable { Epoch epoch = 0; };
 // The cluster comes back from its disks: no node is in sync, these (joining) nodes hold exactly what was decided up to
 // `epoch`, which must be the durable one; every group that holds fragments is among them. They are in sync at once.
-// A reorganisation before its commit point is rolled back.
+// A reorganisation before its commit point is rolled back, or copies again what is to be moved (resume_on_failure).
 struct RestartCluster {
   struct Member { NodeId node = 0; std::uint32_t incarnation = 0; };
   std::vector<Member> nodes;

@@ -206,3 +206,5 @@ kill_all_servers() {
 @test "reorganisation: the whole cluster lost after the commit point: comes back on new groups" { run_cell; }
 @test "reorganisation, --resume-on-failure: the master lost before the commit point: rolled forward" { run_cell; }
 @test "reorganisation, --resume-on-failure: the master lost after the commit point: rolled forward" { run_cell; }
+@test "reorganisation, --resume-on-failure: the whole cluster lost before the commit point: comes back on new groups" { run_cell; }
+@test "reorganisation, --resume-on-failure: the whole cluster lost after the commit point: comes back on new groups" { run_cell; }

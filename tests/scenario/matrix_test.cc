@@ -39,3 +39,5 @@ TEST_CASE("reorganisation: the whole cluster lost before the commit point: comes
 TEST_CASE("reorganisation: the whole cluster lost after the commit point: comes back on new groups") { run_cell(); }
 TEST_CASE("reorganisation, --resume-on-failure: the master lost before the commit point: rolled forward") { run_cell(); }
 TEST_CASE("reorganisation, --resume-on-failure: the master lost after the commit point: rolled forward") { run_cell(); }
+TEST_CASE("reorganisation, --resume-on-failure: the whole cluster lost before the commit point: comes back on new groups") { run_cell(); }
+TEST_CASE("reorganisation, --resume-on-failure: the whole cluster lost after the commit point: comes back on new groups") { run_cell(); }

@@ -28,6 +28,40 @@ std::map<GroupId, std::uint32_t> buckets_by_group(const Distribution& d) {
 
 }  // namespace
 
+TEST_CASE("the loss of the whole cluster before the commit point: rolled back, or copied again when it was asked for") {
+  Story s = grown();
+  StartReorg start = s.reorganise("t");
+  SECTION("rolled back") { start.resume_on_failure = false; }
+  SECTION("copied again") { start.resume_on_failure = true; }
+  s.ok(start);
+  for (const Phase p : {Phase::doubling, Phase::copying, Phase::deciding}) s.ok(AdvanceReorg{1, p, 0});
+  s.ok(EpochDurable{5});
+  RestartCluster back;
+  back.epoch = 5;
+  for (NodeId id = 1; id <= 4; id++) {
+    NodeJoins again = s.joins(id);
+    again.initial = false;
+    s.ok(again);
+    back.nodes.push_back({id, s.node(id).incarnation});
+  }
+  s.ok(LeaderStarts{7});
+  s.ok(back);
+  const Job& j = s.c.jobs.at(1);
+  if (start.resume_on_failure) {
+    CHECK(j.state == JobState::running);
+    CHECK(j.phase == Phase::copying);
+    CHECK(j.leader_epoch == s.c.leader_epoch);
+    CHECK(distribution(s).phase == Phase::copying);
+    CHECK(distribution(s).steps == std::vector<PhaseStep>{{s.c.version, Phase::copying}});
+    CHECK(distribution(s).view == s.c.version);
+    for (const Phase p : {Phase::deciding, Phase::switched}) s.ok(AdvanceReorg{1, p, 0});
+  } else {
+    CHECK(j.state == JobState::rolled_back);
+    CHECK(distribution(s).phase == Phase::none);
+    CHECK(distribution(s).groups == std::vector<GroupId>{0, 0});
+  }
+}
+
 TEST_CASE("a reorganisation goes through its phases, one entry each") {
   Story s = grown();
   const std::vector<FragmentId> old = distribution(s).map;
