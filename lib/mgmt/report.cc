@@ -272,6 +272,27 @@ Plan plan_of(const meta::Table& before, const meta::Table& after, const Replicas
   return plan;
 }
 
+Failure check_memory(const Plan& plan, const meta::Catalog& catalog, const std::map<NodeId, const wire::Heartbeat*>& reports) {
+  std::map<GroupId, std::uint64_t> needed;
+  for (const Plan::Move& m : plan.moves) {
+    if (m.from_group != m.to_group) needed[m.to_group] += m.bytes;
+  }
+  auto kib = [](std::uint64_t bytes) { return std::to_string((bytes + 1023) / 1024) + " KiB"; };
+  for (const auto& [group, bytes] : needed) {
+    const meta::Group* g = catalog.group(group);
+    if (g == nullptr) continue;
+    for (const NodeId id : g->members) {
+      auto i = reports.find(id);
+      if (i == reports.end() || catalog.node(id)->state == meta::NodeState::down) continue;
+      const std::uint64_t total = i->second->memory_total, used = std::min(i->second->memory_used, total);
+      if (total == 0 || bytes <= total - used) continue;
+      return {Error::not_enough_memory, "the rows to move need " + kib(bytes) + " at node " + std::to_string(id) + ", which has " +
+                                            kib(total - used) + " of its " + kib(total) + " DataMemory free; raise DataMemory there"};
+    }
+  }
+  return {};
+}
+
 std::string plan_json(const meta::Table& before, const meta::Table& after, const Plan& plan, bool changed) {
   const meta::Distribution& d = after.distribution;
   const std::vector<FragmentId>& next = d.next.empty() ? d.map : d.next;

@@ -59,6 +59,9 @@ struct Plan {
   std::vector<Move> moves;      // by (from, to)
 };
 Plan plan_of(const meta::Table& before, const meta::Table& after, const Replicas& replicas);
+// not_enough_memory, with the numbers, when a member of a receiving group has less DataMemory free than its share of the rows
+// takes. Nodes without a report, and rows that are not known, count as fitting.
+Failure check_memory(const Plan& plan, const meta::Catalog& catalog, const std::map<NodeId, const wire::Heartbeat*>& reports);
 std::string plan_json(const meta::Table& before, const meta::Table& after, const Plan& plan, bool changed);
 
 // A configuration with every value written out that is obeyed here or was written, in the ini dialect.

@@ -80,6 +80,14 @@ void Server::finish_gather(Waiting& w) {
     return;
   }
   const Plan plan = plan_of(*before, *after, w.gather->replicas);
+  std::map<NodeId, const wire::Heartbeat*> reports;
+  for (const auto& [id, node] : seen_->nodes) {
+    if (const meta::Leader::Report* report = leader_.report(id)) reports[id] = &report->last;
+  }
+  if (Failure full = check_memory(plan, *seen_, reports)) {
+    complain(*s, r, full);
+    return;
+  }
   reorg.rows_to_move = plan.rows_moved;
   const bool dry = r.number("dry_run") != 0;
   s->busy = false;

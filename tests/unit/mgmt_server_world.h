@@ -139,6 +139,7 @@ struct ServerWorld {
     h.sent = static_cast<std::uint64_t>(now);
     h.version = h.oldest_open = catalog()->version;
     h.memory_total = 64 << 20;
+    h.memory_used = memory_used[id];
     h.rows = 5;
     message(links[id], wire::Type::heartbeat, h);
   }
@@ -163,6 +164,7 @@ struct ServerWorld {
   std::vector<env::LinkId> ended;
   std::map<NodeId, env::LinkId> links;
   std::map<NodeId, std::uint32_t> beating;
+  std::map<NodeId, std::uint64_t> memory_used;
   std::vector<std::pair<env::Severity, std::string>> logs;
 };
 

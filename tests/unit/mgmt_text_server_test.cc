@@ -20,6 +20,30 @@ std::string create_table(const std::string& json, const std::string& keys = {}) 
   return with_bulk("ndb create table", json, keys);
 }
 
+// Nodes 1 and 2 say what they hold of table 1: fragment 0 is primary at node 1, fragment 1 at node 2.
+void answer_gather(Started& w, std::uint64_t bytes0, std::uint64_t bytes1) {
+  for (NodeId node : {NodeId{1}, NodeId{2}}) {
+    Bytes sent = w.received[w.links[node]];
+    wire::Message m;
+    bool damaged = false;
+    std::uint32_t request = 0;
+    while (wire::next_message(sent, &m, &damaged)) {
+      wire::NodeOrder order;
+      Reader r(m.body);
+      if (static_cast<wire::Type>(m.type) == wire::Type::node_order && decode(r, &order)) request = order.request;
+    }
+    REQUIRE(request != 0);
+    Writer body;
+    const std::size_t at = wire::begin_message(body, wire::Type::node_report, kControl, kControl);
+    body.u32(request);
+    body.bytes32("fragment.1.0=" + std::string(node == 1 ? "primary" : "backup") + " rows=100 checksum=9 bytes=" +
+                 std::to_string(bytes0) + "\nfragment.1.1=" + (node == 2 ? "primary" : "backup") + " rows=50 bytes=" +
+                 std::to_string(bytes1) + "\nversion=3\n");
+    wire::end_message(body, at);
+    w.step(event(env::EventKind::frame, w.links[node], body.view()));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a first server begins the log with its file as generation 1") {
@@ -118,25 +142,7 @@ TEST_CASE("the plan of a reorganisation, with what nodes report") {
   const env::LinkId link = w.open();
   w.received[w.links[1]].clear();
   w.step(event(env::EventKind::text, link, "ndb start reorg\ntable: t\ndry_run: 1\n\n"));
-  for (NodeId node : {NodeId{1}, NodeId{2}}) {  // fragment 0 is primary at node 1, fragment 1 at node 2
-    Bytes sent = w.received[w.links[node]];
-    wire::Message m;
-    bool damaged = false;
-    std::uint32_t request = 0;
-    while (wire::next_message(sent, &m, &damaged)) {
-      wire::NodeOrder order;
-      Reader r(m.body);
-      if (static_cast<wire::Type>(m.type) == wire::Type::node_order && decode(r, &order)) request = order.request;
-    }
-    REQUIRE(request != 0);
-    Writer body;
-    const std::size_t at = wire::begin_message(body, wire::Type::node_report, kControl, kControl);
-    body.u32(request);
-    body.bytes32("fragment.1.0=" + std::string(node == 1 ? "primary" : "backup") + " rows=100 checksum=9 bytes=4000\n" +
-                 "fragment.1.1=" + (node == 2 ? "primary" : "backup") + " rows=50 bytes=2000\nversion=3\n");
-    wire::end_message(body, at);
-    w.step(event(env::EventKind::frame, w.links[node], body.view()));
-  }
+  answer_gather(w, 4000, 2000);
   std::string reply = w.received[link];
   CHECK(value_of(reply, "result") == "Ok");
   CHECK(value_of(reply, "would_change") == "1");
@@ -150,6 +156,28 @@ TEST_CASE("the plan of a reorganisation, with what nodes report") {
   CHECK(w.catalog()->jobs.empty());
   CHECK_THAT(w.ask("ndb start reorg\ntable: nope\n\n"), Contains("result: 723-"));
   CHECK_THAT(w.ask("ndb cancel reorg\n\n"), Contains("result: 9030-"));
+}
+
+TEST_CASE("a reorganisation for which the new nodes have too little memory is refused with the numbers") {
+  Started w;
+  w.ask(create_table(kTable));
+  w.ask("ndb create nodegroup\nnodes: 3 4\n\n");
+  w.memory_used[4] = (64 << 20) - (100 << 10);
+  w.run(100 * kMillisecond);
+  auto start = [&](std::uint64_t bytes) {
+    const env::LinkId link = w.open();
+    for (auto& [id, l] : w.links) w.received[l].clear();
+    w.step(event(env::EventKind::text, link, "ndb start reorg\ntable: t\n\n"));
+    answer_gather(w, bytes, bytes);
+    w.run(100 * kMillisecond);
+    return w.received[link];
+  };
+  const std::string refused = start(101 << 10);  // half of two fragments
+  CHECK_THAT(refused, Contains("result: 9032-"));
+  CHECK_THAT(refused, Contains("the rows to move need 101 KiB at node 4, which has 100 KiB of its 65536 KiB DataMemory free"));
+  CHECK(w.catalog()->jobs.empty());
+  CHECK(value_of(start(99 << 10), "result") == "Ok");
+  CHECK(w.catalog()->jobs.size() == 1);
 }
 
 TEST_CASE("configurations: get, apply, refuse, history, roll back") {

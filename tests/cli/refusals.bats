@@ -1,0 +1,143 @@
+#!/usr/bin/env bats
+# Bad input to a cluster that is about to grow: what a schema change in progress, missing memory and strangers on the ports get.
+# Nodes 1 and 2 have rows, 3 and 4 little memory and no node group. One cluster for the file.
+
+source "$BATS_TEST_DIRNAME/cluster.bash"
+
+setup_file() {
+  start_mgmd 1 2
+  local id
+  EXTRA=''
+  for id in 3 4; do
+    EXTRA+=$'\n'"[ndbd]"$'\n'"NodeId=$id"$'\n'"HostName=127.0.0.1"$'\n'"DataDir=$DIR"$'\n'"DataMemory=2M"$'\n'"NodeGroup=65536"$'\n'
+  done
+  write_config 1 2 >"$DIR/new.ini"
+  ndb-config apply "$DIR/new.ini"
+  for id in 1 2 3 4; do
+    ndb-node --ndb-nodeid=$id --nodaemon --initial --port-file="$DIR/port$id" >>"$DIR/node$id.log" 2>&1 3>&- &
+    echo $! >"$DIR/node$id.started"
+  done
+  ndb-mgm wait --timeout=60
+  ndb-sql -e 'CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(300))' -e 'CREATE TABLE u (id INT PRIMARY KEY)'
+  seq 20000 | sed "s/.*/&,$(printf 'x%.0s' $(seq 280))/" | ndb-import --table=t --quiet
+  ndb-nodegroup create --nodes=3,4
+}
+teardown_file() { stop_cluster; }
+
+teardown() {
+  if [ -n "${HOLDER:-}" ]; then kill -9 "$HOLDER" 2>/dev/null || true; fi
+}
+
+@test "too little memory on the new nodes: refused before it starts, with the numbers" {
+  for verb in plan start; do
+    run ndb-reorg $verb --table=t
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output =~ "error 9032: the rows to move need "[0-9]+" KiB at node 3, which has "[0-9]+" KiB of its 2048 KiB DataMemory free" ]]
+  done
+  [ "$(ndb-reorg status --all --format=json | json 'j["jobs"]')" = '[]' ]
+  ndb-reorg start --table=u --wait --timeout=60
+}
+
+@test "a table that is spread already is nothing to do" {
+  run ndb-reorg start --table=u --format=json
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "$(json 'j["changed"]' <<<"$output")" = False ]
+  run ndb-reorg start --table=u
+  [ "$status" -eq 0 ]
+  [[ $output == *"nothing to do: table 'u'"* ]]
+}
+
+@test "while a schema change runs the others are told who holds it" {
+  # A transaction that is open keeps a job waiting: it began before double writing did.
+  mkfifo "$DIR/in"
+  ndb-sql <"$DIR/in" >"$DIR/out" 2>&1 3>&- &
+  HOLDER=$!
+  exec 5>"$DIR/in"
+  printf "BEGIN;\nINSERT INTO u VALUES (1);\nSELECT 'open';\n" >&5
+  for _ in $(seq 100); do
+    grep -q open "$DIR/out" && break
+    sleep 0.05
+  done
+  ndb-reorg start --table=u --drain=1
+  local job
+  job=$(ndb-reorg status --format=json | json 'j["id"]')
+  for command in 'ndb-reorg start --table=t' 'ndb-nodegroup drop 1' 'ndb-sql -e DROP~TABLE~t' 'ndb-reorg start --table=u'; do
+    words=()
+    for w in $command; do words+=("${w//\~/ }"); done
+    run "${words[@]}"
+    echo "$command: $status $output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"error 701"*"\"u\""*"job $job"* ]]
+  done
+  ndb-reorg cancel
+  run ndb-reorg wait
+  [ "$status" -eq 1 ]
+  [[ $output == *"rolled back"* ]]
+  printf 'ROLLBACK;\n' >&5
+  exec 5>&-
+  wait "$HOLDER"
+  HOLDER=
+}
+
+@test "Ctrl-C while a job is waited for: 130, and the job goes on" {
+  mkfifo "$DIR/in2"
+  ndb-sql <"$DIR/in2" >"$DIR/out2" 2>&1 3>&- &
+  HOLDER=$!
+  exec 5>"$DIR/in2"
+  printf "BEGIN;\nINSERT INTO u VALUES (1);\nSELECT 'open';\n" >&5
+  for _ in $(seq 100); do
+    grep -q open "$DIR/out2" && break
+    sleep 0.05
+  done
+  ndb-reorg start --table=u --drain=1 --wait >"$DIR/wait.out" 2>"$DIR/wait.err" 3>&- 5>&- &
+  local pid=$! status=0
+  for _ in $(seq 100); do
+    [ "$(ndb-reorg status --format=json | json 'j["state"]')" = running ] && break
+    sleep 0.05
+  done
+  sleep 0.3 # it has said what it has started and waits
+  kill -INT "$pid"
+  wait "$pid" || status=$?
+  cat "$DIR/wait.err"
+  [ "$status" -eq 130 ]
+  grep -q 'goes on' "$DIR/wait.err"
+  [ "$(ndb-reorg status --format=json | json 'j["state"]')" = running ]
+  printf 'COMMIT;\n' >&5
+  exec 5>&-
+  wait "$HOLDER"
+  HOLDER=
+  ndb-reorg wait --timeout=60
+}
+
+@test "garbage on a data node's port closes its own connection, is logged, and that is all" {
+  local port
+  port=$(cat "$DIR/port1")
+  head -c 2000 /dev/urandom >"/dev/tcp/127.0.0.1/$port" || true
+  printf 'GET / HTTP/1.0\r\n\r\n' >"/dev/tcp/127.0.0.1/$port"
+  printf 'NDBF\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377' >"/dev/tcp/127.0.0.1/$port"
+  for _ in $(seq 100); do
+    [ "$(grep -c 'what it sent is no frame' "$DIR/node1.log")" -ge 3 ] && break
+    sleep 0.05
+  done
+  [ "$(grep -c 'what it sent is no frame' "$DIR/node1.log")" -ge 3 ]
+  ndb-mgm status 1
+  [ "$(ndb-sql --format=csv -e 'SELECT count(*) FROM t' | tail -n 1 | tr -d '\r')" = 20000 ]
+}
+
+@test "another version or another cluster is refused with both values" {
+  local port
+  port=$(cat "$DIR/port1")
+  hello() { python3 "$BATS_TEST_DIRNAME/hello.py" "$port" "$@"; }
+  [ "$(hello)" = accepted ]
+  run hello protocol=7
+  echo "$output"
+  [[ $output == *"protocol version 7 at the peer, 1 here"* ]]
+  run hello cluster=5 name=other
+  echo "$output"
+  [[ $output == *"cluster 'other' (0000000000000005) at the peer, cluster "*" here"* ]]
+  run hello node=99
+  echo "$output"
+  [[ $output == *"node id 99 is not in the configuration"* ]]
+}
