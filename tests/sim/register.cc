@@ -4,12 +4,12 @@
 #include <map>
 
 #include "cluster_run.h"
-#include "sim/linearizable.h"
+#include "client/linearizable.h"
 
 namespace ndb::simtest {
 namespace {
 
-using sim::RegisterOp;
+using client::RegisterOp;
 using Kind = RegisterOp::Kind;
 
 struct Registers {
@@ -185,7 +185,7 @@ Verdict run_register(std::uint64_t seed) {
     }
     for (const auto& [key, ops] : all.history) {
       if (run.world.failed()) break;
-      std::string s = sim::not_linearizable(ops);
+      std::string s = client::not_linearizable(ops);
       if (!s.empty()) run.world.fail("row " + std::to_string(key) + " is not linearizable: " + s);
     }
     if (!run.world.failed()) run.cluster.check_rows("t");

@@ -3,11 +3,11 @@
 
 #include "base/prng.h"
 #include "sim/append_check.h"
-#include "sim/linearizable.h"
+#include "client/linearizable.h"
 
 using namespace ndb;
 using sim::ListTxn;
-using sim::RegisterOp;
+using client::RegisterOp;
 using Kind = RegisterOp::Kind;
 using Outcome = ListTxn::Outcome;
 
@@ -17,7 +17,7 @@ RegisterOp write(std::uint64_t v, Time from, Time to = kNever) { return {Kind::w
 RegisterOp swap(std::uint64_t seen, std::uint64_t v, Time from, Time to = kNever) {
   return {Kind::swap, seen, v, from, to, "a swapper"};
 }
-bool fine(std::vector<RegisterOp> h) { return sim::not_linearizable(std::move(h)).empty(); }
+bool fine(std::vector<RegisterOp> h) { return client::not_linearizable(std::move(h)).empty(); }
 }  // namespace
 
 TEST_CASE("histories of a register that are linearizable") {

@@ -1,15 +1,18 @@
-#include "sim/linearizable.h"
+#include "client/linearizable.h"
 
 #include <algorithm>
 #include <set>
 #include <unordered_set>
 
-#include "sim/trace.h"
-
-namespace ndb::sim {
+namespace ndb::client {
 namespace {
 
 using Kind = RegisterOp::Kind;
+
+std::string seconds(Time t) {
+  const std::string micros = std::to_string(t % kSecond / kMicrosecond);
+  return std::to_string(t / kSecond) + "." + std::string(6 - micros.size(), '0') + micros;
+}
 
 struct Event {  // of a doubly linked list in the order of time
   std::size_t op;
@@ -119,8 +122,8 @@ class Search {
       std::string s = o.kind == Kind::read ? "read " + std::to_string(o.seen)
                       : o.kind == Kind::write ? "write " + std::to_string(o.value)
                                               : "swap " + std::to_string(o.seen) + " for " + std::to_string(o.value);
-      return s + " by " + o.who + " [" + time_text(o.called) + ", " +
-             (o.returned == kNever ? std::string("unknown") : time_text(o.returned)) + "]";
+      return s + " by " + o.who + " [" + seconds(o.called) + ", " +
+             (o.returned == kNever ? std::string("unknown") : seconds(o.returned)) + "]";
     };
     std::string s = "no order explains: " + words(ops_[stuck_]) + "; around it:";
     for (const RegisterOp& o : ops_) {
@@ -156,4 +159,4 @@ std::string not_linearizable(std::vector<RegisterOp> history, std::uint64_t init
   return Search(std::move(history), initial).run();
 }
 
-}  // namespace ndb::sim
+}  // namespace ndb::client

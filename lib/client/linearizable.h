@@ -1,7 +1,7 @@
 // Is a history of one register linearizable? (Wing and Gong's search with Lowe's memory of visited states.)
 //
 // Each operation took effect at one instant between its call and its return, or, when its outcome is unknown, at any
-// instant after its call, or never. 0 = no value. Times are the world's: one clock for all.
+// instant after its call, or never. 0 = no value. Times are of one clock for all: the simulated world's, or one process's.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -9,7 +9,7 @@
 
 #include "base/ids.h"
 
-namespace ndb::sim {
+namespace ndb::client {
 
 struct RegisterOp {
   enum class Kind : std::uint8_t { read, write, swap } kind = Kind::read;  // swap: saw `seen`, wrote `value`, at once
@@ -24,4 +24,4 @@ struct RegisterOp {
 // open at once, linear in the length otherwise.
 std::string not_linearizable(std::vector<RegisterOp> history, std::uint64_t initial = 0);
 
-}  // namespace ndb::sim
+}  // namespace ndb::client
