@@ -1,6 +1,6 @@
 """Says a hello of its own making on the frame port of a data node and prints the sentence of the refusal.
 
-hello.py PORT [protocol=N] [cluster=HEX] [name=TEXT] [node=N]    an API client, unless it says otherwise
+hello.py PORT protocol=N | cluster=HEX:NAME | node=N    that of an API client otherwise
 """
 import socket
 import struct
@@ -23,8 +23,9 @@ def frame(payload):
 
 def main():
     words = dict(w.split("=", 1) for w in sys.argv[2:])
-    name = words.get("name", "").encode()
-    body = struct.pack("<IQI", int(words.get("protocol", 1)), int(words.get("cluster", "0"), 16), len(name)) + name
+    cluster, name = words.get("cluster", "0:").split(":")
+    name = name.encode()
+    body = struct.pack("<IQI", int(words.get("protocol", 1)), int(cluster, 16), len(name)) + name
     body += struct.pack("<BHQIQHBQ", 1, int(words.get("node", 0)), 0, 0, 77, 0, 0, 0)
     with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10) as s:
         s.sendall(frame(struct.pack("<IHBB", len(body), 1, 255, 0) + body))

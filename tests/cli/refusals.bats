@@ -129,12 +129,12 @@ teardown() {
 @test "another version or another cluster is refused with both values" {
   local port
   port=$(cat "$DIR/port1")
-  hello() { python3 "$BATS_TEST_DIRNAME/hello.py" "$port" "$@"; }
-  [ "$(hello)" = accepted ]
+  hello() { python3 "$BATS_TEST_DIRNAME/hello.py" "$port" "$1"; }
+  [ "$(hello node=0)" = accepted ]
   run hello protocol=7
   echo "$output"
   [[ $output == *"protocol version 7 at the peer, 1 here"* ]]
-  run hello cluster=5 name=other
+  run hello cluster=5:other
   echo "$output"
   [[ $output == *"cluster 'other' (0000000000000005) at the peer, cluster "*" here"* ]]
   run hello node=99

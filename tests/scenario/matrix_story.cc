@@ -251,8 +251,9 @@ std::vector<std::string> fault_points(const Cell& c) {
   if (c.work == Work::creation) return {c.after ? "apply create node groups" : "append create node groups"};
   const std::string advance = "advance reorganisation ";
   // The last one before the commit point is the entry of the commit point itself, not committed yet.
-  if (!c.after) return {"apply " + advance + "doubling", "apply " + advance + "copying", "apply " + advance + "deciding", "append " + advance + "switched"};
-  return {"apply " + advance + "switched", "apply " + advance + "settling", "apply " + advance + "cleaning"};
+  const std::string applied = "apply " + advance;
+  if (c.after) return {applied + "switched", applied + "settling", applied + "cleaning"};
+  return {applied + "doubling", applied + "copying", applied + "deciding", "append " + advance + "switched"};
 }
 
 std::string tell(const Cell& cell, const std::string& point, unsigned seed) { return Story(cell, point, seed).tell(); }
