@@ -88,7 +88,7 @@ void copy_again(Change& change, std::uint64_t job) {
   NDB_CHECK(now != nullptr);
   Table t = *now;
   t.distribution.phase = j.phase = Phase::copying;
-  t.distribution.steps = {{change.index, Phase::copying}};
+  t.distribution.steps = {t.distribution.steps.front(), {change.index, Phase::copying}};  // the new fragments stay what they are
   change.table(std::move(t));
 }
 

@@ -34,6 +34,7 @@ TEST_CASE("the loss of the whole cluster before the commit point: rolled back, o
   SECTION("rolled back") { start.resume_on_failure = false; }
   SECTION("copied again") { start.resume_on_failure = true; }
   s.ok(start);
+  const Version began = s.c.version;
   for (const Phase p : {Phase::doubling, Phase::copying, Phase::deciding}) s.ok(AdvanceReorg{1, p, 0});
   s.ok(EpochDurable{5});
   RestartCluster back;
@@ -52,7 +53,7 @@ TEST_CASE("the loss of the whole cluster before the commit point: rolled back, o
     CHECK(j.phase == Phase::copying);
     CHECK(j.leader_epoch == s.c.leader_epoch);
     CHECK(distribution(s).phase == Phase::copying);
-    CHECK(distribution(s).steps == std::vector<PhaseStep>{{s.c.version, Phase::copying}});
+    CHECK(distribution(s).steps == std::vector<PhaseStep>{{began, Phase::prepare}, {s.c.version, Phase::copying}});
     CHECK(distribution(s).view == s.c.version);
     for (const Phase p : {Phase::deciding, Phase::switched}) s.ok(AdvanceReorg{1, p, 0});
   } else {
