@@ -13,8 +13,8 @@ struct Node::Unit : reorg::Rows, reorg::Mover::Sender {
   }
   // reorg::Rows
   bool leads(FragmentRef f) const override { return worker.leads(f); }
-  reorg::Taken take(FragmentRef from, FragmentId to, std::uint64_t cursor, Writer& w) override {
-    txn::Worker::RowsTaken t = worker.take_rows(from, to, cursor, w);
+  reorg::Taken take(FragmentRef from, FragmentId to, std::uint64_t cursor, std::size_t rows_max, Writer& w) override {
+    txn::Worker::RowsTaken t = worker.take_rows(from, to, cursor, rows_max, w);
     return {t.part, t.next, t.rows, t.waiting, t.again};
   }
   void release(std::uint32_t hold) override {
@@ -30,8 +30,9 @@ struct Node::Unit : reorg::Rows, reorg::Mover::Sender {
   Error put_history(FragmentRef to, Bytes outcomes, std::uint64_t tag) override {
     return worker.put_history(to, outcomes, tag);
   }
-  std::uint64_t drop(FragmentRef from, std::uint64_t cursor, std::uint32_t* dropped, bool* busy) override {
-    return worker.drop_rows(from, cursor, dropped, busy);
+  std::uint64_t drop(FragmentRef from, std::uint64_t cursor, std::size_t rows_max, std::uint32_t* dropped,
+                     bool* busy) override {
+    return worker.drop_rows(from, cursor, rows_max, dropped, busy);
   }
   bool freeze(FragmentRef f, std::uint16_t lo, std::uint16_t hi) override { return worker.freeze(f, lo, hi); }
   bool quiet(FragmentRef f, std::uint16_t lo, std::uint16_t hi) override {
@@ -44,6 +45,7 @@ struct Node::Unit : reorg::Rows, reorg::Mover::Sender {
   Sequence appended(FragmentRef f) const override { return worker.appended(f); }
   bool shown(FragmentRef f, Sequence upto) const override { return worker.shown(f, upto); }
   Epoch epoch() const override { return node.epoch_; }
+  std::uint64_t served() const override { return worker.counters().reads + worker.counters().writes; }
   // reorg::Mover::Sender
   bool reachable(NodeId n) const override { return n == node.options_.node || node.peers_.link_of(n) != 0; }
   Writer& to(NodeId n) override {

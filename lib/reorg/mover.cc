@@ -11,6 +11,10 @@ constexpr std::size_t kBatchesMax = 4;         // of one fragment, under way
 constexpr std::uint16_t kBucketsAtOnce = 192;  // compared together: writes to them wait about a round trip
 constexpr Time kRetry = 2 * kMillisecond;
 constexpr Time kFreezeMax = 20 * kMillisecond;
+constexpr std::size_t kBite = 512;           // rows looked at in one go
+constexpr std::size_t kCopyBeside = 256;     // the same beside clients: a part of them moves
+constexpr std::size_t kCleanBeside = 128;
+constexpr Time kBitePause = 350 * kMicrosecond;  // between two bites beside clients
 }  // namespace
 
 void encode(Writer& w, const JobReport& r) {
@@ -130,8 +134,24 @@ Mover::Task* Mover::task_of(std::uint64_t job, FragmentId from) {
   return nullptr;
 }
 
+// The next bite is not due yet: the task comes again then.
+bool Mover::may_bite(Task& t) {
+  if (!clients_wait()) return true;
+  if (now_ < next_bite_) {
+    t.retry = next_bite_;
+    wish(t.retry);
+    return false;
+  }
+  next_bite_ = now_ + kBitePause;
+  return true;
+}
+
 void Mover::pump(Time now) {
   now_ = now;
+  if (const std::uint64_t served = rows_.served(); served != served_) {
+    served_ = served;
+    traffic_at_ = now;
+  }
   wake_ = kNever;
   for (Task& t : tasks_) {
     if (t.done || t.error != Error::ok) continue;
@@ -202,10 +222,11 @@ void Mover::pump_copy(Time now, Task& t) {
       t.cursor = 0;
       continue;
     }
+    if (!may_bite(t)) return;
     scratch_.clear();
     const FragmentId to = t.targets[t.target];
     const std::uint64_t start = t.cursor;
-    Taken k = rows_.take(t.from, to, t.cursor, scratch_);
+    Taken k = rows_.take(t.from, to, t.cursor, clients_wait() ? kCopyBeside : kBite, scratch_);
     if (k.again) {
       t.retry = now + kRetry;
       wish(t.retry);
@@ -462,10 +483,11 @@ void Mover::pump_clean(Time now, Task& t) {
     wish(t.retry);
     return;
   }
-  for (int i = 0; i < 8 && t.cursor != store::kScanEnd; i++) {
+  for (int i = 0; i < 4 && t.cursor != store::kScanEnd; i++) {
+    if (!may_bite(t)) return;
     std::uint32_t dropped = 0;
     bool busy = false;
-    t.cursor = rows_.drop(t.from, t.cursor, &dropped, &busy);
+    t.cursor = rows_.drop(t.from, t.cursor, clients_wait() ? kCleanBeside : kBite, &dropped, &busy);
     t.rows += dropped;
     if (busy) {
       t.retry = now + kRetry / 4;

@@ -6,6 +6,9 @@
 //   cleaning   tells the new places what became of transactions here, then removes the rows that live elsewhere now
 //
 // and reports to the leader. A fragment that got a new primary is begun anew: every step may be repeated.
+//
+// Pace: while clients are served here, a bite is small and the next one waits a moment, so that an operation of theirs
+// never stands behind more than one bite, and processors are left for them. Without clients it goes as fast as it can.
 #pragma once
 #include <map>
 #include <set>
@@ -43,6 +46,7 @@ class Mover {
   void remember_change() { changed_ = true; }  // the report was not sent after all
 
  private:
+  static constexpr Time kTrafficFresh = 100 * kMillisecond;
   struct Batch {
     FragmentId to = 0;
     NodeId node = 0;            // where it was sent
@@ -77,6 +81,8 @@ class Mover {
   };
 
   void start_tasks(Time now);
+  bool clients_wait() const { return now_ - traffic_at_ < kTrafficFresh; }
+  bool may_bite(Task& t);
   void stop_tasks();
   void finish(Task& t);
   void pump_copy(Time now, Task& t);
@@ -110,6 +116,9 @@ class Mover {
   std::uint64_t next_batch_ = 1;
   std::uint64_t next_tag_ = 1;
   Time now_ = 0;  // of the last pump()
+  std::uint64_t served_ = 0;        // operations of clients, when it was last looked
+  Time traffic_at_ = -kTrafficFresh;  // when they were last seen to have grown
+  Time next_bite_ = 0;
   Time wake_ = kNever;
   Writer scratch_;
   bool changed_ = false;

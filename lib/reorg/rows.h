@@ -22,7 +22,8 @@ class Rows {
   virtual ~Rows() = default;
   virtual bool leads(FragmentRef f) const = 0;
   // Share-locks committed rows of the next stretch of `from` whose bucket goes to `to`; appends their change bytes.
-  virtual Taken take(FragmentRef from, FragmentId to, std::uint64_t cursor, Writer& changes) = 0;
+  // About `rows_max` rows are looked at.
+  virtual Taken take(FragmentRef from, FragmentId to, std::uint64_t cursor, std::size_t rows_max, Writer& changes) = 0;
   virtual void release(std::uint32_t hold) = 0;
   virtual bool lock_again(FragmentRef from, Bytes key, std::uint64_t hash) = 0;
   // Appends rows to the stream of `to`; Mover::on_row_moved(to, tag, ok) when every replica holds them.
@@ -32,7 +33,8 @@ class Rows {
   virtual std::uint64_t history(FragmentRef from, std::uint64_t cursor, Writer& w) const = 0;
   virtual Error put_history(FragmentRef to, Bytes outcomes, std::uint64_t tag) = 0;
   // Removes the rows of the next stretch that live elsewhere now; *busy = not possible at the moment.
-  virtual std::uint64_t drop(FragmentRef from, std::uint64_t cursor, std::uint32_t* dropped, bool* busy) = 0;
+  virtual std::uint64_t drop(FragmentRef from, std::uint64_t cursor, std::size_t rows_max, std::uint32_t* dropped,
+                             bool* busy) = 0;
   // Writes to the buckets [lo, hi) wait until the next call (lo = hi: for none); true when none is under way.
   virtual bool freeze(FragmentRef f, std::uint16_t lo, std::uint16_t hi) = 0;
   virtual bool quiet(FragmentRef f, std::uint16_t lo, std::uint16_t hi) = 0;
@@ -42,6 +44,7 @@ class Rows {
   virtual bool shown(FragmentRef f, Sequence upto) const = 0;
   // The epoch of this node: what it and those it heard from have written so far belongs to this one or an earlier one.
   virtual Epoch epoch() const = 0;
+  virtual std::uint64_t served() const = 0;  // operations of clients so far
 };
 
 }  // namespace ndb::reorg

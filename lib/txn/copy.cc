@@ -149,6 +149,7 @@ void Worker::on_copy_rows(const wire::Message& m, NodeId from) {
     r->appended = r->committed = h.committed;
     r->copied_batches = 0;
     r->resumed = true;
+    r->followed = h.group_view;
     if (!decode_state(*r, state)) {
       out_->log(env::Severity::error, "damaged copy of a fragment, ignored");
       restart_filling(*r);

@@ -7,11 +7,12 @@
 namespace ndb::txn {
 
 namespace {
-constexpr std::size_t kCheckpointPiece = 256u << 10;
+constexpr std::size_t kCheckpointPiece = 64u << 10;        // of rows, in one step: about 50 us
+constexpr Time kCheckpointPause = 250 * kMicrosecond;      // then whatever waits has its turn
 constexpr std::size_t kCheckpointBacklog = 4u << 20;
 // Bytes of redo since the last checkpoint began that call for the next one; a small log calls earlier.
 std::uint64_t checkpoint_after(const store::RedoLayout& l) {
-  return std::min<std::uint64_t>(std::uint64_t{32} << 20, l.capacity() / 4);
+  return std::min<std::uint64_t>(std::uint64_t{64} << 20, l.capacity() / 4);
 }
 // Kept free for what is promised already.
 std::uint64_t redo_reserve(const store::RedoLayout& l) {
@@ -158,12 +159,13 @@ bool Worker::disk_failed() const { return durable_ && durable_->failed; }
 // ---- checkpoints
 
 store::Fragment* Worker::next(store::CheckpointFragment* f, Writer& state) {
-  std::size_t k = 0;
-  for (auto& t : tables_) {
-    if (!t) continue;
-    for (auto& r : t->replicas) {
-      if (!r || k++ < durable_->next_replica) continue;
-      durable_->next_replica = k;
+  FragmentRef& at = durable_->next_replica;
+  for (; at.table < tables_.size(); at = {at.table + 1, 0}) {
+    if (!tables_[at.table]) continue;
+    const auto& replicas = tables_[at.table]->replicas;
+    while (at.fragment < replicas.size()) {
+      Replica* r = replicas[at.fragment++].get();
+      if (r == nullptr) continue;
       *f = {r->ref, r->committed, durable_->redo->position()};
       encode_state(*r, state);
       return &r->rows;
@@ -193,14 +195,15 @@ void Worker::checkpoint_step(bool allowed) {
     h.from = d.redo->place();
     h.complete = flushed_epoch_;
     d.redo_at_last = d.redo->position();
-    d.next_replica = 0;
+    d.next_replica = {};
     d.writer = std::make_unique<store::CheckpointWriter>(h, static_cast<store::CheckpointWriter::Source&>(*this));
     d.disk.begin_checkpoint(h.id);
   }
-  while (d.disk.checkpoint_backlog() < kCheckpointBacklog && !d.writer->scanned()) {
+  if (now_ < d.next_piece) return;
+  d.next_piece = now_ + kCheckpointPause;
+  if (d.disk.checkpoint_backlog() < kCheckpointBacklog) {
     Bytes piece = d.writer->step(kCheckpointPiece);
     if (!piece.empty()) d.disk.write_checkpoint(d.writer->head().id, piece);
-    if (d.disk.checkpoint_backlog() == 0) break;
   }
   if (!d.writer->scanned()) return;
   d.disk.write_checkpoint(d.writer->head().id, d.writer->end(epoch_));

@@ -47,7 +47,8 @@ struct Durable {
   };
   std::vector<Finished> finished;               // ascending
   std::uint64_t redo_at_last = 0;               // position when the last one began
-  std::size_t next_replica = 0;                 // Source's place
+  FragmentRef next_replica;                     // Source's place: tables may come and go meanwhile
+  Time next_piece = 0;                          // not before
   bool failed = false;
 
   bool running() const { return redo != nullptr; }

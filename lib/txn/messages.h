@@ -75,6 +75,7 @@ struct StreamAck {
   View group_view;
   Sequence held;
   Sequence committed;         // and has shown to readers
+  View followed;              // the last view in which a primary has told it what the stream is
 };
 // joining -> primary: fill my replica. copy_end's answer and copy_ack use it too.
 struct CopyWord {

@@ -112,6 +112,8 @@ struct Replica {
   std::vector<std::uint32_t> frozen_waiters;  // Parts
   bool tail_settled = false;        // takeover: what the old primary left in the stream is committed
   Sequence takeover_end = 0;        // ... up to here
+  View reign = 0;                   // the view of that takeover: what lies behind takeover_end was appended here since
+  View followed = 0;                // backup: the last view in which its primary told it what the stream is
   Sequence mark = 0;                // an epoch is closed when all replicas show what lies before
 
   std::vector<TxnId> forbidden;     // primary: their decide_abort records are on their way

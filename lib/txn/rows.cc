@@ -19,7 +19,8 @@ bool Worker::shown(FragmentRef ref, Sequence upto) const {
   return r != nullptr && r->role == Role::primary && r->committed >= upto;
 }
 
-Worker::RowsTaken Worker::take_rows(FragmentRef from, FragmentId to, std::uint64_t cursor, Writer& w) {
+Worker::RowsTaken Worker::take_rows(FragmentRef from, FragmentId to, std::uint64_t cursor, std::size_t rows_max,
+                                    Writer& w) {
   RowsTaken taken;
   taken.next = cursor;
   taken.again = true;
@@ -35,7 +36,7 @@ Worker::RowsTaken Worker::take_rows(FragmentRef from, FragmentId to, std::uint64
   const std::size_t before = w.size();
   std::vector<store::RowRef> contended;
   refs_.clear();
-  std::uint64_t next = r->rows.scan(cursor, refs_, 512);
+  std::uint64_t next = r->rows.scan(cursor, refs_, rows_max);
   for (store::RowRef ref : refs_) {
     store::Row* row = r->rows.row(ref);
     const std::uint64_t hash = r->table.shape.hash_of_image(row->view());
@@ -142,13 +143,14 @@ Error Worker::put_history(FragmentRef to, Bytes outcomes, std::uint64_t tag) {
   return Error::ok;
 }
 
-std::uint64_t Worker::drop_rows(FragmentRef from, std::uint64_t cursor, std::uint32_t* dropped, bool* busy) {
+std::uint64_t Worker::drop_rows(FragmentRef from, std::uint64_t cursor, std::size_t rows_max, std::uint32_t* dropped,
+                                bool* busy) {
   *busy = true;
   Replica* r = replica(from);
   if (r == nullptr || r->role != Role::primary || r->ring.size() > limits::kStreamBytesMax / 4 || !room_for_redo()) return cursor;
   const meta::Distribution& d = r->table.table->distribution;
   refs_.clear();
-  std::uint64_t next = r->rows.scan(cursor, refs_, 512);
+  std::uint64_t next = r->rows.scan(cursor, refs_, rows_max);
   scratch_.clear();
   std::uint32_t n = 0;
   store::KeyBuffer buffer;

@@ -1,8 +1,14 @@
 // The replication stream of a fragment, both ends. Frames of one link arrive in order or the link breaks, so a backup
 // sees records in sequence; after a broken link or a change of view it says where to go on (stream_resume).
+#include <algorithm>
+
 #include "txn/worker.h"
 
 namespace ndb::txn {
+
+namespace {
+constexpr int kAhead = 8;  // changes of a long record whose places in the index are fetched ahead
+}
 
 void Worker::mark_dirty(Replica& r) {
   if (r.dirty) return;
@@ -59,7 +65,7 @@ void Worker::flush_streams() {
   dirty_.clear();
   for (Replica* r : acks_) {
     r->ack_due = false;
-    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed};
+    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed, r->followed};
     send(r->primary, r->primary_worker, wire::Type::stream_ack, a);
   }
   acks_.clear();
@@ -117,7 +123,11 @@ bool Worker::held_by_writer(Replica& r, Bytes key, std::uint64_t hash) {
 void Worker::apply_changes(Replica& r, Bytes changes, Sequence seq, bool arrived) {
   ChangeView c;
   store::KeyBuffer buffer;
+  Bytes ahead = changes;
+  ChangeView a;
+  for (int i = 0; i < kAhead && next_change(ahead, &a); i++) r.rows.prefetch(a.head.hash);
   while (next_change(changes, &c)) {
+    if (next_change(ahead, &a)) r.rows.prefetch(a.head.hash);
     if (c.head.kind == ChangeKind::put) {
       Bytes key = r.table.shape.key_of(c.image, buffer);
       if (arrived && held_by_writer(r, key, c.head.hash)) continue;
@@ -232,8 +242,9 @@ void Worker::on_stream(const wire::Message& m, NodeId from) {
   if (r == nullptr || r->leads() || r->primary != from || s.group_view != r->group_view) return;
   if (r->role == Role::joining && !r->resumed) return;  // its copy has not begun
   if (s.first <= r->appended) cut_stream(*r, s.first);
+  if (s.first == r->appended + 1) r->followed = s.group_view;
   if (s.first != r->appended + 1) {
-    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed};
+    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed, r->followed};
     send(r->primary, r->primary_worker, wire::Type::stream_resume, a);
     return;
   }
@@ -242,7 +253,11 @@ void Worker::on_stream(const wire::Message& m, NodeId from) {
   RecordHead h;
   Bytes body;
   std::uint32_t n = 0;
-  while (next_record(rest, &h, &body)) n++;
+  while (next_record(rest, &h, &body)) {
+    // Applied when their commit point comes, in a moment: the index can be fetched meanwhile.
+    if (h.kind == RecordKind::write && body.size() >= sizeof(Change)) r->rows.prefetch(load<Change>(body.data()).hash);
+    n++;
+  }
   if (n != count || !rest.empty()) {
     out_->log(env::Severity::error, "damaged replication stream, ignored");
     return;
@@ -276,7 +291,10 @@ void Worker::on_stream_ack(const StreamAck& a, NodeId from, bool resume) {
     }
     return;
   }
-  Sequence held = a.held < r->appended ? a.held : r->appended;
+  // Who has not followed us yet may hold records of an earlier primary behind the place where we took over. We may have
+  // appended there ourselves: the same numbers, other records.
+  const Sequence ours = a.followed < r->reign ? r->takeover_end : r->appended;
+  const Sequence held = std::min(a.held, ours);
   if (held < r->committed) {  // only a joining replica can lack what is committed: it has to begin anew
     out_->log(env::Severity::warning, "node " + std::to_string(from) + " resumes a stream behind its commit point");
     return;

@@ -130,6 +130,7 @@ void Worker::become_primary(Replica& r, const meta::Catalog& c, bool was_leading
     r.role = Role::takeover;
     r.tail_settled = false;
     r.takeover_end = r.appended;
+    r.reign = r.group_view;
   }
   mark_dirty(r);
   advance(r);
@@ -142,7 +143,7 @@ void Worker::become_backup(Replica& r, bool was_leading) {
   r.peers.clear();
   r.copies.clear();
   r.resumed = true;
-  StreamAck a{r.ref.table, r.ref.fragment, 0, r.group_view, r.appended, r.committed};
+  StreamAck a{r.ref.table, r.ref.fragment, 0, r.group_view, r.appended, r.committed, r.followed};
   send(r.primary, r.primary_worker, wire::Type::stream_resume, a);
 }
 

@@ -128,7 +128,7 @@ void Worker::node_up(NodeId node, env::LinkId link) {
     for (auto& r : t->replicas) {
       const bool follows = r && (r->role == Role::backup || (r->role == Role::joining && r->filled));
       if (!follows || r->primary != node) continue;
-      StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed};
+      StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed, r->followed};
       send(node, r->primary_worker, wire::Type::stream_resume, a);
     }
   }
@@ -244,6 +244,7 @@ Time Worker::wake() const {
   Time t = next_round_;
   if (!waits_.empty() && waits_.front().deadline < t) t = waits_.front().deadline;
   if (tell_commits_at_ < t) t = tell_commits_at_;
+  if (durable_ && durable_->writer && durable_->next_piece < t) t = durable_->next_piece;
   return t;
 }
 

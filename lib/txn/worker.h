@@ -129,7 +129,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
     bool again = false;               // nothing was taken, try this cursor again later
   };
   // Locks and copies the committed rows of the next stretch whose bucket goes to `to`: change bytes appended to `w`.
-  RowsTaken take_rows(FragmentRef from, FragmentId to, std::uint64_t cursor, Writer& w);
+  RowsTaken take_rows(FragmentRef from, FragmentId to, std::uint64_t cursor, std::size_t rows_max, Writer& w);
   void release_rows(std::uint32_t part);
   bool lock_row(FragmentRef ref, Bytes key, std::uint64_t hash);
   // The row is share-locked by `part` (release_rows), or gone (empty image); !ok: time-out or lost, try again.
@@ -137,7 +137,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   // At the new primary: appends them to the stream; row_moved(tag, ok) is called when they are committed.
   Error put_rows(FragmentRef to, Bytes changes, std::uint64_t tag);
   // Appends removals of the rows of the next stretch that live elsewhere now. Returns the next cursor.
-  std::uint64_t drop_rows(FragmentRef from, std::uint64_t cursor, std::uint32_t* dropped, bool* busy);
+  std::uint64_t drop_rows(FragmentRef from, std::uint64_t cursor, std::size_t rows_max, std::uint32_t* dropped, bool* busy);
   std::function<void(FragmentRef, std::uint64_t tag, bool ok)> row_moved;
   bool leads(FragmentRef ref) const;
   // Writes to buckets [from, to) wait until the next call (from = to: none). True when none is under way in them.
