@@ -1,5 +1,6 @@
 #include "driver.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/check.h"
@@ -11,6 +12,7 @@ using namespace ndb;
 
 namespace {
 constexpr std::size_t kRowBytes = 40;
+constexpr Time kTick = 50 * kMicrosecond;  // of the clock that feeds a fixed rate: what it delays counts as latency
 constexpr std::uint64_t kStride = 2654435761;  // prime: rows are visited in a scattered order, each once
 
 os::LoopOptions quiet_options() {
@@ -37,7 +39,8 @@ void Driver::step(Time now, const env::Event& event, env::Outbox& out) {
   fill(now);
   client_.flush(now, out);
   if (work_.rate > 0 && next_ < end_) {
-    out.wake_at(started_ + static_cast<Time>(static_cast<double>(next_ - work_.first) / work_.rate * 1e9));
+    const Time due = started_ + static_cast<Time>(static_cast<double>(next_ - work_.first) / work_.rate * 1e9);
+    out.wake_at(std::max(due, now + kTick));
   }
 }
 
@@ -106,7 +109,7 @@ void Driver::submit(Time start) {
     add_operation(h, kind, row);
   }
   flights_[h] = {start, n, kind == Kind::read};
-  client_.send(h, wire::kCommit);
+  client_.send(h, static_cast<std::uint8_t>(wire::kCommit | (work_.durable ? wire::kDurable : 0)));
   flying_++;
 }
 

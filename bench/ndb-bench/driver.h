@@ -13,7 +13,7 @@
 
 namespace bench {
 
-enum class Kind : std::uint8_t { insert, read, update, remove, mix, multi, scan };
+enum class Kind : std::uint8_t { insert, read, update, remove, mix, multi, scan };  // what a transaction does
 
 // The table: key (a, b), eight columns c1 .. c8, all 4-byte integers, none nullable: 40 bytes of data a row.
 struct TableInfo {
@@ -32,6 +32,7 @@ struct Work {
   double rate = 0;                // transactions a second of this driver; 0 = as fast as possible
   std::int32_t generation = 0;    // what the columns hold: reads check it
   std::int32_t new_generation = 0;
+  bool durable = false;           // answered when it is on disk
   bool check = true;
 };
 

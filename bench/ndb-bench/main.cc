@@ -19,7 +19,7 @@ using namespace bench;
 
 struct Options {
   std::string connectstring;
-  bool start = false, json = false, vs_redis = false, keep = false, histogram = false, keep_table = false;
+  bool start = false, json = false, vs_redis = false, keep = false, histogram = false, keep_table = false, diskless = false;
   std::uint64_t rows = 1024000;
   std::uint32_t threads = 4, inflight = 64, per_transaction = 1, read_percent = 95, nodes = 2, workers = 1;
   std::uint64_t operations = 0, memory_mb = 0;
@@ -39,6 +39,7 @@ struct PhaseFigures {
 struct Run {
   std::vector<PhaseFigures> phases;
   double bytes_per_row = 0;
+  double fsync_ms = 0;  // when a phase was durable
   // The median of the phases of this name, in operations a second.
   double figure(const std::string& name) const {
     std::vector<double> all;
@@ -50,6 +51,8 @@ struct Run {
     return all[all.size() / 2];
   }
 };
+
+constexpr std::uint64_t kDurableCommits = 50;
 
 struct Exit {
   int status;
@@ -84,10 +87,11 @@ class Bench {
     const std::uint64_t before = memory_used();
     std::istringstream names(o_.phases);
     for (std::string name; std::getline(names, name, ',');) {
-      all.phases.push_back(phase(name));
+      if (name == "durable") all.fsync_ms = fsync_ms();
+      if (name == "half") half_rate_ = all.figure("read") / 2;
+      all.phases.push_back(name == "import" ? import_phase() : phase(name));
       print(all.phases.back());
       if (name == "insert") {
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));  // the next heartbeat tells the memory
         all.bytes_per_row = (static_cast<double>(memory_used()) - static_cast<double>(before)) / static_cast<double>(o_.rows * replicas_);
         if (!o_.json) std::printf("%-8s %.1f bytes a row and replica\n", "memory", all.bytes_per_row);
       }
@@ -99,13 +103,16 @@ class Bench {
 
  private:
   std::uint64_t memory_used() {
-    // Heartbeats tell it; a node that tells nothing for two seconds is taken for an average one.
+    // Heartbeats tell it: believed when two in a row say the same. A node that tells nothing is taken for an average one.
+    std::uint64_t last = 0;
     for (int i = 0;; i++) {
       auto s = cluster_status(*management_);
       if (!s || s->telling == 0) return 0;
       replicas_ = s->replicas;
-      if (s->telling == s->nodes || i == 40) return s->memory_used * s->nodes / s->telling;
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      const std::uint64_t used = s->memory_used * s->nodes / s->telling;
+      if ((s->telling == s->nodes && used == last) || i == 40) return used;
+      last = used;
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));
     }
   }
 
@@ -122,9 +129,13 @@ class Bench {
     static const std::map<std::string, Kind> kinds{{"insert", Kind::insert}, {"read", Kind::read},
                                                    {"update", Kind::update}, {"delete", Kind::remove},
                                                    {"mix", Kind::mix},       {"multi", Kind::multi},
-                                                   {"scan", Kind::scan}};
+                                                   {"scan", Kind::scan},     {"half", Kind::read},
+                                                   {"durable", Kind::update}};
     auto k = kinds.find(name);
-    if (k == kinds.end()) fail("unknown phase '" + name + "'; there are insert, read, update, delete, mix, multi, scan", 2);
+    if (k == kinds.end()) {
+      fail("unknown phase '" + name +
+               "'; there are insert, read, update, delete, mix, multi, scan, half, durable, import", 2);
+    }
     Work w;
     w.kind = k->second;
     w.rows = o_.rows;
@@ -134,10 +145,33 @@ class Bench {
     w.inflight = o_.inflight;
     w.read_percent = o_.read_percent;
     w.rate = o_.rate / o_.threads;
+    if (name == "half") {
+      if (half_rate_ <= 0) fail("the phase 'half' is half as fast as a phase 'read' before it", 2);
+      w.rate = half_rate_ / o_.threads / w.per_transaction;
+    }
+    if (name == "durable") {
+      w.durable = true;
+      w.operations = kDurableCommits;
+      w.inflight = w.per_transaction = 1;
+    }
     w.generation = generation_;
     w.new_generation = generation_;
-    if (w.kind == Kind::update) w.new_generation = generation_ += 0x5a5a5a;
+    if (name == "update") w.new_generation = generation_ += 0x5a5a5a;
     return w;
+  }
+
+  PhaseFigures import_phase() {
+    PhaseFigures f;
+    f.name = "import";
+    const std::string table = o_.table + "_import";
+    if (Failure e = drop_table(*management_, table)) fail("cannot drop table '" + table + "': " + e.sentence());
+    if (Failure e = create_table(*management_, table)) fail("cannot create table '" + table + "': " + e.sentence());
+    auto seconds = run_import(own_ ? own_->connectstring() : o_.connectstring, table, o_.rows);
+    if (!seconds) fail(seconds.failure().sentence());
+    f.seconds = *seconds;
+    f.report.operations = f.report.transactions = o_.rows;
+    drop_table(*management_, table);
+    return f;
   }
 
   PhaseFigures phase(const std::string& name) {
@@ -149,10 +183,11 @@ class Bench {
     std::vector<Report> reports(drivers_.size());
     const Time start = os::Loop::now();
     const std::uint64_t transactions = whole.operations / whole.per_transaction;
-    for (std::size_t i = 0; i < drivers_.size(); i++) {
+    const std::size_t share = whole.durable ? 1 : drivers_.size();  // low load: one after the other
+    for (std::size_t i = 0; i < share; i++) {
       Work w = whole;
-      w.first = transactions * i / drivers_.size();
-      w.operations = (transactions * (i + 1) / drivers_.size() - w.first) * whole.per_transaction;
+      w.first = transactions * i / share;
+      w.operations = (transactions * (i + 1) / share - w.first) * whole.per_transaction;
       threads.emplace_back([this, i, w, &reports] { reports[i] = drivers_[i]->run(w); });
     }
     for (auto& t : threads) t.join();
@@ -177,6 +212,10 @@ class Bench {
 
   void print(const PhaseFigures& f) const {
     if (o_.json) return;
+    if (f.report.latency.count() == 0) {
+      std::printf("%-8s %9.0f rows/s\n", f.name.c_str(), f.per_second());
+      return;
+    }
     std::printf("%-8s %9.0f ops/s  p50 %.3f  p99 %.3f  p999 %.3f  max %.1f ms  cpu s/Mop", f.name.c_str(),
                 f.per_second(), f.report.latency.quantile_ms(0.5), f.report.latency.quantile_ms(0.99),
                 f.report.latency.quantile_ms(0.999), f.report.latency.max_ms());
@@ -204,6 +243,7 @@ class Bench {
   std::vector<std::unique_ptr<Driver>> drivers_;
   std::uint32_t replicas_ = 2;
   std::int32_t generation_ = 0;
+  double half_rate_ = 0;
 
  public:
   bool failed_ = false;
@@ -218,7 +258,10 @@ void usage(FILE* to) {
       "  --threads=T         clients, a thread each (4)\n"
       "  --inflight=P        transactions in flight of each client (64)\n"
       "  --ops-per-txn=K     operations in a transaction (1)\n"
-      "  --phases=LIST       of insert, read, update, delete, mix, multi, scan (insert,read,update,read,delete)\n"
+      "  --phases=LIST       of insert, read, update, delete, mix, multi, scan, half, durable, import\n"
+      "                      (insert,read,update,read,delete). multi: transactions over two fragments or more; scan: counts\n"
+      "                      with a filter; half: reads at half the rate of the phases 'read' before it; durable: updates one\n"
+      "                      after the other, each on disk before the next; import: ndb-import into a table of its own\n"
       "  --mix=R/W           add a phase of R %% reads and W %% updates before the last one\n"
       "  --operations=N      in each phase but insert and delete (as many as rows)\n"
       "  --rate=R            transactions a second in all, by the clock (as fast as possible)\n"
@@ -229,6 +272,7 @@ void usage(FILE* to) {
       "  --vs-redis          three times in turn with redis-server and redis-benchmark; prints the ratios\n"
       "  --histogram         the latency buckets of each phase\n"
       "  --json              one line of JSON at the end instead of the table\n"
+      "  --diskless          the cluster that --start starts keeps nothing on disk\n"
       "  --keep              the scratch directory of --start\n",
       to);
 }
@@ -247,7 +291,7 @@ std::uint64_t number(const char* name, const char* text, std::uint64_t least, st
 Options parse(int argc, char** argv) {
   Options o;
   enum { kStart = 256, kConnect, kRows, kThreads, kInflight, kOps, kPhases, kMix, kOperations, kRate, kNodes, kWorkers,
-         kMemory, kPids, kTable, kKeepTable, kRedis, kHistogram, kJson, kKeep, kHelp };
+         kMemory, kPids, kTable, kKeepTable, kRedis, kHistogram, kJson, kKeep, kDiskless, kHelp };
   const option longs[] = {
       {"start", 0, nullptr, kStart},       {"connectstring", 1, nullptr, kConnect}, {"rows", 1, nullptr, kRows},
       {"threads", 1, nullptr, kThreads},   {"inflight", 1, nullptr, kInflight},     {"ops-per-txn", 1, nullptr, kOps},
@@ -256,6 +300,7 @@ Options parse(int argc, char** argv) {
       {"memory", 1, nullptr, kMemory},     {"pids", 1, nullptr, kPids},             {"table", 1, nullptr, kTable},
       {"vs-redis", 0, nullptr, kRedis},    {"histogram", 0, nullptr, kHistogram},   {"json", 0, nullptr, kJson},
       {"keep-table", 0, nullptr, kKeepTable},
+      {"diskless", 0, nullptr, kDiskless},
       {"keep", 0, nullptr, kKeep},         {"help", 0, nullptr, kHelp},             {nullptr, 0, nullptr, 0}};
   int index = 0;
   for (int c; (c = ::getopt_long(argc, argv, "", longs, &index)) != -1;) {
@@ -288,6 +333,7 @@ Options parse(int argc, char** argv) {
       case kRedis: o.vs_redis = true; break;
       case kHistogram: o.histogram = true; break;
       case kJson: o.json = true; break;
+      case kDiskless: o.diskless = true; break;
       case kKeep: o.keep = true; break;
       case kKeepTable: o.keep_table = true; break;
       case kHelp: usage(stdout); std::exit(0);
@@ -325,11 +371,22 @@ void print_json(const Options& o, const std::vector<Run>& runs, const std::vecto
     for (std::size_t i = 0; i < p.cpu.size(); i++) {
       j << (i ? "," : "") << "\"" << p.cpu[i].first << "\":" << p.cpu[i].second;
     }
-    j << "}}";
+    j << "}";
+    if (o.histogram) {  // upper edge in microseconds, count
+      j << ",\"histogram\":[";
+      const char* comma = "";
+      p.report.latency.each([&](std::uint64_t ns, std::uint64_t n) {
+        j << comma << "[" << static_cast<double>(ns) / 1e3 << "," << n << "]";
+        comma = ",";
+      });
+      j << "]";
+    }
+    j << "}";
     first = false;
   }
   j << "],\"bytes_per_row\":" << runs.back().bytes_per_row;
   const double update = runs.back().figure("update"), multi = runs.back().figure("multi");
+  if (runs.back().fsync_ms > 0) j << ",\"fsync_ms\":" << runs.back().fsync_ms;
   if (update > 0 && multi > 0) j << ",\"multi_per_update\":" << multi / update;  // operations, both
   if (!redis.empty()) {
     std::vector<double> set, get;
@@ -337,11 +394,12 @@ void print_json(const Options& o, const std::vector<Run>& runs, const std::vecto
     j << ",\"redis\":{\"set\":" << median(set) << ",\"get\":" << median(get) << "},\"ratios\":{";
     first = true;
     for (const char* name : {"read", "insert", "update", "delete"}) {
-      std::vector<double> ours;
-      for (const auto& r : runs) ours.push_back(r.figure(name));
-      const double base = std::string(name) == "read" ? median(get) : median(set);
-      if (median(ours) <= 0) continue;
-      j << (first ? "" : ",") << "\"" << name << "\":" << median(ours) / base;
+      std::vector<double> rounds;  // each against its own neighbour: the machine's speed drifts
+      for (std::size_t i = 0; i < runs.size(); i++) {
+        rounds.push_back(runs[i].figure(name) / (std::string(name) == "read" ? get[i] : set[i]));
+      }
+      if (median(rounds) <= 0) continue;
+      j << (first ? "" : ",") << "\"" << name << "\":" << median(rounds);
       first = false;
     }
     j << "}";
@@ -354,7 +412,7 @@ int run(int argc, char** argv) {
   const Options o = parse(argc, argv);
   std::unique_ptr<OwnCluster> own;
   if (o.start) {
-    auto c = OwnCluster::start({o.nodes, o.workers, o.memory_mb, o.keep});
+    auto c = OwnCluster::start({o.nodes, o.workers, o.memory_mb, o.keep, o.diskless});
     if (!c) fail(c.failure().sentence(), error_info(c.failure().error).exit_status);
     own = std::move(*c);
   }

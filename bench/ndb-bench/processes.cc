@@ -1,5 +1,7 @@
 #include "processes.h"
 
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
@@ -16,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include "os/files.h"
+#include "os/loop.h"
 
 namespace bench {
 
@@ -24,6 +27,32 @@ using namespace ndb;
 namespace {
 
 void pause_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+
+std::string scratch() {
+  const char* tmp = std::getenv("TMPDIR");
+  return tmp != nullptr && *tmp != 0 ? tmp : "/tmp";
+}
+
+// A server that speaks the Redis protocol listens there.
+bool answers_ping(std::uint16_t port) {
+  os::Fd s(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const timeval patience{1, 0};
+  ::setsockopt(s.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_port = htons(port);
+  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  char answer[8] = {};
+  return ::connect(s.get(), reinterpret_cast<sockaddr*>(&a), sizeof a) == 0 && ::send(s.get(), "PING\r\n", 6, MSG_NOSIGNAL) == 6 &&
+         ::recv(s.get(), answer, sizeof answer, 0) > 0 && Bytes(answer, 5) == "+PONG";
+}
+
+// A new file in the scratch folder, removed at the end.
+struct ScratchFile {
+  std::string path = scratch() + "/ndb-bench.XXXXXX";
+  os::Fd fd{::mkstemp(path.data())};
+  ~ScratchFile() { ::unlink(path.c_str()); }
+};
 
 [[noreturn]] void become(const std::vector<std::string>& arguments) {
   std::vector<char*> argv;
@@ -133,14 +162,14 @@ Result<std::unique_ptr<OwnCluster>> OwnCluster::start(const Options& o) {
   const std::string mgmd = find_program("ndb-mgmd"), node = find_program("ndb-node");
   if (mgmd.empty() || node.empty()) return Failure{Error::os_failed, "ndb-mgmd and ndb-node are not beside ndb-bench"};
   std::unique_ptr<OwnCluster> c(new OwnCluster);
-  const char* tmp = std::getenv("TMPDIR");
-  std::string pattern = std::string(tmp != nullptr && *tmp != 0 ? tmp : "/tmp") + "/ndb-bench.XXXXXX";
+  std::string pattern = scratch() + "/ndb-bench.XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) return os::os_failure("make directory", pattern, errno);
   c->directory_ = pattern;
   c->keep_ = o.keep;
   const std::string port = std::to_string(free_port());
   c->connectstring_ = "127.0.0.1:" + port;
   std::string ini = "[ndbd default]\nNoOfReplicas=2\nDataMemory=" + std::to_string(o.memory_mb) + "M\n";
+  if (o.diskless) ini += "Diskless=1\n";
   if (o.workers > 1) ini += "ThreadConfig=ldm={count=" + std::to_string(o.workers) + "}\n";
   ini += "[ndb_mgmd]\nNodeId=101\nHostName=127.0.0.1\nPortNumber=" + port + "\nDataDir=" + c->directory_ + "/mgmd\n";
   os::make_directories(c->directory_ + "/mgmd");
@@ -230,14 +259,47 @@ Failure drop_table(cli::Management& m, const std::string& name) {
       .failure();
 }
 
+Result<double> run_import(const std::string& connectstring, const std::string& table, std::uint64_t rows) {
+  const std::string program = find_program("ndb-import");
+  if (program.empty()) return Failure{Error::os_failed, "ndb-import is not beside ndb-bench"};
+  ScratchFile file;
+  std::FILE* out = file.fd ? ::fdopen(::dup(file.fd.get()), "w") : nullptr;
+  if (out == nullptr) return os::os_failure("write", file.path, errno);
+  for (std::uint64_t i = 0; i < rows; i++) {
+    const auto n = static_cast<std::int32_t>(i);
+    std::fprintf(out, "%d,%d,%d,%d,%d,%d,%d,%d,%d,%d\n", n, static_cast<std::int32_t>(i * 7), n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7);
+  }
+  if (std::fclose(out) != 0) return os::os_failure("write", file.path, errno);
+  const Time start = os::Loop::now();
+  std::vector<std::string> arguments{program, "--quiet", "--table=" + table, file.path};
+  if (!connectstring.empty()) arguments.push_back("--connectstring=" + connectstring);
+  const int status = run_program(arguments).first;
+  if (status != 0) return Failure{Error::os_failed, "ndb-import ended with status " + std::to_string(status)};
+  return static_cast<double>(os::Loop::now() - start) / 1e9;
+}
+
+double fsync_ms() {
+  ScratchFile file;
+  std::vector<double> all;
+  const std::string block(4096, 'x');
+  for (int i = 0; i < 33 && file.fd; i++) {
+    if (::write(file.fd.get(), block.data(), block.size()) < 0) break;
+    const Time start = os::Loop::now();
+    if (::fsync(file.fd.get()) != 0) break;
+    all.push_back(static_cast<double>(os::Loop::now() - start) / 1e6);
+  }
+  std::sort(all.begin(), all.end());
+  return all.empty() ? 0 : all[all.size() / 2];
+}
+
 Result<RedisFigures> measure_redis(std::uint64_t operations) {
   const std::string server = find_program("redis-server"), benchmark = find_program("redis-benchmark");
   if (server.empty() || benchmark.empty()) return Failure{Error::os_failed, "redis-server or redis-benchmark is missing"};
-  const std::string port = std::to_string(free_port());
+  const std::uint16_t number = free_port();
+  const std::string port = std::to_string(number);
   Process p("redis", {server, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"}, "/dev/null");
-  for (int i = 0; i < 100; i++) {
-    if (run_program({benchmark, "-p", port, "-n", "1", "-c", "1", "-q", "-t", "ping"}).first == 0) break;
-    if (!p.running()) return Failure{Error::os_failed, "redis-server does not start"};
+  for (int i = 0; !answers_ping(number); i++) {  // redis-benchmark itself does not always end when nobody listens yet
+    if (!p.running() || i == 200) return Failure{Error::os_failed, "redis-server does not start"};
     pause_ms(50);
   }
   auto [status, text] = run_program({benchmark, "-p", port, "-d", "36", "-P", "64", "-c", "4", "-n",

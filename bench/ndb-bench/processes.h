@@ -39,6 +39,7 @@ class OwnCluster {
     std::uint32_t workers = 1;
     std::uint64_t memory_mb = 512;
     bool keep = false;  // the directory
+    bool diskless = false;
   };
   static ndb::Result<std::unique_ptr<OwnCluster>> start(const Options& o);
   ~OwnCluster();
@@ -63,6 +64,11 @@ struct ClusterStatus {
 ndb::Result<ClusterStatus> cluster_status(ndb::cli::Management& m);
 ndb::Failure create_table(ndb::cli::Management& m, const std::string& name);
 ndb::Failure drop_table(ndb::cli::Management& m, const std::string& name);
+
+// Rows like those of the other phases as CSV, handed to ndb-import: seconds of the whole process.
+ndb::Result<double> run_import(const std::string& connectstring, const std::string& table, std::uint64_t rows);
+// The median time of an fsync after 4 KiB were appended, in the folder where scratch directories go: ms.
+double fsync_ms();
 
 // SET and GET of 36 bytes, pipelined by 64 over 4 connections: operations a second.
 struct RedisFigures {
