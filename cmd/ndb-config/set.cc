@@ -1,6 +1,8 @@
 // Single parameters. The present configuration is printed anew with the change, so comments of the text are lost;
 // they remain in the generation before.
 #include "changes.h"
+#include "cli/status.h"
+#include "mgmt/text_reply.h"
 #include "commands.h"
 
 namespace ndb::cli {
@@ -15,6 +17,7 @@ bool is_toml(const std::string& text) {
 struct Set final : Command {
   std::vector<std::string> assignments, nodes;
   std::string section;
+  bool live = false, stored = false;
   ApplyOptions options;
 
   void declare(Options& o) override {
@@ -25,6 +28,10 @@ struct Set final : Command {
     o.text("--section", &section,
            "where a parameter of several sections belongs: ndbd, ndb_mgmd, mysqld, tcp, system",
            "NAME");
+    o.flag("--live", &live,
+           "in the running nodes, until their next start; without --stored not in the configuration");
+    o.flag("--stored", &stored,
+           "in the configuration; without --live the running nodes keep their values until they restart");
     options.declare(o);
   }
 
@@ -51,14 +58,76 @@ struct Set final : Command {
         return tool.fail(
             {Error::illegal_change, "'" + a + "' is not possible; nothing was changed"});
     }
+    if (live && !stored) return set_live(tool, *present);
+    std::vector<Held> held;
+    if (stored && !live && !options.dry_run) {
+      if (auto f = hold(tool, *present, next, &held)) return tool.fail(f);
+    }
     std::string source = "set";
     for (const std::string& a : assignments) source += " " + a;
-    return apply_text(tool, options, *present, next,
-                      is_toml(present->text) ? mgmt::print_toml(next) : mgmt::print_ini(next),
-                      source);
+    const int status =
+        apply_text(tool, options, *present, next,
+                   is_toml(present->text) ? mgmt::print_toml(next) : mgmt::print_ini(next), source);
+    if (status == kExitDone || status == kExitUnknown) return status;
+    for (const Held& h : held) tool.ask("ndb set live", {{"nodes", h.nodes}, {"name", h.name}});
+    return status;
   }
 
  private:
+  struct Held {
+    std::string nodes, name;
+  };
+
+  // Running nodes keep the present values of what would otherwise reach them at once.
+  static Failure hold(Tool& tool, const StoredConfig& present, const mgmt::Config& next,
+                      std::vector<Held>* held) {
+    auto status = read_status(tool);
+    if (!status) return status.failure();
+    if (status->stock) return {};  // apply_text() refuses
+    for (const mgmt::Change& c : mgmt::diff(present.config, next)) {
+      if (c.section != mgmt::Kind::ndbd || c.parameter.empty() || c.restart != mgmt::Restart::online)
+        continue;
+      const NodeStatus* n = status->node(c.nodes[0]);
+      if (n == nullptr || !n->connected) continue;
+      const std::string id = std::to_string(n->id);
+      auto r = tool.order("ndb set live",
+                          {{"nodes", id}, {"name", c.parameter}, {"value", c.old_value}});
+      if (!r) return r.failure();
+      held->push_back({id, c.parameter});
+    }
+    return {};
+  }
+
+  int set_live(Tool& tool, const StoredConfig& present) const {
+    if (present.stock) return tool.refuse_stock("set --live");
+    const std::string who = nodes.empty() ? "all" : join_words(nodes);
+    for (const std::string& a : assignments) {
+      const std::size_t equal = a.find('=');
+      if (options.dry_run) continue;
+      Tool::Keys keys{{"nodes", who}, {"name", a.substr(0, equal)}};
+      if (equal + 1 < a.size()) keys.emplace_back("value", a.substr(equal + 1));
+      auto r = tool.order("ndb set live", keys);
+      if (!r) return tool.fail(r.failure());
+    }
+    if (tool.json()) {
+      mgmt::Json j;
+      j.object().member("format_version", 1).member("changed", !options.dry_run);
+      j.member("dry_run", options.dry_run).member("generation", present.generation);
+      print_line(j.end_object().text());
+    } else {
+      print_line(std::string(options.dry_run ? "would hold" : "holds") + " in " +
+                 (who == "all" ? "all running data nodes" : "nodes " + who) +
+                 " until their next start; the configuration stays generation " +
+                 std::to_string(present.generation));
+    }
+    return kExitDone;
+  }
+
+  static std::string join_words(const std::vector<std::string>& words) {
+    auto ids = parse_node_ids(words);
+    return ids ? join_ids(*ids, " ") : std::string{};
+  }
+
   bool find_section(const StoredConfig& present, const std::vector<NodeId>& ids,
                     const std::string& name, mgmt::Kind* kind, std::string* why) const {
     if (!ids.empty()) {

@@ -16,13 +16,16 @@ constexpr Time kPatience = 60 * kSecond;
 struct Events final : Command {
   bool follow = false;
   std::string severity = "debug";
-  std::vector<std::string> ids;
+  std::vector<std::string> ids, categories;
   std::uint64_t after = 0, limit = 100;
 
   void declare(Options& o) override {
     o.flag("-f,--follow", &follow, "go on and print what happens, until Ctrl-C");
     o.choice("--severity", &severity, "only what is at least as severe",
              {"debug", "info", "warning", "error", "critical", "alert"});
+    o.list("--category", &categories,
+           "only of this kind: startup, shutdown, noderestart, connection, schema, info; may be given again",
+           "WORD");
     o.list("--node", &ids, "only what concerns this node; may be given again", "ID");
     o.number("--after", &after, "only what has a greater number", "NUMBER");
     o.number("--limit", &limit, "at most so many of those that are remembered (100)", "N");
@@ -66,13 +69,15 @@ struct Events final : Command {
       const auto node = static_cast<NodeId>(e["node"].number());
       const bool wanted =
           nodes.empty() || std::find(nodes.begin(), nodes.end(), node) != nodes.end();
-      if (wanted && rank(e["severity"].text) >= rank(severity)) shown.push_back(&e);
+      const bool of_kind = categories.empty() || std::find(categories.begin(), categories.end(),
+                                                           e["category"].text) != categories.end();
+      if (wanted && of_kind && rank(e["severity"].text) >= rank(severity)) shown.push_back(&e);
     }
     if (first && shown.size() > limit)
       shown.erase(shown.begin(), shown.end() - static_cast<std::ptrdiff_t>(limit));
     mgmt::Json list;
     list.object().member("format_version", 1).member("changed", false).name("events").array();
-    if (first && tool.format() == Format::tsv) print_line("number\twhen\tseverity\tnode\ttext");
+    if (first && tool.format() == Format::tsv) print_line("number\twhen\tseverity\tcategory\tnode\ttext");
     for (const JsonValue* e : shown) {
       const JsonValue& v = *e;
       const std::string when = show_when(static_cast<std::int64_t>(v["when_s"].number()));
@@ -82,6 +87,7 @@ struct Events final : Command {
         if (follow) j.member("format_version", 1);
         j.member("number", v["number"].number()).member("when_s", v["when_s"].number());
         j.member("severity", v["severity"].text)
+            .member("category", v["category"].text)
             .member("node", v["node"].number())
             .member("text", v["text"].text);
         j.end_object();
@@ -91,7 +97,7 @@ struct Events final : Command {
           list.raw(j.text());
       } else if (tool.format() == Format::tsv) {
         print_line(v["number"].text + "\t" + when + "\t" + v["severity"].text + "\t" +
-                   v["node"].text + "\t" + v["text"].text);
+                   v["category"].text + "\t" + v["node"].text + "\t" + v["text"].text);
       } else {
         print_line(when + " " + v["severity"].text + ": " + v["text"].text);
       }

@@ -1,11 +1,14 @@
 // ndb-mgm -e STATEMENT: what NDB's own management client understands.
 #include <array>
 
+#include "cli/config.h"
 #include "cli/tool.h"
 #include "commands.h"
 #include "mgmt/parameters.h"
 #include "mgmt/text_reply.h"
+#include "nodes.h"
 #include "statement.h"
+#include "stock_layout.h"
 
 namespace ndb::cli {
 namespace {
@@ -46,12 +49,14 @@ struct Execute final : Command {
       case Statement::Kind::help:
         print(kHelp);
         return kExitDone;
-      case Statement::Kind::words: {
-        const bool stock_exit =
-            s->words[0] == "status";  // ALL STATUS always ends well, as scripts expect
-        const int status = dispatch(tool, s->words);
-        return stock_exit && status == kExitDegraded ? kExitDone : status;
-      }
+      case Statement::Kind::words:
+        return dispatch(tool, s->words);
+      case Statement::Kind::show:
+        return show(tool);
+      case Statement::Kind::status:
+        return status(tool, s->words);
+      case Statement::Kind::memory:
+        return memory(tool, s->words);
       case Statement::Kind::create_group:
         return create_group(tool, s->words);
       case Statement::Kind::drop_group:
@@ -84,6 +89,60 @@ struct Execute final : Command {
     return kExitDone;
   }
 
+  // For people and scripts in the layout of NDB's own client, else as the subcommand prints it.
+  static int show(Tool& tool) {
+    if (tool.format() != Format::table) return dispatch(tool, {"show"});
+    auto status = read_status(tool);
+    if (!status) return tool.fail(status.failure());
+    if (status->stock) {  // it tells the hosts of nodes that are not connected in its configuration only
+      auto stored = read_config(tool);
+      for (NodeStatus& n : status->nodes) {
+        const mgmt::Node* node = stored ? stored->config.find(n.id) : nullptr;
+        if (node != nullptr && n.host.empty()) n.host = mgmt::effective(stored->config, *node, "HostName");
+      }
+    }
+    print(stock_show(*status));
+    return kExitDone;
+  }
+
+  static Result<std::vector<NodeId>> data_nodes(const ClusterStatus& s,
+                                                const std::vector<std::string>& words) {
+    if (!names_all(words)) return named_nodes(s, words);
+    std::vector<NodeId> ids;
+    for (const NodeStatus& n : s.nodes) {
+      if (n.data()) ids.push_back(n.id);
+    }
+    return ids;
+  }
+
+  // Ends well whatever the nodes do, as scripts expect.
+  static int status(Tool& tool, std::vector<std::string> words) {
+    if (tool.format() != Format::table) {
+      words.insert(words.begin(), "status");
+      const int exit = dispatch(tool, words);
+      return exit == kExitDegraded ? kExitDone : exit;
+    }
+    auto status = read_status(tool);
+    if (!status) return tool.fail(status.failure());
+    auto nodes = data_nodes(*status, words);
+    if (!nodes) return tool.fail(nodes.failure());
+    for (NodeId id : *nodes) print(stock_status(*status, *status->node(id)));
+    return kExitDone;
+  }
+
+  static int memory(Tool& tool, std::vector<std::string> words) {
+    auto status = read_status(tool);
+    if (!status) return tool.fail(status.failure());
+    if (tool.format() != Format::table || status->stock) {
+      words.insert(words.begin(), {"report", "memory"});
+      return dispatch(tool, words);
+    }
+    auto nodes = data_nodes(*status, words);
+    if (!nodes) return tool.fail(nodes.failure());
+    for (NodeId id : *nodes) print(stock_memory(*status->node(id)));
+    return kExitDone;
+  }
+
   static int create_group(Tool& tool, const std::vector<std::string>& words) {
     auto ids = parse_node_ids(words);
     if (!ids) return tool.fail(ids.failure());
@@ -108,10 +167,13 @@ struct Execute final : Command {
   static int log_info(Tool& tool) {
     auto r = tool.ask("get info clusterlog");
     if (!r) return tool.fail(r.failure());
-    Table table({"severity", "on"});
-    for (const char* s : kSeverities) table.row({s, r->value(s) == "1" ? "yes" : "no"});
-    table.print(tool.json() ? Format::tsv : tool.format());
-    return kExitDone;
+    std::string text = r->value("enabled") == "1" ? "Severities enabled:" : "Cluster logging is disabled:";
+    for (const char* s : kSeverities) {
+      if (std::string_view(s) == "enabled" || r->value(s) != "1") continue;
+      text += " ";
+      for (const char* c = s; *c != '\0'; ++c) text += static_cast<char>(*c - 'a' + 'A');
+    }
+    return say(tool, text);
   }
 
   static int log_filter(Tool& tool, const std::vector<std::string>& words) {

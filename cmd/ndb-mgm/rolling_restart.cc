@@ -4,7 +4,7 @@
 //   before each    every group but the node's own is untouched; another member of its own is in sync, else wait
 //   order          `ndb restart node`, to this node alone
 //   after each     the node has come back (another incarnation), is in sync, and has applied the metadata log that
-//   far
+//                  far; and commits take no longer than before the first one (four times as long, or 10 ms)
 //
 // What is restarted: all data nodes; --nodes: these; --pending: those whose generation of the configuration is
 // older and whose changes since then take a restart (with --initial where they ask for it).
@@ -15,6 +15,7 @@
 
 #include "cli/config.h"
 #include "commands.h"
+#include "latency.h"
 #include "mgmt/config_diff.h"
 #include "mgmt/text_reply.h"
 #include "nodes.h"
@@ -24,6 +25,7 @@ namespace ndb::cli {
 namespace {
 
 constexpr Time kPatience = 60 * kSecond;
+constexpr Time kLatencyFloor = 10 * kMillisecond;  // as fast as anybody needs a cluster that is being restarted
 constexpr Time kCanaryTime = 10 * kSecond;  // how long the first node and the cluster are watched
 
 struct Step {
@@ -45,14 +47,19 @@ class RollingRestart final : public Command {
     o.choice("--on-failure", &on_failure_,
              "when a node does not come back: stop; roll the configuration back and stop; go on",
              {"stop", "rollback", "continue"});
+    o.number("--max-latency-us", &max_latency_us_,
+             "go on only while a commit takes no longer; 0 = four times what it took before, or 10 ms",
+             "MICROSECONDS");
     o.number("--timeout", &timeout_s_, "for each node (300); 0 = wait for ever", "SECONDS");
     change_.declare(o);
   }
 
   int run(Tool& tool) override {
-    auto status = read_status(tool);
+    auto status = read_status_for(tool, change_);
     if (!status) return tool.fail(status.failure());
-    if (auto f = check_version(*status, change_.if_version)) return tool.fail(f);
+    if (status->stock && pending_) return tool.refuse_stock("rolling-restart --pending");
+    if (status->stock && on_failure_ == "rollback")
+      return tool.refuse_stock("rolling-restart --on-failure=rollback");
     auto steps = plan(tool, *status);
     if (!steps) return tool.fail(steps.failure());
     steps_ = std::move(*steps);
@@ -101,9 +108,6 @@ class RollingRestart final : public Command {
 
   // Every node is judged by the changes between its own generation and the present one.
   Result<std::vector<Step>> pending_steps(Tool& tool, const ClusterStatus& s) {
-    if (s.stock)
-      return Failure{Error::bad_node_state,
-                     "'--pending' needs a management server of this product"};
     auto present = read_config(tool, s.generation);
     if (!present) return present.failure();
     std::map<NodeId, Step> needs;
@@ -203,16 +207,21 @@ class RollingRestart final : public Command {
   int restart_all(Tool& tool, const ClusterStatus& at_start) {
     const Time began = os::monotonic_now();
     std::vector<NodeId> failed;
+    began_ = began;
+    if (!at_start.stock) measure_before(tool);
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       const Time node_began = os::monotonic_now();
       tool.on_interrupt("node " + std::to_string(steps_[i].node) +
                         " goes on restarting; go on with " + rest(i + 1));
       std::string trouble;
+      say(tool, "restarting", i, {});
       int status = restart_one(tool, steps_[i], &trouble);
+      if (status == kExitDone) status = await_latency(node_began, &trouble);
       if (status == kExitDone && canary_ && i == 0 && steps_.size() > 1)
         status = watch(tool, &trouble);
       if (status != kExitDone) {
         failed.push_back(steps_[i].node);
+        say(tool, "failed", i, trouble);
         if (on_failure_ == "continue") {
           tool.note(trouble + "; going on");
           continue;
@@ -265,6 +274,48 @@ class RollingRestart final : public Command {
   static int refused(const Failure& f, std::string* trouble) {
     *trouble = "error " + std::to_string(static_cast<unsigned>(f.error)) + ": " + f.sentence();
     return exit_status(f.error);
+  }
+
+  void measure_before(Tool& tool) {
+    probe_ = std::make_unique<LatencyProbe>(tool.connectstring);
+    const auto before = probe_->median();
+    if (!before) {
+      probe_.reset();
+      if (max_latency_us_ != 0)
+        tool.note("there is no table to measure commits with: their latency is not looked at");
+      return;
+    }
+    latency_before_ = *before;
+    latency_max_ = max_latency_us_ != 0 ? static_cast<Time>(max_latency_us_) * kMicrosecond
+                                        : std::max(kLatencyFloor, 4 * *before);
+  }
+
+  int await_latency(Time node_began, std::string* trouble) {
+    if (!probe_) return kExitDone;
+    const Time deadline = timeout_s_ == 0 ? kNever : node_began + static_cast<Time>(timeout_s_) * kSecond;
+    while (true) {
+      const auto now = probe_->median();
+      if (now && *now <= latency_max_) return kExitDone;
+      if (os::monotonic_now() >= deadline) {
+        *trouble = now ? "a commit takes " + std::to_string(*now / kMicrosecond) + " us, more than " +
+                             std::to_string(latency_max_ / kMicrosecond) + " (before: " +
+                             std::to_string(latency_before_ / kMicrosecond) + ")"
+                       : "no commit goes through";
+        return kExitDegraded;
+      }
+      timespec pause{0, 100'000'000};
+      ::nanosleep(&pause, nullptr);
+    }
+  }
+
+  // An event for programs; people are told what has been done and what went wrong.
+  void say(const Tool& tool, const char* event, std::size_t at, const std::string& text) const {
+    if (!tool.json()) return;
+    mgmt::Json j;
+    j.object().member("format_version", 1).member("event", event).member("node", steps_[at].node);
+    j.member("step", at + 1).member("steps", steps_.size());
+    if (!text.empty()) j.member("text", text);
+    print_line(j.end_object().text());
   }
 
   // The canary: nobody may fall, and the node may not restart by itself.
@@ -323,9 +374,14 @@ class RollingRestart final : public Command {
     const double seconds =
         static_cast<double>(os::monotonic_now() - began) / static_cast<double>(kSecond);
     const std::string id = std::to_string(steps_[at].node);
+    const std::size_t rest = steps_.size() - at - 1;
+    const double left = static_cast<double>(os::monotonic_now() - began_) /
+                        static_cast<double>(kSecond) / static_cast<double>(at + 1) *
+                        static_cast<double>(rest);
     if (!tool.json()) {
       print_line("node " + id + " is back in sync after " + show_seconds(seconds) + " (" +
-                 std::to_string(at + 1) + " of " + std::to_string(steps_.size()) + ")");
+                 std::to_string(at + 1) + " of " + std::to_string(steps_.size()) + ")" +
+                 (rest == 0 ? "" : ", about " + show_seconds(left) + " left"));
       return;
     }
     mgmt::Json j;
@@ -334,7 +390,8 @@ class RollingRestart final : public Command {
         .member("event", "restarted")
         .member("node", steps_[at].node);
     j.member("ms", static_cast<std::uint64_t>(seconds * 1000));
-    print_line(j.member("step", at + 1).member("steps", steps_.size()).end_object().text());
+    j.member("step", at + 1).member("steps", steps_.size());
+    print_line(j.member("left_ms", static_cast<std::uint64_t>(left * 1000)).end_object().text());
   }
 
   std::string final_json(const std::vector<NodeId>& failed, double seconds) const {
@@ -357,7 +414,9 @@ class RollingRestart final : public Command {
   std::vector<std::string> nodes_;
   bool pending_ = false, initial_ = false, canary_ = false;
   std::string on_failure_ = "stop";
-  std::uint64_t timeout_s_ = 300;
+  std::uint64_t timeout_s_ = 300, max_latency_us_ = 0;
+  std::unique_ptr<LatencyProbe> probe_;  // none: nothing to measure
+  Time began_ = 0, latency_before_ = 0, latency_max_ = 0;
   ChangeOptions change_;
   std::vector<Step> steps_;
   std::vector<NodeId> done_;

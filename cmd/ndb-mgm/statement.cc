@@ -45,11 +45,7 @@ Result<Statement> report(const Words& nodes, const Words& rest) {
   std::string what = rest[0];
   std::transform(what.begin(), what.end(), what.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  if (what.starts_with("m")) {
-    Statement s{Kind::words, {"report", "memory"}};
-    s.words.insert(s.words.end(), nodes.begin(), nodes.end());
-    return s;
-  }
+  if (what.starts_with("m")) return Statement{Kind::memory, nodes};
   if (what.starts_with("e")) {
     Statement s{Kind::words, {"events"}};
     if (nodes != Words{"all"}) {
@@ -72,11 +68,7 @@ Result<Statement> about_nodes(const Words& w) {
   if (i == w.size()) return bad(w.back());
   const std::string verb = w[i];
   const Words rest(w.begin() + static_cast<std::ptrdiff_t>(i) + 1, w.end());
-  if (is(verb, "STATUS")) {
-    Statement s{Kind::words, {"status"}};
-    s.words.insert(s.words.end(), nodes.begin(), nodes.end());
-    return s;
-  }
+  if (is(verb, "STATUS")) return Statement{Kind::status, nodes};
   if (is(verb, "START")) return order("start", nodes, rest);
   if (is(verb, "STOP")) return order("stop", nodes, rest);
   if (is(verb, "RESTART")) return order("restart", nodes, rest);
@@ -146,7 +138,7 @@ Result<Statement> read_statement(std::string_view text) {
     return true;
   };
   if (is_number(first) || is(first, "ALL")) return about_nodes(w);
-  if (is(first, "SHOW")) return Statement{Kind::words, {"show"}};
+  if (is(first, "SHOW")) return Statement{Kind::show, {}};
   if (is(first, "SHUTDOWN")) return Statement{Kind::words, {"shutdown"}};
   if (is(first, "CREATE") || is(first, "DROP")) return node_group(w);
   if (is(first, "CLUSTERLOG")) return cluster_log(w);

@@ -13,6 +13,9 @@ struct Statement {
   enum class Kind {
     nothing,       // empty, a comment, CONNECT, PROMPT, QUIT
     words,         // of a subcommand
+    show,          // the layout of NDB's own client
+    status,        // words: nodes, or all
+    memory,        // words: nodes, or all
     create_group,  // nodes in words
     drop_group,    // number in words
     log_info,      // CLUSTERLOG INFO

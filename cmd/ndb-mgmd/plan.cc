@@ -7,8 +7,7 @@
 #include <filesystem>
 #include <iostream>
 
-#include "meta/catalog.h"
-#include "meta/command.h"
+#include "meta/stored.h"
 #include "mgmt/config_image.h"
 #include "mgmt/text_request.h"
 #include "os/files.h"
@@ -110,21 +109,9 @@ NodeId node_id_of_file(const mgmt::Config& config) {
 std::optional<mgmt::Config> stored_config(const std::string& log) {
   os::SqliteLogStore store(log, [](std::uint64_t, int) {});
   if (Failure f = store.open()) refuse(f.sentence());
-  const meta::LogStore::State state = store.load();
-  std::shared_ptr<const meta::ConfigImage> image;
-  if (state.snapshot.present()) {
-    meta::Catalog c;
-    Reader r(state.snapshot.data);
-    if (meta::decode(r, &c) && c.generations.count(c.generation) != 0) image = c.generations[c.generation].image;
-  }
-  for (const meta::LogEntry& e : state.entries) {
-    meta::Command c;
-    Reader r(e.data);
-    if (e.data.empty() || !meta::decode(r, &c)) continue;
-    if (auto* change = std::get_if<meta::ChangeConfig>(&c.body)) image = change->generation.image;
-  }
-  if (!image) return std::nullopt;
-  return mgmt::from_image(*image).config;
+  const meta::Generation stored = meta::look_at(store.load()).generation;
+  if (!stored.image) return std::nullopt;
+  return mgmt::from_image(*stored.image).config;
 }
 
 // Of another management server; tried until one answers, or says something that will not change.

@@ -29,15 +29,22 @@ std::uint8_t workers_of(const mgmt::Config& c, const mgmt::Node& n) {
   return static_cast<std::uint8_t>(std::clamp<std::uint64_t>(all / 2, 1, limits::kWorkersMax));
 }
 
-Result<Settings> settings_for(NodeId id, const std::string& text) {
+// `disabled`: the nodes in reserve as the server knows them now; empty: the text decides.
+bool kept_in_reserve(const mgmt::Config& config, const mgmt::Node& n, const std::string& disabled) {
+  if (disabled.empty()) return mgmt::in_reserve(config, n);
+  return (" " + disabled + " ").find(" " + std::to_string(n.id) + " ") != std::string::npos;
+}
+
+Result<Settings> settings_for(NodeId id, const std::string& text, const std::string& disabled) {
   mgmt::ParseResult parsed = mgmt::parse_any(text);
   if (!parsed.ok()) return Failure{Error::internal, "the management server's configuration cannot be read"};
   const mgmt::Node* n = parsed.config.find(id);
   if (n == nullptr || n->kind != mgmt::Kind::ndbd) {
     return Failure{Error::wrong_node_id, "node id " + std::to_string(id) + " is not a data node of the configuration"};
   }
-  if (mgmt::in_reserve(parsed.config, *n)) {
-    return Failure{Error::bad_node_state, "node " + std::to_string(id) + " is disabled in the configuration; enable it first"};
+  if (kept_in_reserve(parsed.config, *n, disabled)) {
+    return Failure{Error::bad_node_state,
+                   "node " + std::to_string(id) + " is kept in reserve; take it out with 'ndb-mgm enable' first"};
   }
   Settings s;
   s.host = mgmt::effective(parsed.config, *n, "HostName");
@@ -60,7 +67,7 @@ Result<Settings> fetch_settings(const cli::ConnectString& servers, NodeId id, co
     cli::Management m(servers);
     auto reply = m.request("ndb get config", {{"generation", "0"}, {"effective", "0"}});
     if (reply.ok() && !reply->bulk.empty()) {
-      auto s = settings_for(id, reply->bulk);
+      auto s = settings_for(id, reply->bulk, reply->value("disabled"));
       if (s.ok()) s->cluster = std::strtoull(reply->value("cluster_id").c_str(), nullptr, 10);
       return s;
     }

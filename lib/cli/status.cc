@@ -130,12 +130,15 @@ ClusterStatus parse_stock_status(const std::map<std::string, std::string>& value
     if (name == "status") {
       n.state = stock_state(value);
       n.connected = n.state != "down";
-      if (value == "SINGLE USER MODE") s.single_user = n.id;
+      if (value == "SINGLE USER MODE") n.doing = "single user mode";
     }
     if (name == "address") n.address = n.host = value == "0.0.0.0" ? "" : value;
     if (name == "node_group" && !value.empty() && value.front() != '-') {
       n.group = static_cast<GroupId>(std::strtoul(value.c_str(), nullptr, 10));
     }
+    if (name == "is_single_user" && value == "1") s.single_user = n.id;
+    if (name == "dynamic_id") n.dynamic_id = std::strtoll(value.c_str(), nullptr, 10);
+    if (name == "version") n.ndb_version = std::strtoul(value.c_str(), nullptr, 10);
     if (name == "startphase") n.phase = std::strtoul(value.c_str(), nullptr, 10);
   }
   std::map<GroupId, std::vector<NodeId>> groups;
@@ -156,6 +159,7 @@ Result<ClusterStatus> read_status(Tool& tool, Time patience) {
   auto r = tool.ask("ndb status", {}, patience);
   if (r) return parse_status(r->bulk);
   if (!Tool::unknown_command(r.failure())) return r.failure();
+  tool.ask("set clientversion", {{"major", "8"}, {"minor", "4"}, {"build", "8"}}, patience);  // then it tells the single user
   auto stock = tool.ask("get status", {{"types", "NDB MGM API"}}, patience);
   if (!stock) return stock.failure();
   return parse_stock_status(stock->values);

@@ -23,6 +23,8 @@ struct NodeStatus {
   std::optional<std::uint64_t> memory_used, memory_total, rows;
   std::uint64_t phase = 0, percent = 0;
   std::string doing;
+  std::int64_t dynamic_id = 0;    // of a stock server's data nodes: the lowest one's is their master
+  std::uint64_t ndb_version = 0;  // as a stock server packs it
 
   bool data() const { return type == "data"; }
   bool up() const { return state == "in_sync" || state == "connected"; }

@@ -40,9 +40,31 @@ Time start_partial_timeout(const Catalog& c) {
   return kDefault;
 }
 
+// HeartbeatIntervalDbDb, where it is written: as in NDB a node is given up after four of them without a word.
+Time lease_by(const ConfigImage* image) {
+  if (image == nullptr) return limits::kLease;
+  for (const ConfigNode& n : image->nodes) {
+    auto i = n.values.find("HeartbeatIntervalDbDb");
+    if (n.type != NodeType::data || i == n.values.end()) continue;
+    std::int64_t ms = 0;
+    auto [end, error] = std::from_chars(i->second.data(), i->second.data() + i->second.size(), ms);
+    if (error != std::errc{} || ms <= 0) return limits::kLease;
+    return std::clamp(4 * std::min<std::int64_t>(ms, 1'000'000) * kMillisecond, limits::kLease, kLeaseMax);
+  }
+  return limits::kLease;
+}
+
 bool takes_part(const Node& n) { return n.type == NodeType::data && !n.disabled; }
 
 }  // namespace
+
+// An earlier leader may have given leases by any generation that is still known.
+void Leader::look_up_leases(const Catalog& c) {
+  if (c.generation == leases_of_) return;
+  leases_of_ = c.generation;
+  lease_ = longest_lease_ = lease_by(c.config());
+  for (const auto& [number, g] : c.generations) longest_lease_ = std::max(longest_lease_, lease_by(g.image.get()));
+}
 
 void Leader::begin(Time now) {
   since_ = now;
@@ -66,7 +88,9 @@ std::uint64_t Leader::heard(Time now, wire::Heartbeat h, const Member& member) {
       w.answered = now;
       w.heard = true;
       refused_.erase(h.node);
-      lease = static_cast<std::uint64_t>(limits::kLease);
+      look_up_leases(*catalog);
+      w.lease = lease_;
+      lease = static_cast<std::uint64_t>(lease_);
     }
   }
   Report& report = reports_[h.node];
@@ -169,6 +193,7 @@ void Leader::want_members(Time now, Member& member, const Peers& peers) {
 
 void Leader::watch_nodes(Time now, Member& member, env::Outbox& out) {
   const auto catalog = member.catalog();
+  look_up_leases(*catalog);
   for (const auto& [id, node] : catalog->nodes) {
     if (node.type != NodeType::data || node.state == NodeState::down) {
       watched_.erase(id);
@@ -188,8 +213,9 @@ void Leader::watch_nodes(Time now, Member& member, env::Outbox& out) {
       declare(now, member, node, w, true, out);
       continue;
     }
-    const Time lease_end = w.answered + (w.heard ? limits::kLease + kLeaseMargin : kLeaderSilence);
-    const Time silent = std::max(lease_end, since_ + kLeaderSilence);
+    const Time silence = 2 * limits::kMetaElection + longest_lease_ + longest_lease_ / 10;
+    const Time lease_end = w.answered + (w.heard ? w.lease + w.lease / 10 : silence);
+    const Time silent = std::max(lease_end, since_ + silence);
     if (now < silent) {
       out.wake_at(silent);
     } else if (!last_in_sync(*catalog, node)) {

@@ -29,7 +29,9 @@
 
 namespace ndb::meta {
 
+// A lease is limits::kLease, unless the configuration has a HeartbeatIntervalDbDb. Clocks run up to a tenth apart.
 inline constexpr Time kLeaseMargin = limits::kLease / 10;
+inline constexpr Time kLeaseMax = 60 * kSecond;
 inline constexpr Time kMemberGrace = 2 * kSecond;    // a lost management server counts as alive for this long
 inline constexpr Time kLeaderSilence = 2 * limits::kMetaElection + limits::kLease + kLeaseMargin;
 
@@ -69,9 +71,11 @@ class Leader {
     std::uint32_t incarnation = 0;
     Time answered = 0;      // the last lease given, or when this incarnation was first seen by this leader
     bool heard = false;     // by this leader, in this incarnation
+    Time lease = 0;         // that was given last
     RequestId verdict;      // NodeDown, proposed
   };
   void begin(Time now);
+  void look_up_leases(const Catalog& catalog);
   void watch_nodes(Time now, Member& member, env::Outbox& out);
   bool last_in_sync(const Catalog& catalog, const Node& node) const;
   void declare(Time now, Member& member, const Node& node, Watch& watch, bool forced, env::Outbox& out);
@@ -82,6 +86,9 @@ class Leader {
   Time stepped_ = 0;                    // the last step while leading
   Time since_ = kNever;                 // leading since; kNever = not leading
   std::uint64_t epoch_ = 0;             // Catalog::leader_epoch of our time
+  std::uint64_t leases_of_ = 0;         // the generation that these two are of
+  Time lease_ = limits::kLease;
+  Time longest_lease_ = limits::kLease;
   std::map<NodeId, Watch> watched_;
   std::map<NodeId, Report> reports_;
   std::map<std::uint64_t, NodeId> holders_;   // raft id -> node, as far as was seen

@@ -6,10 +6,15 @@
 namespace ndb::mgmt {
 namespace {
 
+// Obeyed when somebody wrote them; their defaults are NDB's, and ours are others.
+bool counts_only_written(std::string_view name) {
+  return name == "HeartbeatIntervalDbDb" || name.starts_with("LogLevel");
+}
+
 Values worth_keeping(Kind kind, const Values& written, const Values& defaults, Values values) {
   std::erase_if(values, [&](const auto& v) {
     const Parameter* p = find_parameter(kind, v.first);
-    return !(p && p->used()) && !written.count(v.first) && !defaults.count(v.first);
+    return !(p && p->used() && !counts_only_written(v.first)) && !written.count(v.first) && !defaults.count(v.first);
   });
   return values;
 }

@@ -160,6 +160,7 @@ class Server final : public env::Machine {
   void give_nodeid(Session&, const Request&);
   Failure allocate_node(Session&, meta::NodeType type, NodeId wanted, NodeId* given);
   bool node_taken(NodeId id, const Session& asker) const;
+  bool dedicated(NodeId id) const;
 
   // --- server_status.cc
   void get_status(Session&, const Request&);
@@ -236,6 +237,7 @@ class Server final : public env::Machine {
   void ndb_stop_node(Session&, const Request&);
   void ndb_restart_node(Session&, const Request&);
   void ndb_start_node(Session&, const Request&);
+  void ndb_set_live(Session&, const Request&);
   struct Order {
     wire::OrderKind kind = wire::OrderKind::stop;
     std::vector<NodeId> nodes;
@@ -256,6 +258,7 @@ class Server final : public env::Machine {
   // --- server_events.cc
   void event(env::Severity severity, int category, NodeId node, std::string text);
   void applied_event(const meta::Member::Applied& applied);
+  int level_of(int category) const;
   std::string event_line(const EventRecord& e) const;
   void write_event(Session& session, const EventRecord& e);
   void ping_listeners();

@@ -99,6 +99,7 @@ const std::map<std::string_view, Server::Handler>& Server::handlers() {
       {"ndb stop node", &Server::ndb_stop_node},
       {"ndb restart node", &Server::ndb_restart_node},
       {"ndb start node", &Server::ndb_start_node},
+      {"ndb set live", &Server::ndb_set_live},
   };
   return table;
 }

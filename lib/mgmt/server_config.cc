@@ -156,6 +156,13 @@ void Server::ndb_get_config(Session& s, const Request& r) {
   Reply reply(reply_header(r));
   reply.ok().key("generation", g->number).key("when_s", g->when_s).key("who", g->who).key("source", g->source);
   reply.key("message", g->message).key("name", g->image->name);
+  if (seen_->generation != 0) {  // `ndb enable node` does not write it into the text
+    std::string disabled;
+    for (const auto& [id, n] : seen_->nodes) {
+      if (n.disabled) disabled += (disabled.empty() ? "" : " ") + std::to_string(id);
+    }
+    reply.key("disabled", disabled.empty() ? "none" : disabled);
+  }
   reply.key("cluster_id", seen_->cluster_id != 0 ? seen_->cluster_id : stored_cluster_);
   answer(s, reply.done_text(r.number("effective") != 0 ? effective_text(from_image(*g->image).config, g->image->name) : g->image->text));
 }

@@ -12,14 +12,18 @@ constexpr int kInfoEvent = 49;     // numbers of NDB's event types
 constexpr int kMemoryUsage = 50;
 constexpr std::size_t kEventsShown = 1000;
 
+constexpr int kLevelDefault = 7;
+
 struct Category {
   int number;
   std::string_view name;
+  std::string_view parameter;  // LogLevel<parameter> of data nodes; empty = there is none
 };
 constexpr Category kCategories[] = {
-    {250, "STARTUP"}, {251, "SHUTDOWN"}, {252, "STATISTICS"}, {253, "CHECKPOINT"}, {254, "NODERESTART"},
-    {255, "CONNECTION"}, {256, "INFO"}, {257, "WARNING"}, {258, "ERROR"}, {259, "CONGESTION"},
-    {260, "DEBUG"}, {261, "BACKUP"}, {262, "SCHEMA"}};
+    {250, "STARTUP", "Startup"}, {251, "SHUTDOWN", "Shutdown"}, {252, "STATISTICS", "Statistic"},
+    {253, "CHECKPOINT", "Checkpoint"}, {254, "NODERESTART", "NodeRestart"}, {255, "CONNECTION", "Connection"},
+    {256, "INFO", "Info"}, {257, "WARNING", ""}, {258, "ERROR", "Error"}, {259, "CONGESTION", "Congestion"},
+    {260, "DEBUG", ""}, {261, "BACKUP", "Backup"}, {262, "SCHEMA", "Schema"}};
 constexpr std::string_view kSeverities[] = {"enabled", "debug", "info", "warning", "error", "critical", "alert"};
 
 const char* severity_word(env::Severity s) {
@@ -55,6 +59,16 @@ int category_of(std::string_view word) {
     if (same_name(c.name, word)) return c.number;
   }
   return -1;
+}
+
+std::string category_word(int number) {
+  for (const Category& c : kCategories) {
+    if (c.number != number) continue;
+    std::string name(c.name);
+    std::transform(name.begin(), name.end(), name.begin(), [](char x) { return char(x + 32); });
+    return name;
+  }
+  return std::to_string(number);
 }
 
 struct Told {
@@ -141,9 +155,25 @@ void Server::applied_event(const meta::Member::Applied& a) {
   if (!t.text.empty()) event(t.severity, t.category, t.node, std::move(t.text));
 }
 
+// As told by `set cluster loglevel`, else as written for the data nodes.
+int Server::level_of(int category) const {
+  if (auto told = log_levels_.find(category); told != log_levels_.end()) return told->second;
+  const auto found = std::find_if(std::begin(kCategories), std::end(kCategories), [&](const Category& c) { return c.number == category; });
+  const meta::ConfigImage* image = seen_->config();
+  if (found == std::end(kCategories) || image == nullptr) return kLevelDefault;
+  for (const meta::ConfigNode& n : image->nodes) {
+    if (n.type != meta::NodeType::data) continue;
+    auto i = std::find_if(n.values.begin(), n.values.end(), [&](const auto& v) {
+      return v.first.starts_with("LogLevel") && same_name(v.first.substr(8), found->parameter);
+    });
+    return i == n.values.end() ? kLevelDefault : static_cast<int>(to_number(i->second));
+  }
+  return kLevelDefault;
+}
+
 void Server::event(env::Severity severity, int category, NodeId node, std::string text) {
   EventRecord e{next_event_++, now_s(), severity, category, node, std::move(text)};
-  if (log_enabled_[0] && log_enabled_[static_cast<std::size_t>(severity) + 1]) {
+  if (level_of(category) > 0 && log_enabled_[0] && log_enabled_[static_cast<std::size_t>(severity) + 1]) {
     if (options_.event_log != nullptr) options_.event_log->add(event_line(e));
     else out_->log(severity, e.text);
   }
@@ -196,20 +226,21 @@ void Server::get_clusterlog(Session& s, const Request&) {
 void Server::get_loglevel(Session& s, const Request&) {
   Reply reply("get cluster loglevel");
   for (const Category& c : kCategories) {
-    auto i = log_levels_.find(c.number);
-    std::string name(c.name);
-    std::transform(name.begin(), name.end(), name.begin(), [](char x) { return x >= 'A' && x <= 'Z' ? char(x + 32) : x; });
-    reply.key(name, i == log_levels_.end() ? 7 : i->second);
+    reply.key(category_word(c.number), level_of(c.number));
   }
   answer(s, reply.done());
 }
 
+// Node 0: all. The threshold is the cluster's: events here have no finer levels than on and off.
 void Server::set_loglevel(Session& s, const Request& r) {
   const auto level = r.number("level");
   const int category = category_of(r.text("category"));
-  const bool good = level >= 0 && level <= 15 && seen_->node(static_cast<NodeId>(r.number("node"))) != nullptr;
-  if (good) log_levels_[category] = static_cast<int>(level);
-  answer(s, Reply(reply_header(r)).key("result", good ? "Ok" : "no such node, or a level that is not 0 to 15").done());
+  std::string wrong;
+  if (r.number("node") != 0 && node_of(r, "node") == nullptr) wrong = "no node with id " + std::string(r.text("node"));
+  else if (category < 0 || category_word(category) == std::to_string(category)) wrong = "no category '" + std::string(r.text("category")) + "'";
+  else if (level < 0 || level > 15) wrong = "'" + std::string(r.text("level")) + "' is no level from 0 to 15";
+  else log_levels_[category] = static_cast<int>(level);
+  answer(s, Reply(reply_header(r)).key("result", wrong.empty() ? "Ok" : wrong).done());
 }
 
 void Server::set_logfilter(Session& s, const Request& r) {
@@ -287,7 +318,7 @@ void Server::ndb_list_events(Session& s, const Request& r) {
     std::string severity = severity_word(e.severity);
     std::transform(severity.begin(), severity.end(), severity.begin(), [](char x) { return char(x + 32); });
     j.object().member("number", e.number).member("when_s", e.when_s).member("severity", severity);
-    j.member("node", e.node).member("text", e.text).end_object();
+    j.member("category", category_word(e.category)).member("node", e.node).member("text", e.text).end_object();
   }
   answer(s, Reply(reply_header(r)).ok().key("last", last).done_json(j.end_array().end_object().text()));
 }

@@ -120,6 +120,18 @@ bool Server::node_taken(NodeId id, const Session& asker) const {
   });
 }
 
+// For those who ask for this very id.
+bool Server::dedicated(NodeId id) const {
+  const meta::ConfigImage* image = seen_->config();
+  if (image == nullptr) return false;
+  for (const meta::ConfigNode& n : image->nodes) {
+    if (n.id != id) continue;
+    auto v = n.values.find("Dedicated");
+    return v != n.values.end() && v->second == "1";
+  }
+  return false;
+}
+
 Failure Server::allocate_node(Session& s, meta::NodeType type, NodeId wanted, NodeId* given) {
   const auto now_is = catalog();
   const std::string kind = meta::name_of(type);
@@ -146,7 +158,7 @@ Failure Server::allocate_node(Session& s, meta::NodeType type, NodeId wanted, No
   }
   for (bool exact : {true, false}) {  // a host of one's own before ids for everybody
     for (const auto& [id, n] : now_is->nodes) {
-      if (n.type != type || n.disabled || n.host.empty() == exact) continue;
+      if (n.type != type || n.disabled || n.host.empty() == exact || dedicated(id)) continue;
       if ((options_.node_id_checks && !same_host(n.host, caller)) || node_taken(id, s)) continue;
       *given = id;
       return {};

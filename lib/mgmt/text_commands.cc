@@ -57,8 +57,8 @@ constexpr CommandSpec kCommands[] = {
     {"start backup", "#completed,#backupid,#backuppoint,encryption_password,#password_length"},
     {"abort backup", "#id!"},
     // --- NDB: logs and events
-    {"set loglevel", "#node!,#category!,#level!"},
-    {"set cluster loglevel", "#node!,#category!,#level!"},
+    {"set loglevel", "#node!,category!,#level!"},
+    {"set cluster loglevel", "#node!,category!,#level!"},
     {"set logfilter", "#level!,#enable!"},
     {"listen event", "#node,#parsable,filter!"},
     {"report event", "#length!,data!"},
@@ -95,6 +95,7 @@ constexpr CommandSpec kCommands[] = {
     {"ndb stop node", "nodes!,#force"},
     {"ndb restart node", "nodes!,#initial,#nostart,#force"},
     {"ndb start node", "nodes!"},
+    {"ndb set live", "nodes!,name!,value"},
 };
 
 #undef NDB_BULK

@@ -369,10 +369,12 @@ void Node::apply_config() {
   for (const meta::ConfigNode& n : image->nodes) {
     if (n.id != options_.node) continue;
     auto number = [&](const char* name, std::uint64_t fallback) {
+      auto live = live_.find(name);
       auto i = n.values.find(name);
-      if (i == n.values.end() || i->second.empty()) return fallback;
+      if (live == live_.end() && (i == n.values.end() || i->second.empty())) return fallback;
+      const std::string& text = live != live_.end() ? live->second : i->second;
       char* end = nullptr;
-      std::uint64_t v = std::strtoull(i->second.c_str(), &end, 10);
+      std::uint64_t v = std::strtoull(text.c_str(), &end, 10);
       return *end == '\0' ? v : fallback;
     };
     const std::uint64_t memory = number("DataMemory", kMemoryDefault) / units_.size();
@@ -576,7 +578,7 @@ void Node::on_order(const wire::Message& m, env::LinkId link) {
     case wire::OrderKind::restart_initial: begin_stop(kExitRestartInitial + waits, forced); break;
     case wire::OrderKind::start: start_wanted_ = true; break;
     case wire::OrderKind::leaving: leader_.leaves(peers_.raft_of(link)); break;
-    case wire::OrderKind::set_parameter: break;  // live parameters come with the configuration
+    case wire::OrderKind::set_parameter: set_live(o.text); break;
     case wire::OrderKind::report: {
       Writer& w = out_->link(link);
       std::size_t at = wire::begin_message(w, wire::Type::node_report, m.from, kControl);
@@ -586,6 +588,16 @@ void Node::on_order(const wire::Message& m, env::LinkId link) {
       break;
     }
   }
+}
+
+// "name=value"; nothing behind the = : as configured again.
+void Node::set_live(const std::string& text) {
+  const std::size_t equal = text.find('=');
+  if (equal == std::string::npos) return;
+  const std::string value = text.substr(equal + 1);
+  if (value.empty()) live_.erase(text.substr(0, equal));
+  else live_[text.substr(0, equal)] = value;
+  apply_config();
 }
 
 void Node::begin_stop(int status, bool forced) {

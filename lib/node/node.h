@@ -8,6 +8,7 @@
 // sync (NodeInSync) -> serve -> leave (NodeDown). A node that finds itself declared dead ends with kExitRestart: its
 // rows are stale, it has to come back as a node restart.
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -75,6 +76,7 @@ class Node : public env::Machine {
   void drain_member();
   void on_catalog();
   void apply_config();
+  void set_live(const std::string& text);
   void heartbeat();
   void extend_lease(Time until);
   void job_reports();
@@ -138,6 +140,7 @@ class Node : public env::Machine {
   Time stop_deadline_ = kNever;
   meta::RequestId stop_request_;
   std::uint64_t config_generation_ = 0;  // applied here
+  std::map<std::string, std::string> live_;  // values for this life alone, in place of the configuration's
 };
 
 }  // namespace ndb::node

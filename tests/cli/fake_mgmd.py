@@ -2,11 +2,14 @@
 
   fake_mgmd.py MODE LOG PORTFILE
 
-MODE `deaf` knows our commands, and closes the connection instead of answering the first two `ndb create nodegroup`; `stock`
+MODE is `deaf`, `stock`, or `recorded:FOLDER`. `recorded` answers as the server of the dialogues in that folder did
+(NAME.txt, which is no part of this project): the same request gets the recorded answer, an
+unknown one with a recorded command the first answer to that command, everything else "Unknown command". `deaf` knows our commands, and closes the connection instead of answering the first two `ndb create nodegroup`; `stock`
 knows NDB's commands alone. Every request is written to LOG, one line each: command, then its arguments in order. Ends
 after 60 seconds.
 """
 import os
+import re
 import signal
 import socketserver
 import sys
@@ -39,8 +42,41 @@ node.49.address: 10.0.0.9
 """
 
 
+def recorded_dialogues(folder):
+    """{(command, sorted keys): reply} and {command: reply} of all dialogues."""
+    exact, by_command = {}, {}
+    for name in sorted(os.listdir(folder), key=lambda n: (n != "show.txt", n)):  # the state that most tests ask for
+        if not name.endswith(".txt"):
+            continue
+        with open(os.path.join(folder, name)) as f:
+            parts = re.split(r"(?:^|\n)=== (client|server)\n", f.read())
+        request = None
+        for who, text in zip(parts[1::2], parts[2::2]):
+            if who == "client":
+                lines = [line for line in text.split("\n") if line]
+                request = (lines[0], tuple(sorted(normal(line) for line in lines[1:]))) if lines else None
+            elif request is not None:
+                exact.setdefault(request, text)
+                by_command.setdefault(request[0], text)
+    return exact, by_command
+
+
+def normal(line):
+    key, *value = re.split(r"[:=]", line, maxsplit=1)  # a bulk's lines have no value
+    return key.strip() + ":" + "".join(value).strip().strip('"')
+
+
+def recorded_answer(command, keys):
+    request = (command, tuple(sorted(k + ":" + v.strip().strip('"') for k, v in keys.items())))
+    text = exact.get(request) or by_command.get(command)
+    # A dialogue ends each turn with a line end of its own; handle() adds the empty line again.
+    return f"result: Unknown command, '{command}'\n" if text is None else text.rstrip("\n") + "\n"
+
+
 def answer(command, keys):
     global deaf_calls
+    if mode.startswith("recorded:"):
+        return recorded_answer(command, keys)
     if command == "check connection":
         return "check connection reply\nresult: Ok\n"
     if command == "ndb create nodegroup" and mode == "deaf":
@@ -92,6 +128,9 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
+
+if mode.startswith("recorded:"):
+    exact, by_command = recorded_dialogues(mode.partition(":")[2])
 
 with Server(("127.0.0.1", 0), Session) as server:
     with open(port_name + ".new", "w") as f:

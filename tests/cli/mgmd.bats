@@ -160,6 +160,33 @@ stop_mgmd() {
   ask 'check connection' | grep -q '^result: Ok$'
 }
 
+@test "a thousand idle connections, half a request, and a mebibyte of nothing leave the server as it was" {
+  run_mgmd
+  python3 - "$(cat "$DIR/port")" <<'PYTHON'
+import socket, sys
+port = int(sys.argv[1])
+def connect():
+    s = socket.create_connection(("127.0.0.1", port), timeout=10)
+    return s
+idle = [connect() for _ in range(1000)]
+half = connect()
+half.sendall(b"ndb create nodegroup\nnodes: 1")
+flood = connect()
+try:
+    flood.sendall(b"\0" * (1 << 20))
+    flood.settimeout(10)
+    while flood.recv(65536):
+        pass
+except OSError:
+    pass
+for s in (idle[0], idle[500], idle[999]):
+    s.sendall(b"check connection\n\n")
+    assert s.recv(1000) == b"check connection reply\nresult: Ok\n\n"
+PYTHON
+  ask 'check connection' | grep -q '^result: Ok$'
+  ask 'ndb status' | grep -q '^generation: 1$'
+}
+
 @test "three servers: one may be lost, and one that lost its files is given everything again" {
   local ports id i=0 config=$DIR/three.ini
   mapfile -t ports < <(for _ in 1 2 3; do free_port; done | sort -u)

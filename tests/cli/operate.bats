@@ -43,7 +43,7 @@ CASES
   ndb-mgm restart 1 --nostart --wait --timeout=60
   [ "$(ndb-mgm status 1 --format=json | json '[(n["state"], n["doing"]) for n in j["nodes"]]')" = \
     "[('not_started', 'waiting for the order to start')]" ]
-  ndb-mgm -e '1 STATUS' | grep -q 'not_started'
+  ndb-mgm -e '1 STATUS' | grep -q '^Node 1: not started'
   run ndb-mgm wait 1 --timeout=1
   [ "$status" -eq 7 ]
   ndb-mgm start 1
@@ -75,8 +75,52 @@ CASES
   ndb-mgm events | grep -q 'node 2 is down'
   [ "$(ndb-mgm events --format=json | json '[j["format_version"], len(j["events"]) > 3]')" = '[1, True]' ]
   ndb-mgm events --severity=alert --format=tsv >"$DIR/alerts"
-  [ "$(head -1 "$DIR/alerts")" = "$(printf 'number\twhen\tseverity\tnode\ttext')" ]
+  [ "$(head -1 "$DIR/alerts")" = "$(printf 'number\twhen\tseverity\tcategory\tnode\ttext')" ]
   [ "$(cut -f3 "$DIR/alerts" | sort -u | tr '\n' ' ')" = 'alert severity ' ]
+  ndb-mgm events --category=shutdown --category=noderestart --format=tsv >"$DIR/kinds"
+  [ "$(sed 1d "$DIR/kinds" | cut -f4 | sort -u | tr '\n' ' ')" = 'noderestart shutdown ' ]
+}
+
+@test "events are followed, an object a line, as they happen" {
+  ndb-mgm events --follow --format=json --category=schema --limit=0 >"$DIR/followed" 2>/dev/null 3>&- &
+  follower=$!
+  sleep 0.5
+  ndb-sql -e 'CREATE TABLE seen (id INTEGER PRIMARY KEY)'
+  for _ in $(seq 50); do
+    grep -q "created table 'seen'" "$DIR/followed" && break
+    sleep 0.1
+  done
+  kill -INT "$follower"
+  wait "$follower" && status=0 || status=$?
+  [ "$status" -eq 130 ]
+  [ "$(head -1 "$DIR/followed" | json '[j["format_version"], j["severity"], j["category"], j["text"]]')" = \
+    "[1, 'info', 'schema', \"created table 'seen'\"]" ]
+}
+
+@test "in single user mode only that API node works, others get 299, also those that are connected" {
+  mkfifo "$DIR/in"
+  ndb-sql <"$DIR/in" >"$DIR/sql.out" 2>&1 3>&- &
+  other=$!
+  exec 5>"$DIR/in"
+  echo 'INSERT INTO seen VALUES (1);' >&5
+  for _ in $(seq 50); do
+    [ "$(ndb-sql --format=csv -e 'SELECT count(*) FROM seen' | tail -1 | tr -d '\r')" = 1 ] && break
+    sleep 0.1
+  done
+  ndb-mgm -e 'ENTER SINGLE USER MODE 50'
+  ndb-mgm -e SHOW | grep -q '^id=50.*allowed single user'
+  ndb-mgm -e '1 STATUS' | grep -q 'single user mode'
+  echo 'INSERT INTO seen VALUES (2);' >&5
+  exec 5>&-
+  wait "$other" || true
+  cat "$DIR/sql.out"
+  grep -q 299 "$DIR/sql.out"
+  run ndb-sql -e 'INSERT INTO seen VALUES (3)'
+  [[ $output == *299* ]]
+  ndb-sql -c "nodeid=50,$NDB_CONNECTSTRING" -e 'INSERT INTO seen VALUES (4)'
+  ndb-mgm -e 'EXIT SINGLE USER MODE'
+  ndb-sql -e 'INSERT INTO seen VALUES (5)'
+  [ "$(ndb-sql --format=csv -e 'SELECT group_concat(id) FROM (SELECT id FROM seen ORDER BY id)' | tail -1 | tr -d '\r"')" = 1,4,5 ]
 }
 
 @test "memory is reported" {
@@ -101,6 +145,41 @@ CASES
   [ "$(ndb-config -q DataMemory --nodeid=1)" = 50331648 ]
 }
 
+@test "live: in the running nodes alone; stored: in the configuration alone" {
+  run ndb-config set --live MaxNoOfTables=300
+  [ "$status" -eq 1 ]
+  [[ $output == *"9024"*"TransactionDeadlockDetectionTimeout"* ]]
+  run ndb-config set --live DataMemory=1x
+  [ "$status" -eq 1 ]
+  run ndb-config set --live DataMemory=96M --nodes=1,77
+  [ "$status" -ne 0 ]
+  total() { ndb-mgm report memory --format=json | json '[n["memory_total"] >> 20 for n in j["nodes"]]'; }
+  until_total() {
+    for _ in $(seq 50); do
+      [ "$(total)" = "$1" ] && return 0
+      sleep 0.1
+    done
+    total
+    return 1
+  }
+  [ "$(ndb-config set --live DataMemory=96M --nodes=1 --format=json | json '[j["changed"], j["generation"]]')" = '[True, 2]' ]
+  until_total '[96, 48]'
+  ndb-config set --live DataMemory=96M
+  until_total '[96, 96]'
+  [ "$(ndb-config -q DataMemory --nodeid=1)" = 50331648 ]
+  ndb-config set --stored DataMemory=128M
+  [ "$(ndb-config -q DataMemory --nodeid=1)" = 134217728 ]
+  sleep 0.5
+  until_total '[96, 96]'
+  ndb-mgm show --format=tsv | grep -q "$(printf '^1\tdata\t[^\t]*\tin_sync\t0\t1\\*')"
+  ndb-mgm restart 1 --wait --timeout=60
+  until_total '[128, 96]'
+  ndb-config rollback 2
+  ndb-mgm restart 1 --wait --timeout=60
+  ndb-mgm restart 2 --wait --timeout=60
+  until_total '[48, 48]'
+}
+
 @test "pending restarts are found and done, and then there are none" {
   ndb-config set MaxNoOfTables=256
   [ "$(ndb-mgm rolling-restart --pending --dry-run --format=json | json '[(s["node"], s["why"]) for s in j["order"]]')" = \
@@ -113,8 +192,8 @@ CASES
 
 @test "rollback makes an old generation a new one" {
   [ "$(ndb-config rollback 2 --dry-run --format=json | json '[j["changed"], j["would_change"]]')" = '[False, True]' ]
-  [ "$(ndb-config rollback 2 -m 'back' --format=json | json '[j["changed"], j["generation"]]')" = '[True, 4]' ]
-  ndb-config diff 2 4 | grep -q '^no difference'
+  [ "$(ndb-config rollback 2 -m 'back' --format=json | json '[j["changed"], j["generation"]]')" = '[True, 6]' ]
+  ndb-config diff 2 6 | grep -q '^no difference'
   run ndb-config rollback 99
   [ "$status" -eq 1 ]
   [[ $output == *"error 9025"* ]]
@@ -131,12 +210,16 @@ CASES
 }
 
 @test "statements of NDB's client" {
-  ndb-mgm -e SHOW | grep -q in_sync
-  ndb-mgm -e 'all status;' | grep -q in_sync
+  ndb-mgm -e SHOW | grep -q "$(printf '^id=1\t@127.0.0.1  (mysql-8.4.8 ndb-8.4.8, Nodegroup: 0, \\*)$')"
+  ndb-mgm -e SHOW --format=json | json 'j["nodes"]'
+  ndb-mgm -e 'all status;' | grep -q '^Node 2: started (mysql-8.4.8 ndb-8.4.8)$'
   [ "$(ndb-mgm -e '2 STATUS' --format=json | json '[n["id"] for n in j["nodes"]]')" = '[2]' ]
-  ndb-mgm -e 'ALL REPORT MemoryUsage' | grep -q MiB
+  ndb-mgm -e 'ALL REPORT MemoryUsage' | grep -q '^Node 1: Data usage is [0-9]*%([0-9]* 32K pages of total [0-9]*)$'
   ndb-mgm -e 'CLUSTERLOG OFF DEBUG'
-  ndb-mgm -e 'CLUSTERLOG INFO' | grep -q '^debug *no'
+  ndb-mgm -e 'ALL CLUSTERLOG SCHEMA=8 CONNECTION=3'
+  run ndb-mgm -e '1 CLUSTERLOG WEATHER=8'
+  [ "$status" -eq 1 ]
+  ndb-mgm -e 'CLUSTERLOG INFO' | grep -q '^Severities enabled: INFO WARNING ERROR CRITICAL ALERT$'
   run ndb-mgm -e 'CREATE NODEGROUP 1,2'
   [ "$status" -eq 1 ]
   [[ $output == *"error 322"* ]]
@@ -158,8 +241,8 @@ CASES
   sleep 1
   kill -CONT "$(cat "$DIR/mgmd.started")"
   wait "$pid"
-  [ "$(json '[j["changed"], j["generation"]]' <"$DIR/late.json")" = '[True, 5]' ]
-  [ "$(ndb-config history --format=json | json 'j["generation"]')" = 5 ]
+  [ "$(json '[j["changed"], j["generation"]]' <"$DIR/late.json")" = '[True, 7]' ]
+  [ "$(ndb-config history --format=json | json 'j["generation"]')" = 7 ]
 }
 
 @test "shutdown ends all processes" {

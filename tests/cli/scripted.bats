@@ -8,6 +8,11 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
   mode=deaf
   [[ $BATS_TEST_DESCRIPTION == stock* ]] && mode=stock
+  if [[ $BATS_TEST_DESCRIPTION == recorded* ]]; then
+    recorded=${NDB_MGM_DIALOGUES:-$BATS_TEST_DIRNAME/../../../shared/fixtures/mgm}
+    [ -d "$recorded" ] || skip "no recorded dialogues at '$recorded' (NDB_MGM_DIALOGUES says where)"
+    mode=recorded:$recorded
+  fi
   python3 "$BATS_TEST_DIRNAME/fake_mgmd.py" "$mode" log port 3>&- &
   SERVER=$!
   for _ in $(seq 100); do
@@ -17,7 +22,7 @@ setup() {
   NDB_CONNECTSTRING=127.0.0.1:$(cat port)
   export NDB_CONNECTSTRING
 }
-teardown() { kill "$SERVER"; }
+teardown() { if [ -n "${SERVER:-}" ]; then kill "$SERVER"; fi; }
 
 @test "a change whose answer is lost is repeated with the same request id" {
   run ndb-nodegroup create --nodes=3,4
@@ -86,5 +91,71 @@ teardown() { kill "$SERVER"; }
     [[ $output == *"NDB's own"* ]]
   done
   run grep -E '^(create|drop|stop|restart|set)' log
+  [ "$status" -ne 0 ]
+}
+
+@test "recorded server: nodes, groups and states, in our layout and in its own" {
+  ndb-mgm show --format=tsv >out
+  cat out
+  [ "$(cut -f1,2,4,5 out | sed -n 2,6p)" = "$(printf '1\tdata\tin_sync\t0\n2\tdata\tin_sync\t0\n3\tdata\tin_sync\tnone\n4\tdata\tin_sync\tnone\n10\tmgm\tconnected\t')" ]
+  ndb-mgm -e SHOW >out
+  cat out
+  grep -q "$(printf '^\\[ndbd(NDB)\\]\t4 node(s)$')" out
+  grep -q "$(printf '^id=1\t@127.0.0.1  (mysql-8.4.8 ndb-8.4.8, Nodegroup: 0, \\*)$')" out
+  grep -q '^id=21 (not connected, accepting connect from 127.0.0.1)$' out
+  ndb-mgm -e 'ALL STATUS' | grep -q '^Node 4: started (mysql-8.4.8 ndb-8.4.8)$'
+  ndb-mgm status 1 2
+  ndb-mgm wait 1 2 --timeout=1
+  [ "$(ndb-nodegroup list --format=tsv | sed -n '2,3p' | cut -f1,2,4)" = "$(printf '0\t1,2\tcomplete\n-\t3,4\tno group')" ]
+}
+
+@test "recorded server: node groups" {
+  run ndb-nodegroup create --nodes=3,4
+  [ "$status" -eq 0 ]
+  [[ ${lines[0]} == "created node group 1" ]]
+  run ndb-nodegroup create --nodes=3,3
+  [ "$status" -eq 1 ]
+  [[ $output == *"error 326"* ]]
+  run ndb-nodegroup create --nodes=3
+  [[ $output == *"error 320"* ]]
+  run ndb-nodegroup drop 1
+  [ "$status" -eq 0 ]
+  run ndb-nodegroup drop 0
+  [[ $output == *"error 9011"* ]]
+  run ndb-nodegroup drop 5
+  [[ $output == *"error 9010"* ]]
+}
+
+@test "recorded server: stop, restart, a rolling restart" {
+  ndb-mgm stop 4
+  grep -q '^stop v2 | node: 4 | abort: 0 | force: 0$' log
+  ndb-mgm restart 2
+  ndb-mgm restart 2 --wait --timeout=5
+  ndb-mgm rolling-restart --dry-run --format=json | python3 -c 'import json, sys; assert [s["node"] for s in json.load(sys.stdin)["order"]] == [1, 2, 3, 4]'
+  ndb-mgm rolling-restart --timeout=5
+  [ "$(grep -c '^restart node v2' log)" = 6 ]
+}
+
+@test "recorded server: its configuration is decoded, queried, compared, printed" {
+  [ "$(ndb-config -q nodeid,type,host,datamemory,noofreplicas --type=ndbd -r '\n')" = \
+    "$(printf '%s,ndbd,127.0.0.1,125829120,2\n' 1 2 3 4)" ]
+  ndb-config --print-config-ini >out.ini
+  ndb-config check out.ini
+  ndb-config diff out.ini | grep -q '^no difference'
+  ndb-config show --print-config-toml | grep -q 'DataMemory'
+  [ "$(ndb-config --connections -q nodeid1,nodeid2 -r '\n' | grep -c '^1,\|^2,')" -gt 3 ]
+}
+
+@test "recorded server: what it cannot do is refused before anything is sent" {
+  for line in 'ndb-config history' 'ndb-config rollback 1' 'ndb-config apply out.ini' 'ndb-mgm events' 'ndb-mgm enable 3' \
+    'ndb-mgm report memory' 'ndb-mgm rolling-restart --pending' 'ndb-mgm rolling-restart --on-failure=rollback' 'ndb-config set --live DataMemory=1G' 'ndb-nodegroup drop 1 --dry-run' 'ndb-reorg status'; do
+    ndb-config --print-config-ini >out.ini
+    # shellcheck disable=SC2086
+    run $line
+    echo "$line: $status $output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"NDB's own"* ]]
+  done
+  run grep -E '^(create|drop|stop|restart|set con|reload)' log
   [ "$status" -ne 0 ]
 }

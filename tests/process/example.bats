@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# examples/add-node.sh, the whole job on 20,000 rows.
+# examples/add-node.sh, the whole job on 20,000 rows, and examples/test-cluster.sh.
 
 EXAMPLE=$BATS_TEST_DIRNAME/../../examples/add-node.sh
 
@@ -20,4 +20,12 @@ EXAMPLE=$BATS_TEST_DIRNAME/../../examples/add-node.sh
   [ "$status" -eq 2 ]
   run "$EXAMPLE" --nonsense
   [ "$status" -eq 2 ]
+}
+
+@test "nodes kept in reserve are ignored until they are enabled, and nobody is restarted for them" {
+  run "$BATS_TEST_DIRNAME/../../examples/test-cluster.sh" --rows 3000
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"kept in reserve"* ]]
+  [ "${lines[${#lines[@]} - 1]}" = '{"rows":3000,"found":3000,"groups":2,"restarted":false}' ]
 }

@@ -140,6 +140,30 @@ TEST_CASE("a silent node is declared dead when its lease has surely run out, not
   CHECK(w.state(1) == NodeState::in_sync);
 }
 
+TEST_CASE("a heartbeat interval of the configuration makes leases longer at once, and shorter only when they are over") {
+  Started w;
+  auto configure = [&](const char* interval) {
+    auto image = std::make_shared<ConfigImage>(*w.catalog().config());
+    for (ConfigNode& n : image->nodes) {
+      if (n.type == NodeType::data) n.values["HeartbeatIntervalDbDb"] = interval;
+    }
+    ChangeConfig change;
+    change.expect_generation = w.catalog().generation;
+    change.generation.image = image;
+    w.apply(change);
+  };
+  configure("500");
+  CHECK(w.beat(2) == static_cast<std::uint64_t>(2 * kSecond));
+  w.beating[2] = false;
+  w.beat(2);
+  configure("10");  // node 2 has a lease of two seconds: that counts
+  CHECK(w.beat(1) == static_cast<std::uint64_t>(limits::kLease));
+  w.run(2 * kSecond - 100 * kMillisecond);
+  CHECK(w.state(2) == NodeState::in_sync);
+  w.run(500 * kMillisecond);
+  CHECK(w.state(2) == NodeState::down);
+}
+
 TEST_CASE("nodes that answer live on") {
   Started w;
   w.run(5 * kSecond);

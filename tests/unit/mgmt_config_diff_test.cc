@@ -227,8 +227,8 @@ TEST_CASE("the plan restarts no two members of a group in a row") {
         "4. restart node 4 (RedoBuffer)\n");
   CHECK(plan(base,
              with_default(
-                 "NoOfFragmentLogFiles=8\nRedoBuffer=64M\nTimeBetweenEpochs=50\nODirect=1\n")) ==
-        "applied to running nodes: TimeBetweenEpochs\n"
+                 "NoOfFragmentLogFiles=8\nRedoBuffer=64M\nTimeBetweenGlobalCheckpoints=500\nODirect=1\n")) ==
+        "applied to running nodes: TimeBetweenGlobalCheckpoints\n"
         "1. restart node 1 with --initial (NoOfFragmentLogFiles, RedoBuffer)\n"
         "2. restart node 3 with --initial (NoOfFragmentLogFiles, RedoBuffer)\n"
         "3. restart node 2 with --initial (NoOfFragmentLogFiles, RedoBuffer)\n"

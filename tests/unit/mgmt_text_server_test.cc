@@ -260,6 +260,15 @@ TEST_CASE("node ids are given out once") {
   CHECK(w.ask(head + "nodeid: 20\n\n") == "get nodeid reply\nnodeid: 20\nresult: Ok\n\n");
 }
 
+TEST_CASE("a dedicated node id is given to those who ask for it") {
+  ServerWorld w(kConfig + "Dedicated=1\n");
+  const std::string head = "get nodeid\nversion: 525320\nnodetype: 1\nuser: u\npassword: p\npublic key: k\nendian: little\n";
+  const env::LinkId first = w.open();
+  CHECK(w.say(first, head + "nodeid: 0\n\n") == "get nodeid reply\nnodeid: 20\nresult: Ok\n\n");
+  CHECK_THAT(w.ask(head + "nodeid: 0\n\n"), Contains("no free node id"));
+  CHECK(w.ask(head + "nodeid: 21\n\n") == "get nodeid reply\nnodeid: 21\nresult: Ok\n\n");
+}
+
 TEST_CASE("stopping and restarting follow the rules") {
   Started w;
   CHECK_THAT(w.ask("ndb stop node\nnodes: 1 2\n\n"), Contains("result: 5031-"));
@@ -311,6 +320,33 @@ TEST_CASE("events are heard and listed") {
   Json events = json_of(w.ask("ndb list events\n\n"));
   CHECK(events["events"].size() > 3);
   CHECK_THAT(w.ask("dump events\ntype: 50\n\n"), StartsWith("dump events reply\nresult: Ok\nevents: 8\n\nlog event reply\ntype=50\n"));
+}
+
+TEST_CASE("levels of the cluster log follow the configuration while the server runs") {
+  ServerWorld w;
+  CHECK_THAT(w.ask("get cluster loglevel\n\n"), Contains("\nschema: 7\n") && Contains("\ninfo: 7\n"));
+  std::string quiet = kConfig;
+  quiet.insert(quiet.find("DataMemory"), "LogLevelSchema=0\nLogLevelInfo=3\n");
+  REQUIRE(value_of(w.ask(with_bulk("ndb apply config", quiet)), "generation") == "2");
+  CHECK_THAT(w.ask("get cluster loglevel\n\n"), Contains("\nschema: 0\n") && Contains("\ninfo: 3\n"));
+}
+
+TEST_CASE("categories of the cluster log are turned off and on") {
+  Started w;
+  auto logged = [&](const std::string& text) {
+    return std::any_of(w.logs.begin(), w.logs.end(), [&](const auto& l) { return l.second.find(text) != std::string::npos; });
+  };
+  CHECK(w.ask("set cluster loglevel\nnode: 0\ncategory: SCHEMA\nlevel: 0\n\n") == "set cluster loglevel reply\nresult: Ok\n\n");
+  CHECK_THAT(w.ask("get cluster loglevel\n\n"), Contains("\nschema: 0\n"));
+  w.ask(create_table(kTable));
+  CHECK_FALSE(logged("created table 't'"));
+  CHECK(w.ask("set cluster loglevel\nnode: 1\ncategory: 262\nlevel: 8\n\n") == "set cluster loglevel reply\nresult: Ok\n\n");
+  w.ask("ndb drop table\nname: t\n\n");
+  CHECK(logged("dropped table 't'"));
+  CHECK_THAT(w.ask("set loglevel\nnode: 99\ncategory: 262\nlevel: 8\n\n"), Contains("no node with id 99"));
+  CHECK_THAT(w.ask("set loglevel\nnode: 1\ncategory: WEATHER\nlevel: 8\n\n"), Contains("no category 'WEATHER'"));
+  CHECK_THAT(w.ask("set loglevel\nnode: 1\ncategory: 300\nlevel: 8\n\n"), Contains("no category '300'"));
+  CHECK_THAT(w.ask("set loglevel\nnode: 1\ncategory: 262\nlevel: 16\n\n"), Contains("'16' is no level"));
 }
 
 TEST_CASE("frame links of others are refused with both values") {
