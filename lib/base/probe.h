@@ -1,6 +1,6 @@
 // Probes mark rare paths: NDB_PROBE("stream.peer_cut_back"). The simulator counts how often each was reached and names
-// those that no run has reached: a path that no test takes. Compiled in where NDB_PROBES is defined (debug builds);
-// elsewhere they are nothing. Costs one increment. Not for threads: counts may miss when several hit at once.
+// those that no run has reached: a path that no test takes. Compiled in everywhere (NDB_NO_PROBES leaves them out). Costs one
+// increment, so not for paths that are taken often. Not for threads: counts may miss when several hit at once.
 #pragma once
 #include <cstdint>
 
@@ -36,7 +36,7 @@ struct ProbeAt {
 
 }  // namespace ndb
 
-#ifdef NDB_PROBES
+#ifndef NDB_NO_PROBES
 #define NDB_PROBE(text)                                            \
   do {                                                             \
     struct Place {                                                 \

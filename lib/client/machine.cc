@@ -23,6 +23,9 @@ ClientMachine::ClientMachine(ClientOptions options) : options_(std::move(options
 ClientMachine::~ClientMachine() = default;
 
 void ClientMachine::step(Time now, const env::Event& event, env::Outbox& out) {
+  // A clock of Lamport's, like a node's: what is asked for after an answer is not in an earlier epoch than that one.
+  if (event.kind == env::EventKind::frame && event.epoch > epoch_) epoch_ = event.epoch;
+  out.epoch = epoch_;
   switch (event.kind) {
     case env::EventKind::link_up: on_link_up(now, event, out); break;
     case env::EventKind::link_down: on_link_down(now, event, out); break;

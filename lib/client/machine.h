@@ -166,6 +166,9 @@ class ClientMachine : public env::Machine {
   void scan_close(ScanHandle s);           // at any time
 
   const ClientCounts& counts() const { return counts_; }
+  // The newest epoch that an answer came from. What was committed by then is of this epoch or an earlier one, what is sent
+  // from now on of this one or a later one.
+  Epoch epoch() const { return epoch_; }
 
  private:
   enum class SlotState : std::uint8_t {
@@ -198,6 +201,7 @@ class ClientMachine : public env::Machine {
     TableId table = 0;        // of the first operation
     std::uint64_t hash = 0;
     std::uint64_t number = 0;
+    Epoch durable_when = 0;   // committed; durable when this epoch is
     Time deadline = 0, sent_at = 0, next_try = 0;
     Writer request;           // Execute and its operations, kept for repeats
     Writer reply;
@@ -295,6 +299,7 @@ class ClientMachine : public env::Machine {
   ClientOptions options_;
   Prng prng_;
   ClientCounts counts_;
+  Epoch epoch_ = 0;
   std::shared_ptr<const meta::Catalog> catalog_;
   std::unique_ptr<const Routing> routing_;
   std::string trouble_;

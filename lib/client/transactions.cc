@@ -29,6 +29,7 @@ Handle ClientMachine::open(std::uint64_t tag) {
   NDB_CHECK(s.state == SlotState::free);
   s.state = SlotState::building;
   s.begun = s.writes = s.abandoned = s.commit_sent = s.finished = false;
+  s.durable_when = 0;
   s.operations = s.attempts = 0;
   s.last_error = Error::ok;
   s.node = 0;
@@ -254,6 +255,7 @@ void ClientMachine::ask_outcome(Slot& s, Handle h, Time now, env::Outbox& out) {
   w.u16(r.fragment);
   w.u64(s.hash);
   w.u8((s.flags & wire::kDurable) != 0 ? 1 : 0);
+  w.u64(s.durable_when);
   wire::end_message(w, at);
 }
 
@@ -270,9 +272,11 @@ void ClientMachine::on_outcome_reply(Time now, Bytes body) {
     finish(s, h, Error::ok, wire::TxnState::committed, false);
     return;
   }
-  if (outcome != 2) {  // still under way, only now forbidden, or asked of the wrong node: no answer yet
+  if (outcome != 2) {  // still under way, not durable, only now forbidden, or asked of the wrong node: no answer yet
     if (static_cast<Error>(r.u16()) == Error::stale_view) refresh();
     saw_view(r.u64());
+    const Epoch epoch = r.u64();
+    s.durable_when = outcome == 3 && !r.bad() ? epoch : 0;
     if (now >= s.deadline) expire(s, h);
     else pause(s, now, SlotState::must_ask);
     return;
@@ -283,6 +287,7 @@ void ClientMachine::on_outcome_reply(Time now, Bytes body) {
     return;
   }
   drop_number(s);  // aborted for good: the repeat is another transaction
+  s.durable_when = 0;
   s.commit_sent = false;
   failed_step(s, h, now, s.last_error == Error::outcome_unknown ? Error::node_failure : s.last_error);
 }

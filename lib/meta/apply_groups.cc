@@ -110,6 +110,7 @@ Outcome run(Change& change, const CreateGroups& x) {
     Group g{id, nodes, change.index};
     std::sort(g.members.begin(), g.members.end());
     for (const NodeId member : g.members) c.nodes[member].group = id;
+    g.since = c.durable_epoch;
     c.groups[id] = std::move(g);
     ids.push_back(id);
   }

@@ -1,4 +1,5 @@
 // Data nodes come and go; the cluster's first start.
+#include "base/probe.h"
 #include "meta/apply_rules.h"
 
 namespace ndb::meta::rules {
@@ -35,6 +36,16 @@ Failure usable(const Catalog& c, NodeId id) {
 Failure wrong_incarnation(const Node& n, std::uint32_t incarnation) {
   return {Error::version_moved, words("node ", n.id, " has incarnation ", n.incarnation, ", not ",
                                       incarnation, ": it was started again since")};
+}
+
+// A group has rows and nobody in sync: all come back together, from their disks.
+Failure some_group_lost(const Catalog& c) {
+  for (const auto& [id, g] : c.groups) {
+    if (in_sync_members(c, id) == 0 && holds_fragments(c, id)) {
+      return {Error::not_ready, words("node group ", id, " has no member in sync: all come back together, from their disks")};
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -99,6 +110,12 @@ Outcome run(Change& change, const NodeInSync& x) {
                   words("node group ", g->id, " has no member in sync that node ", x.node,
                         " could have got its rows from"));
   }
+  if (g != nullptr) {
+    if (auto f = some_group_lost(c)) {
+      NDB_PROBE("meta.in_sync_while_a_group_is_lost");
+      return refuse(std::move(f));
+    }
+  }
   n.state = NodeState::in_sync;
   change.view();
   change.group(n.group);
@@ -138,6 +155,16 @@ Outcome run(Change& change, const NodeDown& x) {
 
 Outcome run(Change& change, const EpochDurable& x) {
   if (x.epoch <= change.c.durable_epoch) return nothing_to_do("that epoch is durable already");
+  if (x.view != 0 && x.view != change.c.view) {
+    NDB_PROBE("meta.epoch_durable_too_late");
+    return refuse(Error::version_moved, words("the view is ", change.c.view, ", not ", x.view,
+                                              ": nodes may have come or gone since epoch ", x.epoch, " was flushed"));
+  }
+  // Else the others would go ahead of what the files of its members hold.
+  if (auto f = some_group_lost(change.c)) {
+    NDB_PROBE("meta.epoch_durable_without_a_group");
+    return refuse(std::move(f));
+  }
   change.c.durable_epoch = x.epoch;
   return done();
 }
@@ -181,6 +208,7 @@ Outcome run(Change& change, const RestartCluster& x) {
       roll_back(change, id, Error::node_failure, "the cluster was restarted from its disks");
     }
   }
+  NDB_PROBE("meta.restart_cluster");
   for (const auto& m : x.nodes) c.nodes[m.node].state = NodeState::in_sync;
   for (auto& [id, g] : c.groups) {
     g.view = change.index;
@@ -271,7 +299,7 @@ Outcome run(Change& change, const StartCluster& x) {
   for (const NodeId id : x.nodes) c.nodes[id].state = NodeState::in_sync;
   for (const auto& [g, members] : groups) {
     for (const NodeId id : members) c.nodes[id].group = g;
-    c.groups[g] = Group{g, members, change.index};
+    c.groups[g] = Group{g, members, change.index, 0, c.durable_epoch};
     ids.push_back(g);
   }
   c.started = true;

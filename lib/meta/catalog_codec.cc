@@ -79,6 +79,7 @@ void encode(Writer& w, const Group& g) {
   w.u64(g.view);
   w.u64(g.restarted);
   w.u64(g.grown);
+  w.u64(g.since);
 }
 
 void decode(Reader& r, Group* g) {
@@ -88,6 +89,7 @@ void decode(Reader& r, Group* g) {
   g->view = r.u64();
   g->restarted = r.u64();
   g->grown = r.u64();
+  g->since = r.u64();
 }
 
 void encode(Writer& w, const Job& j) {

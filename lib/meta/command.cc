@@ -167,8 +167,14 @@ void take(Reader& r, SetNodeEnabled* x) {
   x->enabled = flag(r);
 }
 
-void put(Writer& w, const EpochDurable& x) { w.u64(x.epoch); }
-void take(Reader& r, EpochDurable* x) { x->epoch = r.u64(); }
+void put(Writer& w, const EpochDurable& x) {
+  w.u64(x.epoch);
+  w.u64(x.view);
+}
+void take(Reader& r, EpochDurable* x) {
+  x->epoch = r.u64();
+  x->view = r.u64();
+}
 
 void put(Writer& w, const RestartCluster& x) {
   count(w, x.nodes.size());

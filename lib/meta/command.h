@@ -41,6 +41,7 @@ struct NodeJoins {
 struct StartCluster { std::vector<NodeId> nodes; };
 // The node holds everything: every primary has confirmed that it waits for it. Refused (version_moved) unless the
 // group's view still equals `group_view` and the incarnation fits. A node without a group: group_view = 0.
+// Refused, too, while another group has nobody in sync that holds its rows: all come back together then (RestartCluster).
 struct NodeInSync { NodeId node = 0; std::uint32_t incarnation = 0; View group_view = 0; };  // Group::content_view() that it was filled under
 // The detector's verdict, or a node's own good-bye. Refused (would_lose_group) when it is the last in-sync member of
 // its group, unless `forced`.
@@ -74,8 +75,10 @@ struct AdvanceReorg { std::uint64_t job = 0; Phase phase = Phase::none; std::uin
 struct AbortReorg { std::uint64_t job = 0; Error error = Error::cancelled; std::string detail; };
 struct SetSingleUser { NodeId api_node = 0; };  // 0 = leave
 struct SetNodeEnabled { NodeId node = 0; bool enabled = true; };
-// Every node in sync has on its disk all that was decided up to this epoch (meta::EpochClock sees to that).
-struct EpochDurable { Epoch epoch = 0; };
+// Every node in sync has on its disk all that was decided up to this epoch (meta::EpochClock sees to that). `view`: the
+// catalog's when they said so; refused (version_moved) when it is another by now, since a node that has joined again has
+// given up what its files hold beyond the durable epoch. 0 = any.
+struct EpochDurable { Epoch epoch = 0; View view = 0; };
 // The cluster comes back from its disks: no node is in sync, these (joining) nodes hold exactly what was decided up to
 // `epoch`, which must be the durable one; every group that holds fragments is among them. They are in sync at once.
 // A reorganisation before its commit point is rolled back, or copies again what is to be moved (resume_on_failure).

@@ -1,3 +1,4 @@
+#include "base/probe.h"
 #include "meta/epochs.h"
 
 #include <algorithm>
@@ -36,8 +37,23 @@ std::map<NodeId, EpochClock::Taker> EpochClock::takers_of(const Catalog& c) {
 void EpochClock::on_report(const wire::EpochReport& r) {
   highest_ = std::max(highest_, r.now);
   if (!running_ || r.round != round_ || r.step != step_) return;
+  if (r.filled > epoch_) {  // a redundant copy is worth waiting for: close an epoch whose end this node's files can hold
+    NDB_PROBE("meta.epoch_again_for_a_filled_node");
+    again_ = std::max(again_, r.filled);
+    return;
+  }
   auto i = takers_.find(r.node);
   if (i != takers_.end() && i->second.incarnation == r.incarnation) i->second.answered = true;
+}
+
+// A group has rows and nobody in sync: the cluster will come back from its disks, at an epoch that all groups have.
+bool EpochClock::group_lost(const Catalog& c) {
+  return std::any_of(c.groups.begin(), c.groups.end(), [&](const auto& g) {
+    return holds_fragments(c, g.first) && std::none_of(g.second.members.begin(), g.second.members.end(), [&](NodeId id) {
+             const Node* n = c.node(id);
+             return n != nullptr && n->state == NodeState::in_sync;
+           });
+  });
 }
 
 bool EpochClock::all_answered() const {
@@ -55,6 +71,7 @@ void EpochClock::order(wire::EpochStep step) {
 void EpochClock::begin(Time now, const Catalog& c, Epoch epoch) {
   takers_ = takers_of(c);
   running_ = !takers_.empty();
+  again_ = 0;
   round_++;
   epoch_ = epoch;
   repeat_ = now + kRepeat;
@@ -75,13 +92,17 @@ void EpochClock::step(Time now, Member& member, const Leader& leader, env::Outbo
     next_ = now;
   }
   if (!c->started || (!request_.none() && member.proposing(request_))) return;
+  if (group_lost(*c)) {
+    running_ = false;
+    return;
+  }
   if (running_) {
     const auto present = takers_of(*c);
     const bool same = present.size() == takers_.size() &&
                       std::equal(present.begin(), present.end(), takers_.begin(), [](const auto& a, const auto& b) {
                         return a.first == b.first && a.second.incarnation == b.second.incarnation;
                       });
-    if (!same) begin(now, *c, epoch_);
+    if (!same || again_ > epoch_) begin(now, *c, std::max(epoch_, again_));
     if (running_ && now >= repeat_) {
       repeat_ = now + kRepeat;
       for (const auto& [id, t] : takers_) {
@@ -109,7 +130,7 @@ void EpochClock::step(Time now, Member& member, const Leader& leader, env::Outbo
       case wire::EpochStep::flush: {
         running_ = false;
         Command command;
-        command.body = EpochDurable{epoch_};
+        command.body = EpochDurable{epoch_, c->view};
         request_ = member.propose(now, std::move(command));
         break;
       }

@@ -48,6 +48,7 @@ class EpochClock {
   void order(wire::EpochStep step);
   bool all_answered() const;
   static std::map<NodeId, Taker> takers_of(const Catalog& c);
+  static bool group_lost(const Catalog& c);
 
   std::map<NodeId, Taker> takers_;
   bool running_ = false;
@@ -55,6 +56,7 @@ class EpochClock {
   std::uint64_t round_ = 0;
   Epoch epoch_ = 0;
   Epoch highest_ = 0;            // that any node reported to be in
+  Epoch again_ = 0;              // the round has to begin anew with this one
   wire::EpochStep step_ = wire::EpochStep::enter;
   Epoch wanted_ = 0;
   RequestId request_;

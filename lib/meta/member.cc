@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "env/limits.h"
+#include "meta/stored.h"
 
 namespace ndb::meta {
 
@@ -41,6 +42,8 @@ Failure Member::start(Time now) {
   if (!f && failed) return {Error::os_failed, failure};
   return f;
 }
+
+std::shared_ptr<const Catalog> Member::expected() const { return std::make_shared<const Catalog>(expect(store_.load())); }
 
 void Member::tick(Time now) {
   if (failed) return;

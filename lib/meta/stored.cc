@@ -36,4 +36,16 @@ Stored look_at(const LogStore::State& state) {
   return s;
 }
 
+Catalog expect(const LogStore::State& state) {
+  Catalog c;
+  Reader snapshot(state.snapshot.data);
+  if (state.snapshot.present() && !decode(snapshot, &c)) return {};
+  for (const LogEntry& e : state.entries) {
+    Command command;
+    Reader r(e.data);
+    if (e.index > c.version && !e.data.empty() && decode(r, &command)) apply(&c, e.index, command);
+  }
+  return c;
+}
+
 }  // namespace ndb::meta

@@ -13,5 +13,7 @@ struct Stored {
   Epoch durable = 0;           // the last epoch that was made durable
 };
 Stored look_at(const LogStore::State& state);
+// The catalog that will be when all of it turns out to be committed: says where peers may be found before anybody leads.
+Catalog expect(const LogStore::State& state);
 
 }  // namespace ndb::meta

@@ -16,17 +16,20 @@ Epoch Node::restored() const {
   return units_.empty() || !recovered() ? 0 : e;
 }
 
-// A group that holds fragments, and nobody is in sync: its rows are in no memory.
-bool Node::group_lost() const {
-  for (const auto& [id, g] : catalog_->groups) {
-    const bool alive = std::any_of(g.members.begin(), g.members.end(), [&](NodeId n) {
-      const meta::Node* x = catalog_->node(n);
-      return x != nullptr && x->state == meta::NodeState::in_sync;
-    });
-    if (!alive && holds_fragments(*catalog_, id)) return true;
-  }
-  return false;
+// The group holds fragments, and nobody in it is in sync: its rows are in no memory.
+bool Node::group_lost(GroupId id) const {
+  const meta::Group* g = catalog_->group(id);
+  if (g == nullptr || !holds_fragments(*catalog_, id)) return false;
+  return std::none_of(g->members.begin(), g->members.end(), [&](NodeId n) {
+    const meta::Node* x = catalog_->node(n);
+    return x != nullptr && x->state == meta::NodeState::in_sync;
+  });
 }
+
+bool Node::group_lost() const {
+  return std::any_of(catalog_->groups.begin(), catalog_->groups.end(), [&](const auto& g) { return group_lost(g.first); });
+}
+
 
 void Node::disk_progress() {
   if (options_.disks.empty()) return;

@@ -44,6 +44,7 @@ void Node::epoch_progress() {
   bool ready = false;
   switch (epoch_order_.step) {
     case wire::EpochStep::enter:
+      if (filled_epoch() > epoch_order_.epoch) break;
       ready = std::all_of(units_.begin(), units_.end(), [&](auto& u) { return u->worker.decided_upto(epoch_order_.epoch); });
       break;
     case wire::EpochStep::show:
@@ -57,9 +58,15 @@ void Node::epoch_progress() {
       ready = std::all_of(units_.begin(), units_.end(), [&](auto& u) { return u->worker.flushed_epoch() >= epoch_order_.epoch; });
       break;
   }
-  if (!ready) return;
+  if (!ready && filled_epoch() <= epoch_order_.epoch) return;
   epoch_order_open_ = false;
   report_epoch();
+}
+
+Epoch Node::filled_epoch() const {
+  Epoch e = 0;
+  for (const auto& u : units_) e = std::max(e, u->worker.filled_epoch());
+  return e;
 }
 
 void Node::report_epoch() {
@@ -68,6 +75,7 @@ void Node::report_epoch() {
   r.incarnation = incarnation_;
   r.round = epoch_order_.round;
   r.now = epoch_;
+  r.filled = filled_epoch();
   r.step = epoch_order_.step;
   if (member_.leading()) {
     epochs_.on_report(r);

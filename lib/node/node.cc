@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/probe.h"
 #include "node/unit.h"
 
 namespace ndb::node {
@@ -75,7 +76,8 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
         return;
       }
       catalog_ = member_.catalog();
-      peers_.update(catalog_, options_.servers);
+      // The voters have to find each other before anything is committed: where they were is where they may be.
+      peers_.update(member_.expected(), options_.servers);
       break;
     }
     case EventKind::frame: on_frame(event); break;
@@ -397,7 +399,17 @@ void Node::check_own_state() {
   const bool mine = self != nullptr && self->incarnation == incarnation_ && self->state != NodeState::down;
   if (mine && self->state == NodeState::in_sync && self->group != kNoGroup && !options_.disks.empty() && group_lost()) {
     // Some rows are nowhere in memory any more: all come back from their disks, at one epoch.
+    NDB_PROBE("node.group_lost");
     log(env::Severity::critical, "a node group has lost all its members; restarting from disk");
+    stop_ = Stop::gone;
+    stop_status_ = kExitRestart;
+    return;
+  }
+  if (mine && self->state == NodeState::joining && filled_epoch() != 0 && group_lost(self->group)) {
+    // Half filled, by peers that are lost: what its own files hold may be what all come back with.
+    NDB_PROBE("node.group_lost_while_filling");
+    log(env::Severity::warning, "node group " + std::to_string(self->group) +
+                                    " was lost while it filled this node; restarting from disk");
     stop_ = Stop::gone;
     stop_status_ = kExitRestart;
     return;
@@ -413,6 +425,7 @@ void Node::check_own_state() {
     stop_ = Stop::gone;
     return;
   }
+  NDB_PROBE("node.declared_dead");
   log(env::Severity::error, "declared dead by the cluster, restarting");
   stop_ = Stop::gone;
   stop_status_ = kExitRestart;
@@ -422,7 +435,10 @@ void Node::join() {
   if (stop_ != Stop::no) return;
   const meta::Node* self = catalog_->node(options_.node);
   // Let in, and declared dead before it could learn of the one without the other.
-  if (life_ == Life::asking && !member_.proposing(join_request_)) life_ = Life::waiting;
+  if (life_ == Life::asking && !member_.proposing(join_request_)) {
+    NDB_PROBE("node.let_in_and_dead");
+    life_ = Life::waiting;
+  }
   if (life_ == Life::waiting) {
     if (!start_wanted_ || now_ < next_join_ || catalog_->generation == 0 || self == nullptr || self->disabled) return;
     if (self->type != meta::NodeType::data || member_.leader_raft_id() == 0) return;
@@ -434,7 +450,8 @@ void Node::join() {
     j.port = options_.port;
     j.workers = options_.workers;
     j.generation = catalog_->generation;
-    j.initial = !options_.has_rows;
+    // An empty disk that is the one it had: nothing was durable yet, so nothing is missing.
+    j.initial = !options_.has_rows && (options_.disks.empty() || self->raft_id != options_.raft_id);
     c.body = j;
     life_ = Life::asking;
     join_request_ = member_.draw_request_id();

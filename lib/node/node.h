@@ -86,6 +86,7 @@ class Node : public env::Machine {
   bool recovered() const;
   void send_epoch_orders();
   void report_epoch();
+  Epoch filled_epoch() const;  // see Worker
   void join();
   void check_own_state();
   void on_order(const wire::Message& m, env::LinkId link);
@@ -97,6 +98,7 @@ class Node : public env::Machine {
   std::string doing() const;
   Epoch restored() const;
   bool group_lost() const;
+  bool group_lost(GroupId g) const;
   std::string report_text() const;
 
   NodeOptions options_;

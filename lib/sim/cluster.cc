@@ -18,7 +18,7 @@ ClusterSettings ClusterSettings::draw(Prng& prng) {
   s.groups = static_cast<std::uint32_t>(prng.between(1, 2));
   s.workers = static_cast<std::uint8_t>(1u << prng.below(3));
   s.lock_wait_ms = static_cast<std::uint32_t>(prng.between(50, 1200));
-  s.diskless = true;
+  s.diskless = prng.chance(0.15);
   s.redo_files = static_cast<std::uint32_t>(prng.between(3, 6));
   s.redo_file_kib = 256u << prng.below(3);
   s.epoch_ms = static_cast<std::uint32_t>(prng.between(20, 2000));
@@ -265,6 +265,9 @@ void Cluster::exited(ProcessId p, int status) {
       if (processes_[p].rows) processes_[p].rows->wipe();
     }
     world_.after(kAngel, [this, p] { world_.start(p); });
+  } else if (status != 0 && processes_[p].incomplete != 0) {
+    // Without its files it is not let in as long as nobody else has its rows in memory: somebody tries again.
+    world_.after(kSecond, [this, p] { world_.start(p); });
   } else if (status != 0) {
     world_.fail(world_.name(p) + " ended with status " + std::to_string(status));
   }
@@ -320,11 +323,15 @@ NemesisOptions Cluster::nemesis_options() const {
   return o;
 }
 
-NemesisOptions Cluster::ruthless_options() const {
+NemesisOptions Cluster::ruthless_options() {
   NemesisOptions o = nemesis_options();
   if (settings_.diskless) return o;
   o.may = nullptr;
   o.heirs = nullptr;
+  o.lose_files = [this](ProcessId p) {
+    return p >= management_.size() && p < management_.size() + data_.size() &&
+           lose_files(static_cast<NodeId>(p - management_.size() + 1));
+  };
   o.crowd = [this](Prng& prng) {
     std::vector<ProcessId> all;
     if (prng.chance(0.5)) {  // one group
@@ -336,7 +343,7 @@ NemesisOptions Cluster::ruthless_options() const {
       return all;
     }
     all = data_;
-    if (prng.chance(0.5)) all.insert(all.end(), management_.begin(), management_.end());
+    if (prng.chance(0.3)) all.insert(all.end(), management_.begin(), management_.end());
     return all;
   };
   return o;
@@ -347,9 +354,12 @@ bool Cluster::lose_files(NodeId id) {
   const meta::Node* n = c->node(id);
   const meta::Group* g = n ? c->group(n->group) : nullptr;
   if (!g || settings_.diskless) return false;
+  // With its files goes a voter of the metadata log: one at a time.
+  for (NodeId other = 1; other <= data_nodes(); other++) {
+    if (other != id && processes_[data_[other - 1u]].incomplete != 0) return false;
+  }
   bool safe = false;
   for (NodeId other : g->members) {
-    if (other != id && processes_[data_[other - 1u]].incomplete != 0) return false;
     safe = safe || (other != id && serves(other));
   }
   const ProcessId p = data_[id - 1u];

@@ -70,7 +70,7 @@ class Cluster {
   std::vector<ProcessId> heirs(ProcessId p, bool* lonely) const;
   NemesisOptions nemesis_options() const;
   // The same where laws know of durability: with disks, groups and whole clusters may lose all their members.
-  NemesisOptions ruthless_options() const;
+  NemesisOptions ruthless_options();
   // Kills a data node and removes its files; who starts it again starts it anew. Only while another member of its group
   // is sure to have the rows on its disk: false, and nothing happens, when none is.
   bool lose_files(NodeId id);

@@ -39,6 +39,7 @@ void Operator::step(Time now, const env::Event& e, env::Outbox& out) {
       state_ = State::ready;
       // 9023: the outcome is unknown; others that pass: a server that is not ready
       if (r.error() == 9023 || r.error() == 9022 || r.error() == 4009) {
+        if (r.error() == 4009) orders_.front().request.clear();  // refused: the same request would be refused again
         again(now, out);
       } else {
         Order o = std::move(orders_.front());

@@ -1,3 +1,4 @@
+#include "base/probe.h"
 #include "store/recover.h"
 
 #include <algorithm>
@@ -36,6 +37,7 @@ void Recovery::begin() {
 }
 
 void Recovery::give_up_checkpoint(std::string why) {
+  NDB_PROBE("store.checkpoint_of_no_use");
   reasons_.push_back("checkpoint " + std::to_string(candidates_.back()) + ": " + why);
   report_.notes.push_back("not used, " + reasons_.back());
   candidates_.pop_back();
@@ -46,6 +48,7 @@ void Recovery::give_up_checkpoint(std::string why) {
 // The newest checkpoint that may do; its redo is walked before it is loaded.
 Recovery::State Recovery::choose() {
   restarts_.clear();
+  gaps_.clear();
   cuts_.clear();
   contained_.clear();
   if (candidates_.empty()) {
@@ -94,8 +97,11 @@ void Recovery::note_entry(const RedoEntry& e, std::uint64_t position) {
     complete_ = std::max(complete_, e.epoch);
   } else if (e.kind == RedoKind::restart) {
     complete_ = std::min(complete_, e.epoch);
+    while (!gaps_.empty() && gaps_.back().from >= e.epoch) gaps_.pop_back();
     while (!restarts_.empty() && restarts_.back().epoch >= e.epoch) restarts_.pop_back();
     restarts_.push_back({position, e.epoch});
+  } else if (e.kind == RedoKind::filled) {
+    gaps_.push_back({complete_, e.epoch});
   } else if (e.kind == RedoKind::cut) {
     std::vector<Cut>& cuts = cuts_[e.ref];
     while (!cuts.empty() && cuts.back().sequence >= e.sequence) cuts.pop_back();
@@ -124,18 +130,26 @@ Recovery::State Recovery::scan(std::size_t bytes_max) {
   return State::working;
 }
 
+Epoch Recovery::complete_upto(Epoch e) const {
+  e = std::min(e, complete_);
+  for (auto g = gaps_.rbegin(); g != gaps_.rend(); ++g) {
+    if (g->from < e && e < g->to) e = g->from;
+  }
+  return e;
+}
+
 Recovery::State Recovery::judge_scan() {
   report_.end = redo_->position();
   report_.cut_bytes = redo_->cut_bytes();
   report_.keep = from_;
-  if (options_.exactly && complete_ < options_.upto) {
+  report_.epoch = complete_upto(options_.upto);
+  if (options_.exactly && report_.epoch < options_.upto) {
     return fail({Error::os_failed,
                  disk_.redo_place(report_.end) + ": the redo log ends here (" +
                      (redo_->reason().empty() ? "end of the file" : redo_->reason()) +
-                     "); it is complete up to epoch " + std::to_string(complete_) + " only, but epoch " +
+                     "); it is complete up to epoch " + std::to_string(report_.epoch) + " only, but epoch " +
                      std::to_string(options_.upto) + " was durable"});
   }
-  report_.epoch = std::min(options_.upto, complete_);
   if (checkpoint_ && checkpoint_->end().newest > report_.epoch) {
     give_up_checkpoint("it holds epoch " + std::to_string(checkpoint_->end().newest) +
                        ", but the redo log is complete up to epoch " + std::to_string(report_.epoch) + " only");
@@ -147,6 +161,7 @@ Recovery::State Recovery::judge_scan() {
     return State::working;
   }
   if (report_.cut_bytes != 0) {
+    NDB_PROBE("store.torn_tail");
     report_.notes.push_back(disk_.redo_place(report_.end) + ": cut " + std::to_string(report_.cut_bytes) +
                             " bytes that were never made durable (" + redo_->reason() + ")");
   }
@@ -209,7 +224,7 @@ bool Recovery::is_void(const RedoEntry& e, std::uint64_t position) const {
 
 Failure Recovery::replay_entry(const RedoEntry& e, std::uint64_t position) {
   const bool record = e.kind == RedoKind::record;
-  if (!record && e.kind != RedoKind::created && e.kind != RedoKind::dropped) return {};
+  if (!record && e.kind != RedoKind::created && e.kind != RedoKind::dropped && e.kind != RedoKind::state) return {};
   auto contained = contained_.find(e.ref);
   if (contained != contained_.end() && position < contained->second) {
     report_.contained += record;
@@ -225,6 +240,7 @@ Failure Recovery::replay_entry(const RedoEntry& e, std::uint64_t position) {
   }
   if (e.kind == RedoKind::created) return sink_.created(e.ref);
   if (e.kind == RedoKind::dropped) return sink_.dropped(e.ref);
+  if (e.kind == RedoKind::state) return sink_.state(e.ref, e.record);
   report_.applied++;
   return sink_.apply(e.ref, e.sequence, e.epoch, e.record);
 }

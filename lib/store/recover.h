@@ -7,6 +7,9 @@
 //
 // An entry is replayed when it lies at or behind its fragment's position in the checkpoint, its epoch is not later than
 // the one recovered to, and no later entry voids it: a restart at an earlier epoch, or a cut of its fragment before it.
+// A node that was filled by its peers has no complete epoch between the one it had come back at and the one it was filled
+// in: such a log is recovered to the former, and to none in between.
+//
 // Replayed entries may be shown by the rows already: they carry whole images, and everything later follows.
 // The records of a fragment come in the order of their sequences, but with gaps where later epochs were left out.
 #pragma once
@@ -32,6 +35,7 @@ class RecoverySink {
   // checkpoint nor created is a fragment of a table the caller may not know any more: it is handed over all the same.
   virtual Failure created(const FragmentRef& ref) = 0;
   virtual Failure dropped(const FragmentRef& ref) = 0;
+  virtual Failure state(const FragmentRef& ref, Bytes state) = 0;
   virtual Failure apply(const FragmentRef& ref, Sequence sequence, Epoch epoch, Bytes record) = 0;
 };
 
@@ -86,6 +90,7 @@ class Recovery {
   Failure replay_entry(const RedoEntry& e, std::uint64_t position);
   void note_entry(const RedoEntry& e, std::uint64_t position);
   void give_up_checkpoint(std::string why);
+  Epoch complete_upto(Epoch e) const;  // the last epoch up to e whose end the log holds exactly
   bool is_void(const RedoEntry& e, std::uint64_t position) const;
 
   struct Restart {
@@ -95,6 +100,10 @@ class Recovery {
   struct Cut {
     std::uint64_t position;
     Sequence sequence;
+  };
+
+  struct Gap {
+    Epoch from, to;  // epochs between these are not complete
   };
 
   DiskReader& disk_;
@@ -110,6 +119,7 @@ class Recovery {
   RedoPlace from_;
   Epoch complete_ = 0;
   std::vector<Restart> restarts_;                // ascending positions; made so that epochs ascend too
+  std::vector<Gap> gaps_;                        // ascending
   std::map<FragmentRef, std::vector<Cut>> cuts_; // the same with sequences
   std::map<FragmentRef, std::uint64_t> contained_;  // by fragment: entries before this position are in the checkpoint
   std::uint64_t work_done_ = 0, work_all_ = 0;

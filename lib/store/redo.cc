@@ -19,7 +19,7 @@ bool next_redo_entry(Bytes& rest, RedoEntry* e) {
   if (rest.size() < sizeof(RedoEntryHead)) return false;
   const auto h = load<RedoEntryHead>(rest.data());
   if (h.bytes < sizeof h || h.bytes > rest.size()) return false;
-  if (h.kind < RedoKind::record || h.kind > RedoKind::restart) return false;
+  if (h.kind < RedoKind::record || h.kind > RedoKind::state) return false;
   e->kind = h.kind;
   e->ref = {h.table, h.fragment};
   e->sequence = h.sequence;
@@ -238,6 +238,8 @@ std::string_view redo_kind_name(RedoKind k) {
     case RedoKind::dropped: return "dropped";
     case RedoKind::cut: return "cut";
     case RedoKind::restart: return "restart";
+    case RedoKind::filled: return "filled";
+    case RedoKind::state: return "state";
   }
   return "?";
 }

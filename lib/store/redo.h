@@ -32,6 +32,9 @@ enum class RedoKind : std::uint8_t {
   dropped = 4,  // ... does not exist any more
   cut = 5,      // records of the fragment with a greater sequence, before this entry, are void
   restart = 6,  // the node came back at the end of `epoch`: records of later epochs before this entry are void
+  filled = 7,   // what it missed meanwhile came from its peers, written down as of `epoch`: the epochs between the last
+                // complete one and this one are not in the log one by one
+  state = 8,    // beside its rows, the fragment holds these bytes of txn from here on, as a checkpoint would have them
 };
 
 #pragma pack(push, 1)
@@ -91,11 +94,13 @@ class RedoWriter {
   void record(const FragmentRef& ref, Sequence sequence, Epoch epoch, Bytes record) {
     add(RedoKind::record, ref, sequence, epoch, record);
   }
+  void state(const FragmentRef& ref, Epoch epoch, Bytes bytes) { add(RedoKind::state, ref, 0, epoch, bytes); }
   void complete(Epoch epoch) { add(RedoKind::complete, {}, 0, epoch, {}); }
   void created(const FragmentRef& ref, Epoch epoch) { add(RedoKind::created, ref, 0, epoch, {}); }
   void dropped(const FragmentRef& ref, Epoch epoch) { add(RedoKind::dropped, ref, 0, epoch, {}); }
   void cut(const FragmentRef& ref, Sequence sequence, Epoch epoch) { add(RedoKind::cut, ref, sequence, epoch, {}); }
   void restarted(Epoch recovered) { add(RedoKind::restart, {}, 0, recovered, {}); }
+  void filled(Epoch upto) { add(RedoKind::filled, {}, 0, upto, {}); }
 
   // Closes the open block. The finished blocks, valid until the next call of anything; durable: Disk::durable().
   Bytes take(std::uint64_t durable, Epoch now);

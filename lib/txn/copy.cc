@@ -10,6 +10,9 @@
 // No row is locked: rows show a committed state at the time of their batch, and records that came later are applied
 // after them, whole images each, so the last word is right. When every replica of the node has its copy_end under the
 // present view, the node asks the log to be in sync (DESIGN "Replication, views, failure").
+#include <algorithm>
+
+#include "base/probe.h"
 #include "txn/worker.h"
 
 namespace ndb::txn {
@@ -99,6 +102,7 @@ void Worker::pump_copy(Replica& r, CopySession& s) {
       s.first = false;
       const std::size_t before = w.size();
       if (s.some) {
+        NDB_PROBE("txn.copy_what_differs");
         h.flags |= kCopySome;
         for (std::uint16_t k = 0; k < limits::kBuckets; k += 8) {
           std::uint8_t bits = 0;
@@ -135,10 +139,15 @@ void Worker::on_copy_rows(const wire::Message& m, NodeId from) {
   Replica* r = replica({h.table, h.fragment});
   if (r == nullptr || r->role != Role::joining || r->primary != from || h.group_view != r->group_view) return;
   Reader in(m.body.substr(sizeof h));
+  if (has_disk()) {
+    durable_->restored = 0;
+    durable_->filled = std::max(durable_->filled, epoch_);
+  }
   if (h.flags & kCopyFirst) {
-    Reader state(in.raw(h.prepared_bytes));
+    Bytes rest = in.raw(h.prepared_bytes);
     if (h.flags & kCopySome) {
-      drop_buckets(*r, state.raw(limits::kBuckets / 8));
+      drop_buckets(*r, rest.substr(0, limits::kBuckets / 8));
+      rest.remove_prefix(std::min<std::size_t>(rest.size(), limits::kBuckets / 8));
     } else {
       while (r->rows.drop_some()) {
       }
@@ -150,11 +159,14 @@ void Worker::on_copy_rows(const wire::Message& m, NodeId from) {
     r->copied_batches = 0;
     r->resumed = true;
     r->followed = h.group_view;
+    Reader state(rest);
     if (!decode_state(*r, state)) {
       out_->log(env::Severity::error, "damaged copy of a fragment, ignored");
+      NDB_PROBE("txn.damaged_copy");
       restart_filling(*r);
       return;
     }
+    if (has_disk()) durable_->redo->state(r->ref, epoch_, rest);
   }
   if (!r->resumed || h.batch != r->copied_batches + 1) return;
   r->copied_batches = h.batch;

@@ -1,7 +1,9 @@
 #include "txn/durable.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "base/probe.h"
 #include "txn/worker.h"
 
 namespace ndb::txn {
@@ -109,6 +111,7 @@ void Worker::end_redo() {
   if (!durable_ || !durable_->running() || durable_->redo->empty()) return;
   if (!durable_->disk.append(durable_->redo->take(durable_->disk.durable(), epoch_))) {
     out_->log(env::Severity::critical, "the redo log is full: a replica could not log what it had to");
+    NDB_PROBE("txn.redo_full");
     broken_ = true;
   }
   durable_->redo->clear();
@@ -124,6 +127,7 @@ void Worker::flush_epoch(Epoch e) {
     return;
   }
   if (!durable_->running()) return;
+  if (durable_->filled != 0) durable_->redo->filled(std::exchange(durable_->filled, 0));
   durable_->redo->complete(e);
   end_redo();
   const std::uint64_t tag = disk_tag();
@@ -180,6 +184,7 @@ void Worker::checkpoint_step(bool allowed) {
   // What the newest usable checkpoint makes superfluous.
   for (std::size_t i = d.finished.size(); i-- > 0;) {
     if (!d.finished[i].on_disk || d.finished[i].newest > catalog_->durable_epoch) continue;
+    NDB_PROBE("txn.trim_behind_checkpoint");
     for (std::size_t k = 0; k < i; k++) d.disk.remove_checkpoint(d.finished[k].id);
     d.disk.trim(d.finished[i].from);
     d.finished.erase(d.finished.begin(), d.finished.begin() + static_cast<std::ptrdiff_t>(i));
@@ -217,6 +222,7 @@ void Worker::checkpoint_step(bool allowed) {
 
 bool Worker::recovered() const { return !durable_ || durable_->running(); }
 Epoch Worker::restored() const { return durable_ ? durable_->restored : 0; }
+Epoch Worker::filled_epoch() const { return durable_ ? durable_->filled : 0; }
 
 // A bounded piece of the recovery. Ends with a running redo log; what could not be used is left to the peers.
 bool Worker::recover_some() {
@@ -224,7 +230,7 @@ bool Worker::recover_some() {
   Durable& d = *durable_;
   if (!d.recovery) {
     store::RecoveryOptions o;
-    o.upto = catalog_->durable_epoch;
+    o.upto = d.upto = catalog_->durable_epoch;
     o.exactly = false;
     d.recovery = std::make_unique<store::Recovery>(d.disk, static_cast<store::RecoverySink&>(*this), o);
   }
@@ -233,11 +239,16 @@ bool Worker::recover_some() {
   for (const std::string& n : d.recovery->report().notes) out_->log(env::Severity::warning, n);
   if (state == store::Recovery::State::failed) {
     out_->log(env::Severity::error, d.recovery->failure().sentence());
+    NDB_PROBE("txn.recovery_failed");
     d.failed = true;  // refused with file and offset: --initial, or repair
     return false;
   }
   const store::Recovery::Report& r = d.recovery->report();
-  if (!r.empty && r.epoch == catalog_->durable_epoch) d.restored = r.epoch + 1;
+  // All rows of a group that is younger than the durable epoch are later: nothing is exactly what it held.
+  const meta::Node* self = catalog_->node(options_.node);
+  const meta::Group* group = self == nullptr ? nullptr : catalog_->group(self->group);
+  const bool young = group != nullptr && group->since == d.upto;
+  if (young || (!r.empty && r.epoch == d.upto)) d.restored = d.upto + 1;
   out_->log(env::Severity::info, "recovered epoch " + std::to_string(r.epoch) + ": " + std::to_string(r.rows) +
                                      " rows of checkpoint " + std::to_string(r.checkpoint) + ", " +
                                      std::to_string(r.applied) + " records of the redo log");
@@ -285,6 +296,13 @@ Failure Worker::fragment(const store::CheckpointFragment& f, Bytes state) {
   if (!decode_state(*r, in)) return {Error::bad_message, "the state of a fragment in a checkpoint is damaged"};
   r->logged = true;
   return {};
+}
+
+Failure Worker::state(const FragmentRef& ref, Bytes state) {
+  Replica* r = replica(ref);
+  Reader in(state);
+  if (r == nullptr || decode_state(*r, in)) return {};
+  return {Error::bad_message, "the state of a fragment in the redo log is damaged"};
 }
 
 Failure Worker::row(const FragmentRef& ref, Sequence seq, Bytes image) {

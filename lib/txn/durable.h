@@ -28,7 +28,9 @@ struct Durable {
   std::uint64_t life;
   std::unique_ptr<store::Recovery> recovery;    // while it runs
   std::unique_ptr<store::RedoWriter> redo;      // from its end on
+  Epoch upto = 0;                               // durable when the recovery began
   Epoch restored = 0;                           // 1 + the epoch that came back exactly; 0 = nothing did
+  Epoch filled = 0;                             // peers have filled it up to here, and the log does not say so yet
   std::uint64_t next_tag = 1;
   struct Flush {
     std::uint64_t tag;

@@ -51,7 +51,9 @@ bool Worker::marks_shown() const {
   return true;
 }
 
-Epoch Worker::durable_wanted() const { return held_replies_.empty() ? 0 : held_replies_.back().epoch; }
+Epoch Worker::durable_wanted() const {
+  return std::max(outcome_wanted_, held_replies_.empty() ? Epoch{0} : held_replies_.back().epoch);
+}
 
 void Worker::hold_reply(env::LinkId link, Epoch epoch, Bytes message) {
   if (epoch <= catalog_->durable_epoch) {

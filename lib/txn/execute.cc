@@ -1,5 +1,6 @@
 // Requests of clients. Three ways: plain reads are answered at once; a whole transaction on one fragment that is ours
 // becomes a Part that answers the client itself; everything else is coordinated (coordinate.cc).
+#include "base/probe.h"
 #include "txn/worker.h"
 
 namespace ndb::txn {
@@ -198,9 +199,9 @@ void Worker::on_execute(const wire::Message& m, env::LinkId link) {
 
 void Worker::start_direct(const Execute& head, Bytes ops, env::LinkId link, Replica& r) {
   const Fate fate = r.settled({clients_[link].session, head.number});
-  if (fate != Fate::unknown) {
-    refuse(link, 0, head.request, fate == Fate::committed ? Error::ok : Error::node_failure,
-           fate == Fate::committed ? TxnState::committed : TxnState::aborted);
+  if (fate != Fate::unknown) {  // committed: it asks for the outcome, and whether that is durable
+    refuse(link, 0, head.request, fate == Fate::committed ? Error::outcome_unknown : Error::node_failure,
+           fate == Fate::committed ? TxnState::unknown : TxnState::aborted);
     return;
   }
   std::uint32_t p = parts_.take();
@@ -237,6 +238,7 @@ void Worker::on_outcome(const wire::Message& m, env::LinkId link) {
   ref.fragment = in.u16();
   const std::uint64_t hash = in.u64();  // of the first operation's key: its fragment is the anchor
   const bool durable = in.u8() != 0;
+  Epoch epoch = in.u64();
   if (in.bad()) return;
   Fate fate = Fate::unknown;
   Error e = Error::ok;
@@ -260,22 +262,24 @@ void Worker::on_outcome(const wire::Message& m, env::LinkId link) {
       if (coords_.used(c) && coords_[c].txn == txn) e = Error::not_ready;
     }
     if (fate == Fate::unknown && e == Error::ok) {
+      NDB_PROBE("txn.forbid_by_outcome");
       // Nobody has seen it. From now on nobody may: the answer has to stay true.
       forbid(*r, txn);
       e = Error::not_ready;  // asked again, the record answers
     }
   }
-  // Whoever waits for a durable commit is told so when it is; its epoch is the present one at most.
-  const bool later = durable && fate == Fate::committed && has_disk();
-  if (later) scratch_.clear();
-  Writer& w = later ? scratch_ : link_writer(link);
+  Writer& w = link_writer(link);
   std::size_t at = wire::begin_message(w, wire::Type::outcome_reply, m.from, options_.worker);
   w.u32(request);
-  w.u8(static_cast<std::uint8_t>(fate));
+  // In which epoch it was decided is not remembered; not in a later one than this.
+  if (epoch == 0) epoch = epoch_;
+  const bool later = durable && fate == Fate::committed && epoch > catalog_->durable_epoch;
+  if (later) outcome_wanted_ = std::max(outcome_wanted_, std::min(epoch, epoch_));
+  w.u8(later ? kCommittedNotDurable : static_cast<std::uint8_t>(fate));
   w.put(e);
   w.u64(catalog_->view);
+  w.u64(epoch);
   wire::end_message(w, at);
-  if (later) hold_reply(link, epoch_, w.view());
 }
 
 // ---- interactive transactions and those on several fragments
@@ -343,7 +347,13 @@ void Worker::on_step(const Execute& head, Bytes ops, env::LinkId link) {
   if (e == Error::ok) e = plan_round_one(c, n, head);
   if (e == Error::ok && (head.flags & wire::kBegin) && c.members_used > 0) {
     Replica* anchor = replica(c.members[0].ref);
-    if (anchor != nullptr && anchor->settled(txn) != Fate::unknown) e = Error::node_failure;
+    const Fate fate = anchor == nullptr ? Fate::unknown : anchor->settled(txn);
+    if (fate == Fate::committed) {
+      abort_coordination(n, Error::node_failure, false);
+      refuse(link, 0, head.request, Error::outcome_unknown, TxnState::unknown);
+      return;
+    }
+    if (fate != Fate::unknown) e = Error::node_failure;
   }
   if (e != Error::ok) {
     abort_coordination(n, e, true);

@@ -15,6 +15,9 @@ namespace ndb::txn {
 
 enum class Fate : std::uint8_t { unknown = 0, committed = 1, aborted = 2 };
 
+// In an outcome_reply beside these.
+inline constexpr std::uint8_t kCommittedNotDurable = 3;
+
 class Outcomes {
  public:
   static constexpr std::uint32_t kWindow = 512;

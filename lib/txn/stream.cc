@@ -2,6 +2,7 @@
 // sees records in sequence; after a broken link or a change of view it says where to go on (stream_resume).
 #include <algorithm>
 
+#include "base/probe.h"
 #include "txn/worker.h"
 
 namespace ndb::txn {
@@ -168,6 +169,7 @@ void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes bo
       part.state = PartState::prepared;
       part.since = now_;
       if (part.abort_wanted) {
+        NDB_PROBE("txn.abort_when_prepared");
         to_abort_.push_back(p);  // not here: the ring must not grow while it is being read
         return;
       }
@@ -296,6 +298,7 @@ void Worker::on_stream_ack(const StreamAck& a, NodeId from, bool resume) {
   const Sequence ours = a.followed < r->reign ? r->takeover_end : r->appended;
   const Sequence held = std::min(a.held, ours);
   if (held < r->committed) {  // only a joining replica can lack what is committed: it has to begin anew
+    NDB_PROBE("txn.resume_behind_commit");
     out_->log(env::Severity::warning, "node " + std::to_string(from) + " resumes a stream behind its commit point");
     return;
   }

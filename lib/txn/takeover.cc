@@ -6,6 +6,7 @@
 // fragment serves nobody (role takeover); clients repeat.
 #include <algorithm>
 
+#include "base/probe.h"
 #include "txn/worker.h"
 
 namespace ndb::txn {
@@ -96,6 +97,7 @@ void Worker::update_replica(Replica& r, const meta::Catalog& c) {
     return;
   }
   if (restarted) {
+    NDB_PROBE("txn.streams_begin_anew");
     // The whole cluster came back from its disks at one epoch: every replica is the same, nothing is under way, and the
     // streams begin anew at a place that lies behind all that was.
     r.ring.reset();
@@ -183,6 +185,7 @@ void Worker::fail_running_parts(Replica& r) {
 
 // Forgets records from `first` on: the primary of this view never had them.
 void Worker::cut_stream(Replica& r, Sequence first) {
+  NDB_PROBE("txn.cut_stream");
   NDB_CHECK(first > r.committed);
   std::uint64_t at = r.ring.begin();
   Bytes rest = r.ring.view(at);
@@ -201,6 +204,7 @@ void Worker::cut_stream(Replica& r, Sequence first) {
     if (pending.part == 0 || !parts_.used(pending.part)) continue;
     Part& part = parts_[pending.part];
     if (part.state == PartState::finishing) {
+      NDB_PROBE("txn.cut_a_finishing_part");
       undo_part(pending.part);  // decided and shown: the new primary will hear of it from the anchor
     } else if (part.direct) {
       fail_part(pending.part, Error::node_failure);
@@ -211,6 +215,7 @@ void Worker::cut_stream(Replica& r, Sequence first) {
                             coords_[c].txn == part.txn && coords_[c].state == CoordState::deciding &&
                             coords_[c].members_used > 0 && coords_[c].members[0].ref == r.ref;
       if (deciding) {
+        NDB_PROBE("txn.cut_a_decision");
         coords_[c].state = CoordState::executing;
         coords_[c].members[0].part = 0;
         undo_part(pending.part);
@@ -250,6 +255,7 @@ void Worker::adopt_decisions(Replica& r) {
     c.view = catalog_->view;
     view_begins(c.view);
     c.epoch = d.epoch;
+    NDB_PROBE("txn.adopt_a_decision");
     c.state = CoordState::committing;
     member_for(c, r.ref);
     c.members[0].done = true;

@@ -115,7 +115,8 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   // Joined, replicas made, not filled yet: brings back what the disk holds. True when that is done.
   bool recover_some();
   bool recovered() const;
-  Epoch restored() const;       // 1 + the epoch that came back exactly; 0 = nothing did
+  Epoch restored() const;       // 1 + the epoch that came back exactly and is still all that is here; 0 = none
+  Epoch filled_epoch() const;   // peers have filled it: no earlier epoch can be flushed exactly; 0 = long ago
   void on_disk(std::uint64_t tag, int status);
   bool disk_failed() const;
   void checkpoint_step(bool allowed);
@@ -285,6 +286,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   store::Fragment* next(store::CheckpointFragment* f, Writer& state) override;
   void reset() override;
   Failure fragment(const store::CheckpointFragment& f, Bytes state) override;
+  Failure state(const FragmentRef& ref, Bytes state) override;
   Failure row(const FragmentRef& ref, Sequence sequence, Bytes image) override;
   Failure fragment_end(const FragmentRef& ref) override;
   Failure created(const FragmentRef& ref) override;
@@ -344,6 +346,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
     std::string message;
   };
   std::deque<HeldReply> held_replies_;  // ascending by epoch
+  Epoch outcome_wanted_ = 0;  // somebody who asked for an outcome waits for it to be durable
   std::deque<std::uint32_t> ready_;  // parts whose lock was granted
   struct Wait {
     Time deadline;

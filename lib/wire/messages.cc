@@ -90,6 +90,7 @@ void encode(Writer& w, const EpochReport& o) {
   w.u32(o.incarnation);
   w.u64(o.round);
   w.u64(o.now);
+  w.u64(o.filled);
   w.u8(static_cast<std::uint8_t>(o.step));
 }
 bool decode(Reader& r, EpochReport* o) {
@@ -97,6 +98,7 @@ bool decode(Reader& r, EpochReport* o) {
   o->incarnation = r.u32();
   o->round = r.u64();
   o->now = r.u64();
+  o->filled = r.u64();
   o->step = static_cast<EpochStep>(r.u8());
   return !r.bad() && o->step >= EpochStep::enter && o->step <= EpochStep::flush;
 }

@@ -35,8 +35,10 @@ enum class Type : std::uint16_t {
   scan_next = 33,     // ScanNext
   scan_batch = 34,    // ScanBatch, rows: u32 bytes, image
   scan_close = 35,    // ScanNext; no answer
-  outcome = 36,       // u32 request, u64 session, u64 number, u32 table, u16 fragment, u64 hash of the first key: what became of it?
-  outcome_reply = 37, // u32 request, u8: 0 ask again · 1 committed · 2 aborted for good; u16 error: why 0; u64 view
+  outcome = 36,       // u32 request, u64 session, u64 number, u32 table, u16 fragment, u64 hash of the first key: what
+                      // became of it? u8 1 = is it durable? u64 epoch of the last answer 3, or 0
+  outcome_reply = 37, // u32 request, u8: 0 ask again · 1 committed · 2 aborted for good · 3 committed, and durable when
+                      // the epoch is: ask again; u16 error: why 0; u64 view; u64 epoch of 3
   // --- coordinator <-> participant
   part_execute = 50, part_reply, part_prepare, part_prepared, part_commit, part_abort, part_done, part_ask, part_answer,
   // --- replication streams
@@ -107,6 +109,7 @@ struct EpochReport {
   std::uint32_t incarnation = 0;
   std::uint64_t round = 0;
   Epoch now = 0;              // the epoch that the node is in
+  Epoch filled = 0;           // enter: its peers filled it in this epoch; its files hold no end of an earlier one
   EpochStep step = EpochStep::enter;
 };
 void encode(Writer& w, const EpochReport& o);

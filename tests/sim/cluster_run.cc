@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "scanner.h"
+
 namespace ndb::simtest {
 
 std::string TestTable::definition(const std::string& name) {
@@ -53,55 +55,40 @@ sim::ClusterSettings drawn(std::uint64_t seed) {
   return sim::ClusterSettings::draw(prng);
 }
 
-// Reads a whole table, over and over until a scan ends well.
-class Scanner : public sim::Actor {
- public:
-  explicit Scanner(const TestTable& t) : table_(t) {}
-  std::map<std::uint64_t, std::string> rows;
-  std::string doubled;
-  bool done = false;
-
-  void answered(Time, const client::StepResult&, client::ClientMachine&) override {}
-  void lost() override {}
-  Time act(Time now, client::ClientMachine& m) override {
-    if (done || !m.catalog() || !m.catalog()->table(table_.id())) return done ? kNever : now + 10 * kMillisecond;
-    if (scan_ == client::kNoScan) {
-      rows.clear();
-      doubled.clear();
-      client::ScanOptions o;
-      scan_ = m.scan_open(table_.id(), o);
-      if (scan_ == client::kNoScan) return now + 10 * kMillisecond;
-    }
-    Bytes bytes;
-    std::uint32_t count = 0;
-    while (m.scan_batch(scan_, &bytes, &count)) {
-      Reader r(bytes);
-      for (std::uint32_t i = 0; i < count; i++) {
-        Bytes image = r.bytes32();
-        std::uint64_t id = table_.id_of(image);
-        if (!rows.emplace(id, std::string(image)).second) doubled = "row " + std::to_string(id) + " twice in one scan";
-      }
-      m.scan_drop(scan_);
-    }
-    client::ScanState s = m.scan_state(scan_);
-    if (s == client::ScanState::finished) {
-      m.scan_close(scan_);
-      done = true;
-      return kNever;
-    }
-    if (s == client::ScanState::failed) {
-      m.scan_close(scan_);
-      scan_ = client::kNoScan;
-    }
-    return now + 5 * kMillisecond;
-  }
-
- private:
-  const TestTable& table_;
-  client::ScanHandle scan_ = client::kNoScan;
-};
-
 }  // namespace
+
+Time Scanner::act(Time now, client::ClientMachine& m) {
+  if (done || !m.catalog() || !m.catalog()->table(table_.id())) return done ? kNever : now + 10 * kMillisecond;
+  if (scan_ == client::kNoScan) {
+    rows.clear();
+    doubled.clear();
+    client::ScanOptions o;
+    scan_ = m.scan_open(table_.id(), o);
+    if (scan_ == client::kNoScan) return now + 10 * kMillisecond;
+  }
+  Bytes bytes;
+  std::uint32_t count = 0;
+  while (m.scan_batch(scan_, &bytes, &count)) {
+    Reader r(bytes);
+    for (std::uint32_t i = 0; i < count; i++) {
+      Bytes image = r.bytes32();
+      std::uint64_t id = table_.id_of(image);
+      if (!rows.emplace(id, std::string(image)).second) doubled = "row " + std::to_string(id) + " twice in one scan";
+    }
+    m.scan_drop(scan_);
+  }
+  client::ScanState s = m.scan_state(scan_);
+  if (s == client::ScanState::finished) {
+    m.scan_close(scan_);
+    done = true;
+    return kNever;
+  }
+  if (s == client::ScanState::failed) {
+    m.scan_close(scan_);
+    scan_ = client::kNoScan;
+  }
+  return now + 5 * kMillisecond;
+}
 
 ClusterRun::ClusterRun(std::uint64_t seed) : ClusterRun(seed, drawn(seed)) {}
 

@@ -5,7 +5,7 @@
 //   --check-hash   runs each seed twice and compares the traces     --verbose   a line a seed
 //   --keep-going   counts failures instead of ending with the first one
 //   --trace FILE   writes every event, formatted: two files of one seed show where they part
-//   --probes       lists the probes that no run has reached (debug builds)
+//   --probes       counts how often rare paths (NDB_PROBE) were taken, and names those that no run has reached
 //
 // Exit status: 0 everything held, 1 a law was broken (seed, reason, trace and the command to replay it are printed), 2 usage.
 #include <chrono>
@@ -140,9 +140,14 @@ int main(int argc, char** argv) {
               static_cast<unsigned long long>(failures), static_cast<unsigned long long>(events), seconds(),
               static_cast<double>(runs) / seconds());
   if (a.probes) {
+    std::uint64_t reached = 0, all = 0;
     for (const Probe* p = Probe::first(); p; p = p->next()) {
-      std::printf("%10llu %s (%s:%d)\n", static_cast<unsigned long long>(p->hits()), p->name(), p->file(), p->line());
+      all++;
+      reached += p->hits() != 0;
+      if (p->hits() != 0) std::printf("probe %s %llu\n", p->name(), static_cast<unsigned long long>(p->hits()));
+      else std::printf("probe %s never reached (%s:%d)\n", p->name(), p->file(), p->line());
     }
+    std::printf("%llu of %llu probes reached\n", static_cast<unsigned long long>(reached), static_cast<unsigned long long>(all));
   }
   return failures == 0 ? 0 : 1;
 }

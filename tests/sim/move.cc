@@ -1,7 +1,6 @@
-// The workloads `move`, `restart` and `ddl`: rows come, change and go, each client in ids of its own, so that it knows
+// The workloads `move`, `drain` and `ddl`: rows come, change and go, each client in ids of its own, so that it knows
 // what each row must be. Meanwhile
 //   move      node groups are made, tables are spread over them, jobs are cancelled   (I8)
-//   restart   nodes are restarted by order and by force
 //   drain     as move, and tables are taken off a group again
 //   ddl       several tables are made and dropped, node groups come and go, configurations change         (I2)
 // Law: every acknowledged row is there once, with its value, where the distribution says; nothing else is there.
@@ -15,7 +14,7 @@ namespace {
 // Gives one order after the other, drawn from what the workload is about.
 class Management {
  public:
-  enum class Kind : std::uint8_t { move, restart, ddl, drain };
+  enum class Kind : std::uint8_t { move, ddl, drain };
   Management(ClusterRun& run, Kind kind) : run_(run), kind_(kind), prng_(run.prng.next()) {}
   std::uint64_t accepted = 0, refused = 0;
 
@@ -47,14 +46,8 @@ class Management {
     o.bulk = std::move(bulk);
     return o;
   }
-  std::string some_node() { return std::to_string(1 + prng_.below(run_.cluster.data_nodes())); }
   sim::Order draw() {
     switch (kind_) {
-      case Kind::restart: {
-        sim::Order o = order("ndb restart node", {{"nodes", some_node()}});
-        o.changes = false;  // it takes no request id
-        return o;
-      }
       case Kind::move: case Kind::drain: return draw_move();
       case Kind::ddl: return prng_.chance(0.3) ? draw_move() : draw_schema();
     }
@@ -91,18 +84,16 @@ class Management {
   bool stopped_ = false, busy_ = false;
 };
 
-sim::ClusterSettings settings_for(std::uint64_t seed, Management::Kind kind) {
+sim::ClusterSettings settings_for(std::uint64_t seed) {
   Prng prng(seed ^ 0x6d6f7665u);
   sim::ClusterSettings s = sim::ClusterSettings::draw(prng);
-  if (kind != Management::Kind::restart) {
-    s.groups = 1;
-    s.spares = prng.chance(0.8) ? s.replicas : 2 * s.replicas;
-  }
+  s.groups = 1;
+  s.spares = prng.chance(0.8) ? s.replicas : 2 * s.replicas;
   return s;
 }
 
 Verdict run_rows(std::uint64_t seed, Management::Kind kind) {
-  ClusterRun run(seed, settings_for(seed, kind));
+  ClusterRun run(seed, settings_for(seed));
   Rows rows(run);
   Management management(run, kind);
   std::vector<std::unique_ptr<Keeper>> keepers;
@@ -110,19 +101,15 @@ Verdict run_rows(std::uint64_t seed, Management::Kind kind) {
     std::uint64_t n = run.prng.between(1, 4);
     std::uint64_t ids = run.prng.between(5, 400);
     Time pause = static_cast<Time>(run.prng.between(2, 40)) * kMillisecond;
+    // In half of the runs everything may be lost: then every change waits until it is durable.
+    rows.durable = !run.cluster.settings().diskless && run.prng.chance(0.5);
     for (std::uint64_t i = 0; i < n; i++) {
       keepers.push_back(std::make_unique<Keeper>(rows, run.prng.next(), 1 + i * 1000, ids, run.prng.between(1, 4), pause));
       run.world.start(run.cluster.add_client(*keepers.back(), kClientLimit));
     }
     run.world.run_for(static_cast<Time>(run.prng.below(1000)) * kMillisecond);
     management.begin();
-    sim::NemesisOptions options = run.cluster.nemesis_options();
-    // A node that restarts by order leaves its rows with one peer only: that one is not to be shut out meanwhile.
-    auto bit = [](sim::Fault f) { return 1u << static_cast<unsigned>(f); };
-    if (kind == Management::Kind::restart) {
-      options.allowed = bit(sim::Fault::break_links) | bit(sim::Fault::slow_disk);
-    }
-    run.faults(draw_length(run.prng), options);
+    run.faults(draw_length(run.prng), rows.durable ? run.cluster.ruthless_options() : run.cluster.nemesis_options());
     management.end();
     auto idle = [&] {
       return !management.busy() && !run.cluster.newest()->running_job() &&
@@ -140,7 +127,6 @@ Verdict run_rows(std::uint64_t seed, Management::Kind kind) {
 }  // namespace
 
 Verdict run_move(std::uint64_t seed) { return run_rows(seed, Management::Kind::move); }
-Verdict run_restart(std::uint64_t seed) { return run_rows(seed, Management::Kind::restart); }
 Verdict run_ddl(std::uint64_t seed) { return run_rows(seed, Management::Kind::ddl); }
 Verdict run_drain(std::uint64_t seed) { return run_rows(seed, Management::Kind::drain); }
 

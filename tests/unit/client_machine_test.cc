@@ -174,11 +174,14 @@ struct World {
     frame(to.node, w.view());
     carry_out();
   }
-  void tell_outcome(const Sent& to, std::uint8_t outcome) {
+  void tell_outcome(const Sent& to, std::uint8_t outcome, Epoch epoch = 0) {
     Writer w;
     auto at = wire::begin_message(w, wire::Type::outcome_reply, 0, 0);
     w.u32(load<std::uint32_t>(to.body.data()));
     w.u8(outcome);
+    w.put(Error::ok);
+    w.u64(0);
+    w.u64(epoch);
     wire::end_message(w, at);
     frame(to.node, w.view());
     carry_out();
@@ -318,6 +321,30 @@ TEST_CASE("a reply of an earlier attempt is not taken for the present one") {
   w.expect(wire::Type::execute);
   w.reply(m, Error::ok, wire::TxnState::committed);
   CHECK(w.machine.take() == nullptr);
+}
+
+TEST_CASE("a durable commit whose answer is lost is not done before it is durable") {
+  World w(with_catalog());
+  w.insert(0, wire::kCommit | wire::kDurable);
+  auto m = w.expect(wire::Type::execute);
+  w.lose(m.node);
+  w.run(100 * kMillisecond);
+  auto asked = w.expect(wire::Type::outcome);
+  auto durable_and_epoch = [](const auto& message) {
+    Reader r(message.body.substr(34));  // behind request, transaction, table, fragment and hash
+    const bool durable = r.u8() == 1;
+    return std::pair(durable, r.u64());
+  };
+  CHECK(durable_and_epoch(asked) == std::pair(true, std::uint64_t{0}));
+  w.tell_outcome(asked, 3, 77);  // committed, and durable when epoch 77 is
+  CHECK(w.machine.take() == nullptr);
+  w.run(60 * kMillisecond);
+  auto again = w.expect(wire::Type::outcome);
+  CHECK(durable_and_epoch(again) == std::pair(true, std::uint64_t{77}));
+  w.tell_outcome(again, 1);
+  auto res = w.machine.take();
+  REQUIRE(res != nullptr);
+  CHECK(res->state == wire::TxnState::committed);
 }
 
 TEST_CASE("a lost link: the outcome is asked for before anything is repeated") {

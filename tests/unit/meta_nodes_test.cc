@@ -70,12 +70,14 @@ TEST_CASE("a node that restarts before it was missed is declared dead by its own
               .find("node 1 was the last member of node group 0 in sync and comes "
                     "without its rows") == 0);
     CHECK(s.node(1).state == NodeState::in_sync);
+    const View flushed = s.c.view;
+    s.ok(EpochDurable{9, flushed});
     // With its files it may try: the cluster can come back from its disks.
     one.initial = false;
     s.ok(one);
-    s.refused(Error::version_moved, RestartCluster{{{1, 2}}, 9});
-    s.refused(Error::version_moved, RestartCluster{{{1, 1}}, 0});
-    s.ok(EpochDurable{9});
+    s.refused(Error::version_moved, EpochDurable{10, flushed});  // it has come again since
+    s.refused(Error::not_ready, EpochDurable{10});
+    s.refused(Error::version_moved, RestartCluster{{{1, 1}}, 9});
     s.refused(Error::version_moved, RestartCluster{{{1, 2}}, 0});
     s.refused(Error::would_lose_group, RestartCluster{{}, 9});
     s.ok(RestartCluster{{{1, 2}}, 9});
@@ -112,6 +114,17 @@ TEST_CASE("the last member in sync goes down by force only, and nobody follows i
   CHECK(s.refused(Error::would_lose_group, s.in_sync(2)).find("no member in sync") !=
         std::string::npos);
   CHECK(s.refused(Error::not_ready, s.create("u")).find("node group 0 has no member in sync") == 0);
+}
+
+TEST_CASE("nobody comes in sync while a group is lost: all come back together") {
+  Story s = small_cluster(4);
+  s.ok(CreateGroups{{{3, 4}}});
+  s.ok(s.create("t"));
+  s.ok(s.down(2));
+  s.ok(s.joins(2));
+  s.ok(s.down(3));
+  s.ok(s.down(4, true));
+  CHECK(s.refused(Error::not_ready, s.in_sync(2)).find("all come back together") != std::string::npos);
 }
 
 TEST_CASE("verdicts about an old incarnation, or about nobody, are refused") {

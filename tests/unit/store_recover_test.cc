@@ -99,6 +99,11 @@ struct Worker : RecoverySink, CheckpointWriter::Source {
     sequences.erase(ref);
     return {};
   }
+  std::string last_state;
+  Failure state(const FragmentRef&, Bytes bytes) override {
+    last_state = bytes;
+    return {};
+  }
   Failure apply(const FragmentRef& ref, Sequence s, Epoch, Bytes record) override {
     set(ref, s, load<Record>(record.data()));
     return {};
@@ -437,6 +442,38 @@ TEST_CASE("recovery: what a cut or an earlier restart made void stays so") {
   REQUIRE(!m.contains({0, 7}));
   REQUIRE(m.at({0, 30}) == 3000);
   REQUIRE(m.at({0, 31}) == 3100);
+}
+
+TEST_CASE("recovery: a node that its peers filled has no epoch between the one it came back at and the one it was filled in") {
+  Scene s;
+  const auto r = s.recover(10);
+  s.disk.start(r.keep.position, r.end);
+  RedoWriter redo(r.end, 12);
+  redo.restarted(10);
+  auto log = [&](std::uint32_t key, Sequence sequence, Epoch e) {
+    Writer w;
+    w.put(Record{key, key * 100});
+    redo.record({5, 0}, sequence, e, w.view());
+  };
+  for (std::uint32_t key = 11; key <= 17; key++) log(key, key, 17);  // as copied, whenever they were written
+  redo.state({5, 0}, 17, "outcomes");
+  redo.filled(17);
+  log(18, 18, 18);
+  redo.complete(18);
+  log(19, 19, 19);
+  REQUIRE(s.disk.append(redo.take(r.end, 19)));
+  s.disk.flush(1);
+  MemoryDisk::Completion c;
+  REQUIRE(s.disk.complete(&c));
+  Prng prng(1);
+  s.disk.crash(prng);
+
+  REQUIRE(s.recover(18).epoch == 18);
+  REQUIRE(s.worker.last_state == "outcomes");
+  REQUIRE(s.recover(17).epoch == 17);
+  for (Epoch between = 11; between < 17; between++) REQUIRE(s.recover(between, false).epoch == 10);
+  s.recover(16);
+  REQUIRE(s.failure.text.find("it is complete up to epoch 10 only, but epoch 16 was durable") != std::string::npos);
 }
 
 TEST_CASE("recovery: what a fragment's part of the checkpoint holds is not replayed") {
