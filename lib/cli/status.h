@@ -22,6 +22,7 @@ struct NodeStatus {
   std::uint64_t incarnation = 0, generation = 0, version = 0, port = 0, workers = 0;
   std::optional<std::uint64_t> memory_used, memory_total, rows;
   std::uint64_t phase = 0, percent = 0;
+  std::optional<std::uint64_t> seconds_left;  // of what it is doing, as far as it can tell
   std::string doing;
 
   bool data() const { return type == "data"; }
