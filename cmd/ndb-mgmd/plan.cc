@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "cli/node_list.h"
 #include "meta/catalog.h"
 #include "meta/command.h"
 #include "mgmt/config_image.h"
