@@ -72,7 +72,9 @@ void Leader::start_cluster(Time now, Member& member, env::Outbox& out) {
   }
   if (!missing.empty() || !with_group) {
     start_asked_ = kNever;
-    if (!joining.empty()) wait_until(now, missing.empty() ? "for a node with a node group" : "for " + nodes_text(missing) + " (first start)", kNever, out);
+    if (joining.empty()) return;
+    const std::string whom = missing.empty() ? "a node with a node group" : nodes_text(missing) + " (first start)";
+    wait_until(now, "for " + whom, kNever, out);
     return;
   }
   if (start_asked_ == kNever) start_asked_ = now;

@@ -40,8 +40,7 @@ kill_all() {
 }
 # ends NODE: its process has ended; the answer is its exit status.
 ends() {
-  local i
-  for i in $(seq 200); do
+  for _ in $(seq 200); do
     if ! kill -0 "$(cat "$DIR/node$1.started")" 2>/dev/null; then
       STATUS=0
       wait "$(cat "$DIR/node$1.started")" || STATUS=$?

@@ -38,8 +38,7 @@ lose() {
 # state ID
 state() { ndb-mgm status "$1" --format=json | json 'j["nodes"][0]["state"]'; }
 await_state() {
-  local i
-  for i in $(seq 300); do
+  for _ in $(seq 300); do
     [ "$(state "$1")" = "$2" ] && return 0
     sleep 0.05
   done
@@ -54,7 +53,7 @@ await_state() {
   pid=$(cat "$DIR/node1.started")
   kill -STOP "$pid"
   # declared dead: the other one serves, and rows change
-  for i in $(seq 300); do
+  for _ in $(seq 300); do
     grep -q "declaring node 1 dead" "$DIR"/mgmd.log "$DIR"/node2.log && break
     sleep 0.05
   done

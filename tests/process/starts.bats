@@ -21,8 +21,7 @@ kill_all() {
 doing() { ndb-mgm status "$1" --format=json | json 'j["nodes"][0]["doing"]'; }
 # await_doing ID PATTERN
 await_doing() {
-  local i
-  for i in $(seq 200); do
+  for _ in $(seq 200); do
     # shellcheck disable=SC2053
     [[ "$(doing "$1")" == $2 ]] && return 0
     sleep 0.05
@@ -32,8 +31,7 @@ await_doing() {
 }
 count() { ndb-sql --format=csv -e "SELECT count(*) FROM t" | sed -n 2p | tr -d '\r'; }
 await_line() { # FILE PATTERN
-  local i
-  for i in $(seq 200); do
+  for _ in $(seq 200); do
     grep -q "$2" "$1" && return 0
     sleep 0.05
   done
