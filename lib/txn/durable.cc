@@ -158,6 +158,7 @@ void Worker::on_disk(std::uint64_t tag, int status) {
   }
 }
 
+bool Worker::files_damaged() const { return durable_ && durable_->damaged; }
 bool Worker::disk_failed() const { return durable_ && durable_->failed; }
 
 // ---- checkpoints
@@ -224,10 +225,16 @@ bool Worker::recovered() const { return !durable_ || durable_->running(); }
 Epoch Worker::restored() const { return durable_ ? durable_->restored : 0; }
 Epoch Worker::filled_epoch() const { return durable_ ? durable_->filled : 0; }
 
+const char* Worker::recovering(int* percent) const {
+  *percent = durable_ && durable_->recovery ? durable_->recovery->percent() : 0;
+  return durable_ && durable_->recovery ? durable_->recovery->doing() : "";
+}
+
 // A bounded piece of the recovery. Ends with a running redo log; what could not be used is left to the peers.
 bool Worker::recover_some() {
   if (recovered()) return true;
   Durable& d = *durable_;
+  if (d.damaged) return false;
   if (!d.recovery) {
     store::RecoveryOptions o;
     o.upto = d.upto = catalog_->durable_epoch;
@@ -240,7 +247,8 @@ bool Worker::recover_some() {
   if (state == store::Recovery::State::failed) {
     out_->log(env::Severity::error, d.recovery->failure().sentence());
     NDB_PROBE("txn.recovery_failed");
-    d.failed = true;  // refused with file and offset: --initial, or repair
+    const bool memory = d.recovery->failure().error == Error::memory_full;
+    (memory ? d.failed : d.damaged) = true;  // refused with file and offset: a peer's rows, --initial, or repair
     return false;
   }
   const store::Recovery::Report& r = d.recovery->report();
