@@ -24,6 +24,7 @@ struct Nobody : store::RecoverySink {
   Failure fragment_end(const FragmentRef&) override { return {}; }
   Failure created(const FragmentRef&) override { return {}; }
   Failure dropped(const FragmentRef&) override { return {}; }
+  Failure state(const FragmentRef&, Bytes) override { return {}; }
   Failure apply(const FragmentRef&, Sequence, Epoch, Bytes) override { return {}; }
 };
 
