@@ -30,7 +30,7 @@ struct Status final : Command {
       }
     }
     bool degraded = false;
-    Table table({"node", "state", "group", "phase", "percent", "doing"});
+    Table table({"node", "state", "group", "phase", "percent", "left", "doing"});
     mgmt::Json j;
     j.object()
         .member("format_version", 1)
@@ -43,7 +43,8 @@ struct Status final : Command {
       degraded |= n.data() && n.group && n.state != "in_sync";
       const std::string group = !n.data() ? "" : n.group ? std::to_string(*n.group) : "none";
       table.row({std::to_string(id), n.state, group, n.phase != 0 ? std::to_string(n.phase) : "",
-                 n.state == "joining" ? std::to_string(n.percent) : "", n.doing});
+                 n.state == "joining" ? std::to_string(n.percent) : "",
+                 n.seconds_left ? std::to_string(*n.seconds_left) + " s" : "", n.doing});
       j.object()
           .member("id", id)
           .member("state", n.state)
@@ -53,7 +54,12 @@ struct Status final : Command {
         j.value(*n.group);
       else
         j.null();
-      j.member("phase", n.phase).member("percent", n.percent).member("doing", n.doing).end_object();
+      j.member("phase", n.phase).member("percent", n.percent).name("seconds_left");
+      if (n.seconds_left)
+        j.value(*n.seconds_left);
+      else
+        j.null();
+      j.member("doing", n.doing).end_object();
     }
     if (tool.json())
       print_line(j.end_array().member("degraded", degraded).end_object().text());

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "cli/node_list.h"
 #include "meta/stored.h"
 #include "mgmt/config_image.h"
 #include "mgmt/text_request.h"
@@ -47,24 +48,10 @@ File read_config(const std::string& path) {
   return {std::move(parsed.config), std::move(*read)};
 }
 
-// "1,3-5"
 std::vector<NodeId> parse_node_list(const std::string& text) {
-  std::vector<NodeId> ids;
-  for (std::string_view part : mgmt::split_words(text, ", ")) {
-    const std::size_t dash = part.find('-');
-    std::int64_t from = 0;
-    std::int64_t to = 0;
-    const bool good = mgmt::parse_number(part.substr(0, dash), &from) &&
-                      mgmt::parse_number(dash == std::string_view::npos ? part : part.substr(dash + 1), &to);
-    if (!good) refuse("--nowait-nodes: '" + std::string(part) + "' is no node id and no range of node ids");
-    if (from < 1) refuse("--nowait-nodes: there is no node id 0");
-    if (to > static_cast<std::int64_t>(limits::kNodeIdMax) || to < from) {
-      refuse("--nowait-nodes: '" + std::string(part) + "' is out of range; node ids end at " +
-             std::to_string(limits::kNodeIdMax));
-    }
-    for (std::int64_t id = from; id <= to; ++id) ids.push_back(static_cast<NodeId>(id));
-  }
-  return ids;
+  auto ids = cli::parse_node_list(text);
+  if (!ids) refuse("--nowait-nodes: " + ids.failure().sentence());
+  return std::move(*ids);
 }
 
 // The ids that have a log in this directory.

@@ -16,6 +16,7 @@ struct Options {
   std::string data_dir;
   std::string bind_address;
   std::string port_file;
+  std::string nowait_nodes;
   int connect_retries = 12;
   int connect_retry_delay_s = 5;
   bool initial = false;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string_view>
 
+#include "cli/node_list.h"
 #include "meta/stored.h"
 #include "node/node.h"
 #include "os/daemon.h"
@@ -103,7 +104,8 @@ std::vector<char*> next_arguments(int argc, char** argv, int status) {
   std::vector<char*> next;
   for (int i = 0; i < argc; i++) {
     std::string_view a = argv[i];
-    if (a == "--initial" || a == "--nostart" || a == "-n") continue;
+    if (a == "--nowait-nodes" && i + 1 < argc) i++;
+    if (a == "--initial" || a == "--nostart" || a == "-n" || a.starts_with("--nowait-nodes")) continue;
     next.push_back(argv[i]);
   }
   static char initial[] = "--initial";
@@ -225,11 +227,14 @@ int run(const Options& o, int argc, char** argv) {
   if (!servers.ok()) return complain(servers.failure().sentence(), 2);
   const NodeId id = o.node_id != 0 ? static_cast<NodeId>(o.node_id) : servers->node_id;
   if (id == 0) return complain("no node id: give --ndb-nodeid=N, or nodeid=N in the connect string", 2);
+  auto nowait = cli::parse_node_list(o.nowait_nodes);
+  if (!nowait.ok()) return complain("--nowait-nodes: " + nowait.failure().sentence(), 2);
   auto settings = fetch_settings(*servers, id, o);
   if (!settings.ok()) return complain(settings.failure().sentence(), error_info(settings.error()).exit_status);
   const std::string base = o.data_dir.empty() ? settings->data_dir : o.data_dir;
   if (Failure f = check_directory(base)) return complain(f.sentence());
   Process process(o, id, *settings, base);
+  process.n.nowait = std::move(*nowait);
   if (Failure f = check_contents(process.dir)) return complain(f.sentence());
 
   os::DaemonOptions daemon_options;

@@ -33,6 +33,7 @@ NodeStatus read_node(const JsonValue& v) {
   n.rows = optional_number(v["rows"]);
   n.phase = v["phase"].number();
   n.percent = v["percent"].number();
+  n.seconds_left = optional_number(v["seconds_left"]);
   n.doing = v["doing"].text;
   n.state = v["state"].text;
   if (!n.data()) n.state = n.connected ? "connected" : "down";

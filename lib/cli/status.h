@@ -22,6 +22,7 @@ struct NodeStatus {
   std::uint64_t incarnation = 0, generation = 0, version = 0, port = 0, workers = 0;
   std::optional<std::uint64_t> memory_used, memory_total, rows;
   std::uint64_t phase = 0, percent = 0;
+  std::optional<std::uint64_t> seconds_left;  // of what it is doing, as far as it can tell
   std::string doing;
   std::int64_t dynamic_id = 0;    // of a stock server's data nodes: the lowest one's is their master
   std::uint64_t ndb_version = 0;  // as a stock server packs it

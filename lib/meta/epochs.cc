@@ -9,20 +9,21 @@ namespace ndb::meta {
 namespace {
 constexpr Time kRepeat = 200 * kMillisecond;  // an order that is not answered
 
-// TimeBetweenGlobalCheckpoints of the configuration.
-Time interval(const Catalog& c) {
-  constexpr Time kDefault = 2 * kSecond;
+// A time of the configuration in ms, the first data node's.
+Time configured(const Catalog& c, const char* parameter, std::int64_t least, Time fallback) {
   const ConfigImage* image = c.config();
-  if (image == nullptr) return kDefault;
+  if (image == nullptr) return fallback;
   for (const ConfigNode& n : image->nodes) {
-    auto i = n.values.find("TimeBetweenGlobalCheckpoints");
+    auto i = n.values.find(parameter);
     if (n.type != NodeType::data || i == n.values.end()) continue;
     std::int64_t ms = 0;
     auto [end, error] = std::from_chars(i->second.data(), i->second.data() + i->second.size(), ms);
-    return error == std::errc{} && ms >= 20 && ms <= 32000 ? ms * kMillisecond : kDefault;
+    return error == std::errc{} && ms >= least && ms <= 32000 ? ms * kMillisecond : fallback;
   }
-  return kDefault;
+  return fallback;
 }
+Time between_durable(const Catalog& c) { return configured(c, "TimeBetweenGlobalCheckpoints", 20, 2 * kSecond); }
+Time between_epochs(const Catalog& c) { return configured(c, "TimeBetweenEpochs", 0, 100 * kMillisecond); }
 }  // namespace
 
 std::map<NodeId, EpochClock::Taker> EpochClock::takers_of(const Catalog& c) {
@@ -61,6 +62,17 @@ void EpochClock::begin(Time now, const Catalog& c, Epoch epoch) {
   if (running_) order(wire::EpochStep::enter);
 }
 
+// 0 ms: an epoch ends when it is closed, not before.
+void EpochClock::tick(Time now, const Catalog& c, env::Outbox& out) {
+  const Time between = between_epochs(c);
+  if (between == 0) return;
+  if (now >= next_epoch_ || now + between < next_epoch_) {
+    present_ = std::max({present_ + 1, highest_, c.durable_epoch + 1});
+    next_epoch_ = now + between;
+  }
+  out.wake_at(next_epoch_);
+}
+
 void EpochClock::step(Time now, Member& member, const Leader& leader, env::Outbox& out) {
   if (!member.leading() || !leader.leading()) {
     running_ = was_leading_ = false;
@@ -74,6 +86,7 @@ void EpochClock::step(Time now, Member& member, const Leader& leader, env::Outbo
     request_ = {};
     next_ = now;
   }
+  if (c->started) tick(now, *c, out);
   if (!c->started || (!request_.none() && member.proposing(request_))) return;
   if (running_) {
     const auto present = takers_of(*c);
@@ -99,7 +112,7 @@ void EpochClock::step(Time now, Member& member, const Leader& leader, env::Outbo
       out.wake_at(next_);
       return;
     }
-    next_ = now + interval(*c);
+    next_ = now + between_durable(*c);
     begin(now, *c, std::max({c->durable_epoch + 1, highest_, wanted}));
   }
   if (running_ && all_answered()) {

@@ -38,6 +38,9 @@ class EpochClock {
   // Orders to be sent are left in `orders`; states its wish with wake_at().
   void step(Time now, Member& member, const Leader& leader, env::Outbox& out);
   std::vector<Order> orders;  // drained by the owner
+  // The epoch that has begun, TimeBetweenEpochs after the one before. The owner puts it into its frames, and so pulls
+  // every node along.
+  Epoch present() const { return present_; }
 
  private:
   struct Taker {
@@ -45,6 +48,7 @@ class EpochClock {
     bool answered = false;
   };
   void begin(Time now, const Catalog& c, Epoch epoch);
+  void tick(Time now, const Catalog& c, env::Outbox& out);
   void order(wire::EpochStep step);
   bool all_answered() const;
   static std::map<NodeId, Taker> takers_of(const Catalog& c);
@@ -57,6 +61,8 @@ class EpochClock {
   Epoch highest_ = 0;            // that any node reported to be in
   wire::EpochStep step_ = wire::EpochStep::enter;
   Epoch wanted_ = 0;
+  Epoch present_ = 0;
+  Time next_epoch_ = 0;
   RequestId request_;
   Time next_ = 0;
   Time repeat_ = 0;

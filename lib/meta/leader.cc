@@ -7,39 +7,6 @@ namespace ndb::meta {
 
 namespace {
 
-// StartNoNodegroupTimeout of the configuration: how long the first start waits for nodes outside groups; 0 = for ever.
-Time no_group_wait(const Catalog& c) {
-  constexpr Time kDefault = 15 * kSecond;
-  const ConfigImage* image = c.config();
-  if (image == nullptr) return kDefault;
-  for (const ConfigNode& n : image->nodes) {
-    if (n.type != NodeType::data) continue;
-    auto i = n.values.find("StartNoNodegroupTimeout");
-    if (i == n.values.end()) return kDefault;
-    std::int64_t ms = 0;
-    auto [end, error] = std::from_chars(i->second.data(), i->second.data() + i->second.size(), ms);
-    if (error != std::errc{} || ms < 0 || ms > 1'000'000'000'000) return kDefault;
-    return ms == 0 ? kNever : ms * kMillisecond;
-  }
-  return kDefault;
-}
-
-// StartPartialTimeout: how long a restart waits for nodes that it could do without; 0 = for ever.
-Time start_partial_timeout(const Catalog& c) {
-  constexpr Time kDefault = 30 * kSecond;
-  const ConfigImage* image = c.config();
-  if (image == nullptr) return kDefault;
-  for (const ConfigNode& n : image->nodes) {
-    auto i = n.values.find("StartPartialTimeout");
-    if (n.type != NodeType::data || i == n.values.end()) continue;
-    std::int64_t ms = 0;
-    auto [end, error] = std::from_chars(i->second.data(), i->second.data() + i->second.size(), ms);
-    if (error != std::errc{} || ms < 0 || ms > 4'294'967'039) return kDefault;
-    return ms == 0 ? kNever : ms * kMillisecond;
-  }
-  return kDefault;
-}
-
 // HeartbeatIntervalDbDb, where it is written: as in NDB a node is given up after four of them without a word.
 Time lease_by(const ConfigImage* image) {
   if (image == nullptr) return limits::kLease;
@@ -53,8 +20,6 @@ Time lease_by(const ConfigImage* image) {
   }
   return limits::kLease;
 }
-
-bool takes_part(const Node& n) { return n.type == NodeType::data && !n.disabled; }
 
 }  // namespace
 
@@ -104,9 +69,14 @@ void Leader::on_heartbeat(Time now, env::LinkId link, Bytes body, const Member& 
   Reader r(body);
   wire::Heartbeat h;
   if (!decode(r, &h) || !r.done() || h.node != peers.node_of(link)) return;
-  wire::HeartbeatOk ok{h.sent, 0, member.catalog()->leader_epoch};
+  wire::HeartbeatOk ok;
+  ok.sent = h.sent;
+  ok.leader_epoch = member.catalog()->leader_epoch;
   ok.lease_ns = heard(now, std::move(h), member);
   if (!member.leading()) return;
+  ok.waiting = waiting_.text;
+  ok.left_s = waiting_.left_s(now);
+  ok.in_vain = waiting_.in_vain;
   Writer& w = out.link(link);
   std::size_t at = wire::begin_message(w, wire::Type::heartbeat_ok, kControl, kControl);
   wire::encode(w, ok);
@@ -138,6 +108,7 @@ void Leader::step(Time now, Member& member, const Peers& peers, env::Outbox& out
   const std::uint64_t epoch = member.catalog()->leader_epoch;
   if (since_ == kNever || epoch != epoch_) {
     begin(now);
+    restart_since_ = kNever;
     epoch_ = epoch;
     out.log(env::Severity::info, "leading the metadata log, leader epoch " + std::to_string(epoch));
   } else if (now - stepped_ > limits::kLease / 2) {
@@ -145,6 +116,7 @@ void Leader::step(Time now, Member& member, const Peers& peers, env::Outbox& out
   }
   stepped_ = now;
   watch_nodes(now, member, out);
+  waiting_ = {};
   start_cluster(now, member, out);
   restart_cluster(now, member, out);
   want_members(now, member, peers);
@@ -243,95 +215,6 @@ void Leader::declare(Time now, Member& member, const Node& node, Watch& watch, b
   // A verdict that an earlier leader could not get through is not ours any more: the next one has heard the node.
   c.body = NodeDown{node.id, node.incarnation, reason, forced, epoch_};
   watch.verdict = member.propose(now, std::move(c));
-}
-
-void Leader::start_cluster(Time now, Member& member, env::Outbox& out) {
-  const auto catalog = member.catalog();
-  if (catalog->started || catalog->generation == 0) return;
-  if (!start_request_.none() && member.proposing(start_request_)) return;
-  std::vector<NodeId> joining;
-  bool with_group = false;
-  bool missing = false;          // one that belongs to a group
-  bool missing_outside = false;  // one that does not
-  for (const auto& [id, node] : catalog->nodes) {
-    if (!takes_part(node)) continue;
-    const bool here = node.state == NodeState::joining;
-    if (here) joining.push_back(id);
-    if (node.no_group_wish) {
-      missing_outside |= !here;
-    } else {
-      missing |= !here;
-      with_group |= here;
-    }
-  }
-  if (missing || !with_group) {
-    start_asked_ = kNever;
-    return;
-  }
-  if (start_asked_ == kNever) start_asked_ = now;
-  if (missing_outside) {
-    const Time wait = no_group_wait(*catalog);
-    if (wait == kNever) return;
-    if (now < start_asked_ + wait) {
-      out.wake_at(start_asked_ + wait);
-      return;
-    }
-  }
-  out.log(env::Severity::info, "first start of the cluster with " + std::to_string(joining.size()) + " data nodes");
-  Command c;
-  c.body = StartCluster{std::move(joining)};
-  start_request_ = member.propose(now, std::move(c));
-}
-
-// No group has a member in sync: the cluster comes back from its disks, when every group that holds fragments has a
-// member whose files give back the durable epoch exactly. The others are waited for StartPartialTimeout at most.
-void Leader::restart_cluster(Time now, Member& member, env::Outbox& out) {
-  const auto catalog = member.catalog();
-  if (!catalog->started || (!restart_request_.none() && member.proposing(restart_request_))) return;
-  RestartCluster x;
-  x.epoch = catalog->durable_epoch;
-  bool all = true;
-  for (const auto& [id, node] : catalog->nodes) {
-    if (!takes_part(node) || node.group == kNoGroup) continue;
-    if (node.state == NodeState::in_sync) {
-      restart_since_ = kNever;
-      return;
-    }
-    const Report* r = report(id);
-    const bool ready = node.state == NodeState::joining && r != nullptr && r->last.incarnation == node.incarnation &&
-                       r->last.restored == catalog->durable_epoch + 1;
-    if (ready) {
-      x.nodes.push_back({id, node.incarnation});
-      continue;
-    }
-    // One whose files are older has said so when its recovery is over: there is nothing to wait for.
-    const bool told = node.state == NodeState::joining && r != nullptr && r->last.incarnation == node.incarnation &&
-                      r->last.phase >= 5;
-    all = all && told;
-  }
-  bool complete = !x.nodes.empty();
-  for (const auto& [id, g] : catalog->groups) {
-    if (!holds_fragments(*catalog, id)) continue;
-    complete = complete && std::any_of(x.nodes.begin(), x.nodes.end(), [&, gid = id](const auto& m) {
-                 return catalog->node(m.node)->group == gid;
-               });
-  }
-  if (!complete) {
-    restart_since_ = kNever;
-    return;
-  }
-  if (restart_since_ == kNever) restart_since_ = now;
-  const Time wait = start_partial_timeout(*catalog);
-  if (!all && (wait == kNever || now < restart_since_ + wait)) {
-    if (wait != kNever) out.wake_at(restart_since_ + wait);
-    return;
-  }
-  out.log(env::Severity::info, "restart of the cluster from " + std::to_string(x.nodes.size()) + " data nodes' disks, epoch " +
-                                   std::to_string(x.epoch));
-  Command c;
-  c.body = std::move(x);
-  restart_request_ = member.propose(now, std::move(c));
-  restart_since_ = kNever;
 }
 
 bool Leader::barrier_reached(const Catalog& catalog, View v) const {

@@ -16,11 +16,17 @@
 // servers and data nodes that were let in want a vote. A member that nobody knows (a management server that has not
 // been seen since we started) stays, as a dead one.
 //
+// Starts of the whole cluster (leader_start.cc). The first one waits for every node of the configuration that belongs to a
+// group, for ever, and for those without a group StartNoNodegroupTimeout. A restart from disks waits StartPartialTimeout for
+// nodes that it could do without; then, when no group is complete, StartPartitionedTimeout more. Nodes that a starting node
+// names (--nowait-nodes) are not waited for. Every answer to a heartbeat says what is waited for.
+//
 // Use: heartbeat messages to on_heartbeat(), changes of Peers to on_change(), then step() at the end of every step
 // of the owner, after Member's vectors were drained. A proposal of ours may show up in Member::finished: ignore it.
 #pragma once
 #include <map>
 #include <set>
+#include <string>
 
 #include "env/machine.h"
 #include "meta/member.h"
@@ -65,6 +71,16 @@ class Leader {
   // The latest heartbeat; nullptr = none since this process started.
   const Report* report(NodeId node) const;
   bool leading() const { return since_ != kNever; }
+  // Why the cluster cannot be started now; empty: it runs, or nobody is there. Only while leading.
+  struct Waiting {
+    std::string text;      // "for node 2 (StartPartialTimeout)"
+    Time until = kNever;   // as far as it is known
+    bool in_vain = false;  // all members of a node group have come, none with its rows
+    std::uint32_t left_s(Time now) const {
+      return until == kNever || until <= now ? 0 : static_cast<std::uint32_t>((until - now + kSecond - 1) / kSecond);
+    }
+  };
+  const Waiting& waiting() const { return waiting_; }
 
  private:
   struct Watch {
@@ -81,6 +97,9 @@ class Leader {
   void declare(Time now, Member& member, const Node& node, Watch& watch, bool forced, env::Outbox& out);
   void start_cluster(Time now, Member& member, env::Outbox& out);
   void restart_cluster(Time now, Member& member, env::Outbox& out);
+  void wait_until(Time now, std::string text, Time until, env::Outbox& out);
+  const wire::Heartbeat* joining_report(const Node& node) const;  // nullptr: it does not start, or has not said anything
+  std::set<NodeId> not_waited_for(const Catalog& catalog) const;
   void want_members(Time now, Member& member, const Peers& peers);
 
   Time stepped_ = 0;                    // the last step while leading
@@ -97,8 +116,10 @@ class Leader {
   std::map<NodeId, std::uint32_t> refused_;  // node -> incarnation whose port refused
   Time start_asked_ = kNever;           // all nodes with a group were there, those without are waited for since
   RequestId start_request_;
+  Time start_retry_ = 0;
   Time restart_since_ = kNever;         // the first node that could come back from its disk was there
   RequestId restart_request_;
+  Waiting waiting_;
 };
 
 }  // namespace ndb::meta

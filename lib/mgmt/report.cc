@@ -50,11 +50,14 @@ Json& group_member(Json& j, GroupId g) {
 
 void write_heartbeat(Json& j, const wire::Heartbeat* h) {
   if (h == nullptr) {
-    for (const char* n : {"version", "memory_used", "memory_total", "rows", "phase", "percent", "doing"}) j.name(n).null();
+    for (const char* n : {"version", "memory_used", "memory_total", "rows", "phase", "percent", "seconds_left", "doing"}) j.name(n).null();
     return;
   }
   j.member("version", h->version).member("memory_used", h->memory_used).member("memory_total", h->memory_total);
-  j.member("rows", h->rows).member("phase", h->phase).member("percent", h->percent).member("doing", h->doing);
+  j.member("rows", h->rows).member("phase", h->phase).member("percent", h->percent);
+  j.name("seconds_left");
+  if (h->left_s != 0) j.value(h->left_s); else j.null();
+  j.member("doing", h->doing);
 }
 
 void write_node(Json& j, const meta::Node& n, const Seen& seen) {

@@ -95,6 +95,7 @@ void Server::act() {
     driver_.step(now_, *member_, leader_, *out_);
     epochs_.want(driver_.durable_wanted());
     epochs_.step(now_, *member_, leader_, *out_);
+    out_->epoch = std::max(out_->epoch, epochs_.present());
     send_epoch_orders();
     propose_file();
     if (member_->sends.empty() && member_->applied.empty() && member_->finished.empty() && peers_.changes.empty()) break;

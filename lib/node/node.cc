@@ -99,6 +99,11 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   driver_.step(now, member_, leader_, out);
   epochs_.want(driver_.durable_wanted());
   epochs_.step(now, member_, leader_, out);
+  if (epochs_.present() > epoch_) {
+    epoch_ = epochs_.present();
+    out.epoch = epoch_;
+    for (auto& u : units_) u->worker.set_epoch(epoch_);
+  }
   send_epoch_orders();
   drain_member();
   join();
@@ -224,10 +229,15 @@ void Node::on_control(const wire::Message& m, env::LinkId link, NodeId from) {
     case wire::Type::heartbeat: leader_.on_heartbeat(now_, link, m.body, member_, peers_, *out_); return;
     case wire::Type::heartbeat_ok: {
       Reader r(m.body);
-      std::uint64_t sent = r.u64();
-      std::uint64_t lease = r.u64();
-      if (r.bad() || sent > static_cast<std::uint64_t>(now_) || lease > 10 * static_cast<std::uint64_t>(kSecond)) return;
-      extend_lease(static_cast<Time>(sent + lease));
+      wire::HeartbeatOk ok;
+      if (!wire::decode(r, &ok) || ok.sent > static_cast<std::uint64_t>(now_) ||
+          ok.lease_ns > 10 * static_cast<std::uint64_t>(kSecond)) {
+        return;
+      }
+      cluster_waits_ = std::move(ok.waiting);
+      cluster_waits_s_ = ok.left_s;
+      cluster_in_vain_ = ok.in_vain;
+      extend_lease(static_cast<Time>(ok.sent + ok.lease_ns));
       return;
     }
     case wire::Type::node_order: on_order(m, link); return;
@@ -405,7 +415,9 @@ void Node::check_own_state() {
   if (mine) {
     if (self->state == NodeState::in_sync && !was_in_sync_) {
       was_in_sync_ = true;
-      log(env::Severity::info, "in sync, serving");
+      std::uint64_t fetched = 0;
+      for (const auto& u : units_) fetched += u->worker.counters().fetched_rows;
+      log(env::Severity::info, "in sync, serving; " + std::to_string(fetched) + " rows were fetched from its node group");
     }
     return;
   }
@@ -479,14 +491,6 @@ View Node::oldest_open() const {
   return v;
 }
 
-std::string Node::doing() const {
-  const meta::Node* self = catalog_->node(options_.node);
-  if (life_ != Life::joined) return start_wanted_ ? "waiting to be let in" : "waiting for the order to start";
-  if (!recovered()) return "recovering from its files";
-  if (self != nullptr && self->state == NodeState::joining) return "filling replicas";
-  return {};
-}
-
 void Node::heartbeat() {
   const View open = oldest_open();
   Epoch wanted = 0;
@@ -512,9 +516,12 @@ void Node::heartbeat() {
     h.memory_total += u->worker.memory_total();
     h.rows += u->worker.primary_rows();
   }
-  h.phase = in_sync() ? 101 : (life_ == Life::joined ? (recovered() ? 5 : 4) : start_wanted_ ? 1 : 0);
-  h.doing = doing();
+  h.phase = in_sync() ? 101 : (life_ == Life::joined ? (recovered() || damaged_ ? 5 : 4) : start_wanted_ ? 1 : 0);
+  describe_start(&h);
   if (member_.leading()) {
+    cluster_waits_ = leader_.waiting().text;
+    cluster_waits_s_ = leader_.waiting().left_s(now_);
+    cluster_in_vain_ = leader_.waiting().in_vain;
     const std::uint64_t lease = leader_.heard(now_, h, member_);
     if (lease != 0) extend_lease(now_ + static_cast<Time>(lease));
   }

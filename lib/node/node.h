@@ -43,6 +43,7 @@ struct NodeOptions {
   std::uint64_t disk_cluster = 0;            // whose files these are
   std::vector<store::Disk*> disks;           // one for each worker, or none: rows in memory only
   bool has_rows = false;                     // the disks hold something
+  std::vector<NodeId> nowait;                // a start of the cluster does not wait for these
   bool nostart = false;                      // wait for a start order before asking to be let in
 };
 
@@ -83,6 +84,7 @@ class Node : public env::Machine {
   void on_epoch_order(const wire::EpochOrder& o);
   void epoch_progress();
   void disk_progress();
+  void give_up_files();
   bool recovered() const;
   void send_epoch_orders();
   void report_epoch();
@@ -94,7 +96,7 @@ class Node : public env::Machine {
   void make_units();
   void log(env::Severity s, std::string text) { out_->log(s, "node " + std::to_string(options_.node) + ": " + std::move(text)); }
   View oldest_open() const;
-  std::string doing() const;
+  void describe_start(wire::Heartbeat* h);
   Epoch restored() const;
   bool group_lost() const;
   std::string report_text() const;
@@ -139,6 +141,13 @@ class Node : public env::Machine {
   Epoch stop_epoch_ = 0;             // to be durable before the node leaves
   Time stop_deadline_ = kNever;
   meta::RequestId stop_request_;
+  std::string cluster_waits_;        // why the cluster cannot be started yet, in the leader's words
+  std::uint32_t cluster_waits_s_ = 0;
+  bool cluster_in_vain_ = false;     // somebody's rows are in no files any more
+  bool damaged_ = false;             // our files are, so that no start can use them
+  std::string stage_;                // what the node does of its start, since when, and how far it was then
+  Time stage_since_ = 0;
+  int stage_from_ = 0;
   std::uint64_t config_generation_ = 0;  // applied here
   std::map<std::string, std::string> live_;  // values for this life alone, in place of the configuration's
 };

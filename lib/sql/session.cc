@@ -143,6 +143,7 @@ Failure Session::one(const std::string& statement, Sink& sink) {
                                                          nullptr, nullptr, nullptr) == SQLITE_OK;
     if (!temporary) return drop_table(statement);
   }
+  if (w.size() > 1 && w[0] == "PRAGMA" && w[1] == "DURABLE") return pragma_durable(statement, sink);
   if (const char* why = refusal(w)) return {Error::illegal_change, why};
   Time pause = limits::kClientBackOffMin;
   const Time deadline = state_->cluster->now() + limits::kClientDeadline;
@@ -223,6 +224,29 @@ Failure Session::wait_for(Result<Version> done) {
   if (!done) return done.failure();
   if (*done == 0) return {};
   return state_->cluster->wait_for(*done);
+}
+
+// PRAGMA durable, PRAGMA durable = on|off: in SQLite's manner, for scripts.
+Failure Session::pragma_durable(const std::string& statement, Sink& sink) {
+  std::vector<std::string> w = words(statement);
+  std::erase(w, ";");
+  const bool set = (w.size() == 4 && w[2] == "=") || (w.size() == 5 && w[2] == "(" && w[4] == ")");
+  if (set) {
+    const bool on = w[3] == "ON" || w[3] == "1" || w[3] == "TRUE" || w[3] == "YES";
+    const bool off = w[3] == "OFF" || w[3] == "0" || w[3] == "FALSE" || w[3] == "NO";
+    if (!on && !off) return {Error::bad_definition, "PRAGMA durable is on or off, not '" + unquoted(w[3]) + "'"};
+    state_->durable = on;
+    return {};
+  }
+  if (w.size() != 2) return {Error::bad_definition, "PRAGMA durable takes '= on' or '= off', or nothing"};
+  std::vector<Cell> cells(1);
+  cells[0].kind = Cell::Kind::integer;
+  cells[0].integer = state_->durable ? 1 : 0;
+  cells[0].bytes = state_->durable ? "1" : "0";
+  sink.columns({"durable"});
+  sink.row(cells);
+  sink.done();
+  return {};
 }
 
 Failure Session::create_table(const std::string& statement) {

@@ -68,6 +68,7 @@ class Session {
  private:
   Failure one(const std::string& statement, Sink& sink);
   Failure run(const std::string& statement, Sink& sink, bool* gave_rows);
+  Failure pragma_durable(const std::string& statement, Sink& sink);
   Failure create_table(const std::string& statement);
   Failure drop_table(const std::string& statement);
   Failure wait_for(Result<Version> done);

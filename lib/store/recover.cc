@@ -252,6 +252,17 @@ Recovery::State Recovery::replay(std::size_t bytes_max) {
   return State::done;
 }
 
+const char* Recovery::doing() const {
+  switch (phase_) {
+    case Phase::choose: return "looking for a checkpoint";
+    case Phase::scan: return "checking the redo log";
+    case Phase::load: return "reading checkpoint";
+    case Phase::replay: return "applying redo";
+    case Phase::ended: break;
+  }
+  return "";
+}
+
 int Recovery::percent() const {
   if (phase_ == Phase::ended) return 100;
   if (work_all_ == 0) return 0;

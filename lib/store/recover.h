@@ -55,6 +55,7 @@ class Recovery {
     return s;
   }
   int percent() const;  // of the bytes to be read, as far as they are known
+  const char* doing() const;  // "reading checkpoint", for people
 
   // What was done, when State::done.
   struct Report {

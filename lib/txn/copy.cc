@@ -10,6 +10,8 @@
 // No row is locked: rows show a committed state at the time of their batch, and records that came later are applied
 // after them, whole images each, so the last word is right. When every replica of the node has its copy_end under the
 // present view, the node asks the log to be in sync (DESIGN "Replication, views, failure").
+#include <algorithm>
+
 #include "txn/worker.h"
 
 namespace ndb::txn {
@@ -92,7 +94,7 @@ void Worker::pump_copy(Replica& r, CopySession& s) {
     Writer& w = link_writer(link_to(s.node));
     std::size_t at = wire::begin_message(w, wire::Type::copy_rows, worker, options_.worker);
     std::size_t head_at = w.size();
-    CopyRows h{r.ref.table, r.ref.fragment, s.first ? kCopyFirst : std::uint16_t{0}, r.group_view, r.committed,
+    CopyRows h{r.ref.table, r.ref.fragment, s.first ? kCopyFirst : std::uint8_t{0}, 0, r.group_view, r.committed,
                ++s.sent, 0, 0};
     w.put(h);
     if (s.first) {
@@ -113,6 +115,7 @@ void Worker::pump_copy(Replica& r, CopySession& s) {
     while (w.size() - from_bytes < kCopyBatchBytes && s.cursor != store::kScanEnd) {
       refs_.clear();
       s.cursor = r.rows.scan(s.cursor, refs_, 512);
+      s.scanned += refs_.size();
       for (store::RowRef ref : refs_) {
         const store::Row* row = r.rows.row(ref);
         if (s.some && !s.wanted[meta::bucket_of(r.table.shape.hash_of_image(row->view()))]) continue;
@@ -123,6 +126,7 @@ void Worker::pump_copy(Replica& r, CopySession& s) {
       }
     }
     counters_.copied_rows += h.rows;
+    h.percent = static_cast<std::uint8_t>(std::min<std::uint64_t>(99, s.scanned * 100 / std::max<std::uint64_t>(1, r.rows.rows())));
     w.patch(head_at, h);
     wire::end_message(w, at);
     s.done = s.cursor == store::kScanEnd;
@@ -158,6 +162,8 @@ void Worker::on_copy_rows(const wire::Message& m, NodeId from) {
   }
   if (!r->resumed || h.batch != r->copied_batches + 1) return;
   r->copied_batches = h.batch;
+  r->copied_percent = h.percent;
+  counters_.fetched_rows += h.rows;
   store::KeyBuffer buffer;
   const store::RowShape& shape = r->table.shape;
   scratch_.clear();
@@ -245,6 +251,20 @@ void Worker::on_copy_end(const wire::Message& m, NodeId from) {
   Replica* r = replica({w.table, w.fragment});
   if (r == nullptr || r->role != Role::joining || r->primary != from || w.group_view != r->group_view) return;
   if (r->resumed) r->filled = true;
+}
+
+int Worker::filled_percent(std::set<NodeId>* from) const {
+  std::uint64_t sum = 0, replicas = 0;
+  for (const auto& t : tables_) {
+    if (!t) continue;
+    for (const auto& r : t->replicas) {
+      if (!r || r->role != Role::joining) continue;
+      replicas++;
+      sum += r->filled ? 100 : r->copied_percent;
+      if (!r->filled && r->primary != 0) from->insert(r->primary);
+    }
+  }
+  return replicas == 0 ? 100 : static_cast<int>(sum / replicas);
 }
 
 bool Worker::filled() const {

@@ -154,6 +154,7 @@ void Worker::on_disk(std::uint64_t tag, int status) {
   }
 }
 
+bool Worker::files_damaged() const { return durable_ && durable_->damaged; }
 bool Worker::disk_failed() const { return durable_ && durable_->failed; }
 
 // ---- checkpoints
@@ -218,10 +219,16 @@ void Worker::checkpoint_step(bool allowed) {
 bool Worker::recovered() const { return !durable_ || durable_->running(); }
 Epoch Worker::restored() const { return durable_ ? durable_->restored : 0; }
 
+const char* Worker::recovering(int* percent) const {
+  *percent = durable_ && durable_->recovery ? durable_->recovery->percent() : 0;
+  return durable_ && durable_->recovery ? durable_->recovery->doing() : "";
+}
+
 // A bounded piece of the recovery. Ends with a running redo log; what could not be used is left to the peers.
 bool Worker::recover_some() {
   if (recovered()) return true;
   Durable& d = *durable_;
+  if (d.damaged) return false;
   if (!d.recovery) {
     store::RecoveryOptions o;
     o.upto = catalog_->durable_epoch;
@@ -233,7 +240,8 @@ bool Worker::recover_some() {
   for (const std::string& n : d.recovery->report().notes) out_->log(env::Severity::warning, n);
   if (state == store::Recovery::State::failed) {
     out_->log(env::Severity::error, d.recovery->failure().sentence());
-    d.failed = true;  // refused with file and offset: --initial, or repair
+    const bool memory = d.recovery->failure().error == Error::memory_full;
+    (memory ? d.failed : d.damaged) = true;  // refused with file and offset: a peer's rows, --initial, or repair
     return false;
   }
   const store::Recovery::Report& r = d.recovery->report();

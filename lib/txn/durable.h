@@ -50,6 +50,7 @@ struct Durable {
   FragmentRef next_replica;                     // Source's place: tables may come and go meanwhile
   Time next_piece = 0;                          // not before
   bool failed = false;
+  bool damaged = false;                         // what was read at the start cannot be used
 
   bool running() const { return redo != nullptr; }
 };

@@ -90,15 +90,16 @@ struct CopyWord {
 struct CopyRows {
   std::uint32_t table;
   std::uint16_t fragment;
-  std::uint16_t flags;        // kCopyFirst
+  std::uint8_t flags;         // kCopyFirst, kCopySome
+  std::uint8_t percent;       // of the fragment, with this batch
   View group_view;
   Sequence committed;         // kCopyFirst: the stream goes on behind this
   std::uint64_t batch;
   std::uint32_t rows;
   std::uint32_t prepared_bytes;
 };
-inline constexpr std::uint16_t kCopyFirst = 1;
-inline constexpr std::uint16_t kCopySome = 2;  // with kCopyFirst: only these buckets (a bit each, before the state) are replaced
+inline constexpr std::uint8_t kCopyFirst = 1;
+inline constexpr std::uint8_t kCopySome = 2;  // with kCopyFirst: only these buckets (a bit each, before the state) are replaced
 #pragma pack(pop)
 
 }  // namespace ndb::txn

@@ -64,6 +64,7 @@ struct CopySession {
   NodeId node = 0;
   std::uint64_t cursor = 0;
   std::uint64_t sent = 0, acked = 0;  // batches
+  std::uint64_t scanned = 0;          // rows looked at
   bool first = true;
   bool done = false;
   bool some = false;                // only the rows of these buckets are sent
@@ -103,6 +104,7 @@ struct Replica {
   bool logged = false;              // the redo log knows that this replica exists
   bool filled = false;              // joining: every row is here, the primary waits for us
   std::uint64_t copied_batches = 0;
+  std::uint8_t copied_percent = 0;
   Time copy_asked = 0;
   bool resumed = false;             // backup: stream_resume was sent in this view
   bool dirty = false;               // listed for the end of the step

@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -38,7 +39,7 @@ struct WorkerOptions {
 
 struct WorkerCounters {
   std::uint64_t reads = 0, writes = 0, commits = 0, aborts = 0, lock_waits = 0, scans = 0, scanned_rows = 0;
-  std::uint64_t stream_records = 0, copied_rows = 0, moved_rows = 0;
+  std::uint64_t stream_records = 0, copied_rows = 0, fetched_rows = 0, moved_rows = 0;
 };
 
 // One cursor over one fragment.
@@ -89,6 +90,8 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   // --- what the node wants to know
   View oldest_open() const;                              // the catalog's view when nothing older is open
   bool filled() const;                                   // joining: every replica is filled and waited for
+  // For people: percent of the rows that are here, and who sends the others (added to *from).
+  int filled_percent(std::set<NodeId>* from) const;
   std::uint64_t rows_to_fill() const { return 0; }
   std::uint64_t memory_used() const { return memory_.used_bytes(); }
   std::uint64_t memory_total() const { return memory_total_; }
@@ -115,6 +118,9 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   // Joined, replicas made, not filled yet: brings back what the disk holds. True when that is done.
   bool recover_some();
   bool recovered() const;
+  bool files_damaged() const;  // recover_some() found nothing that can be used; it has said why, with file and offset
+  // For people: what recover_some() is at ("applying redo"), and how far it has come, percent.
+  const char* recovering(int* percent) const;
   Epoch restored() const;       // 1 + the epoch that came back exactly; 0 = nothing did
   void on_disk(std::uint64_t tag, int status);
   bool disk_failed() const;

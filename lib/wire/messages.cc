@@ -43,7 +43,10 @@ void encode(Writer& w, const Heartbeat& h) {
   w.u64(h.rows);
   w.u8(h.phase);
   w.u8(h.percent);
+  w.u32(h.left_s);
   w.bytes32(h.doing);
+  w.u16(static_cast<std::uint16_t>(h.nowait.size()));
+  for (NodeId n : h.nowait) w.u16(n);
 }
 bool decode(Reader& r, Heartbeat* h) {
   h->node = r.u16();
@@ -58,7 +61,12 @@ bool decode(Reader& r, Heartbeat* h) {
   h->rows = r.u64();
   h->phase = r.u8();
   h->percent = r.u8();
+  h->left_s = r.u32();
   h->doing = r.text();
+  const std::uint16_t nowait = r.u16();
+  if (nowait > limits::kNodeIdMax) return false;
+  h->nowait.clear();
+  for (std::uint16_t i = 0; i < nowait && !r.bad(); i++) h->nowait.push_back(r.u16());
   return !r.bad() && h->node != 0 && h->node <= limits::kNodeIdMax;
 }
 
@@ -66,11 +74,17 @@ void encode(Writer& w, const HeartbeatOk& h) {
   w.u64(h.sent);
   w.u64(h.lease_ns);
   w.u64(h.leader_epoch);
+  w.u32(h.left_s);
+  w.u8(h.in_vain ? 1 : 0);
+  w.bytes32(h.waiting);
 }
 bool decode(Reader& r, HeartbeatOk* h) {
   h->sent = r.u64();
   h->lease_ns = r.u64();
   h->leader_epoch = r.u64();
+  h->left_s = r.u32();
+  h->in_vain = r.u8() != 0;
+  h->waiting = r.text();
   return !r.bad();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/errors.h"
@@ -11,7 +12,7 @@
 
 namespace ndb::wire {
 
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 enum class Type : std::uint16_t {
   // --- links; to worker kControl
@@ -76,7 +77,9 @@ struct Heartbeat {
   std::uint64_t rows = 0;           // in primary fragments
   std::uint8_t phase = 0;           // start phase for people, 0..101
   std::uint8_t percent = 0;         // of what it is doing
-  std::string doing;                // "copying from node 1"; empty = serving
+  std::uint32_t left_s = 0;         // until that is done, as far as one can tell; 0 = one cannot
+  std::string doing;                // "fetching rows from node 1"; empty = serving
+  std::vector<NodeId> nowait;       // not in sync: whom a start of the cluster shall not wait for (--nowait-nodes)
 };
 void encode(Writer& w, const Heartbeat& h);
 bool decode(Reader& r, Heartbeat* h);
@@ -85,6 +88,9 @@ struct HeartbeatOk {
   std::uint64_t sent = 0;           // echoed
   std::uint64_t lease_ns = 0;       // the node may serve until its own `sent` + this
   std::uint64_t leader_epoch = 0;
+  std::uint32_t left_s = 0;         // of what follows
+  bool in_vain = false;             // a node group whose members have all come does not have its rows any more
+  std::string waiting;              // why a start of the cluster has to wait: "for node 2 (StartPartialTimeout)"
 };
 void encode(Writer& w, const HeartbeatOk& h);
 bool decode(Reader& r, HeartbeatOk* h);

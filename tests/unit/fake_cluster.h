@@ -62,6 +62,7 @@ class FakeCluster {
   }
 
   meta::Catalog catalog;
+  bool last_durable = false;  // the last commit asked to wait until it is on disk
   std::map<TableId, store::RowShape> shapes;
   std::map<TableId, Rows> rows;
   std::deque<Error> fail_next;  // the next executes are aborted with these
@@ -192,6 +193,7 @@ class FakeCluster {
   void execute(Bytes body, Writer& w) {
     executes++;
     auto head = load<wire::Execute>(body.data());
+    if (head.flags & wire::kCommit) last_durable = (head.flags & wire::kDurable) != 0;
     body.remove_prefix(sizeof head);
     auto& log = open_[head.number];
     wire::ExecuteReply reply{};

@@ -10,6 +10,8 @@ using namespace ndb::meta;
 
 namespace {
 
+using Values = std::map<std::string, std::string>;  // parameters of the data nodes
+
 // A lone member of the log that leads, two data nodes and one outside groups, as heartbeats.
 struct World {
   sim::MemoryLogStore store;
@@ -22,7 +24,9 @@ struct World {
   std::map<NodeId, Version> says_version;
   std::map<NodeId, View> says_open;
 
-  explicit World(std::string no_group_timeout = {}) {
+  std::map<NodeId, std::vector<NodeId>> says_nowait;
+
+  explicit World(const Values& values = {}) {
     member = std::make_unique<Member>(store, MemberOptions{1, 3});
     REQUIRE_FALSE(member->bootstrap());
     REQUIRE_FALSE(member->start(now));
@@ -35,7 +39,7 @@ struct World {
       n.id = id;
       n.type = id == 10 ? NodeType::mgm : NodeType::data;
       n.has_group_wish = id == 3;
-      if (!no_group_timeout.empty() && id != 10) n.values["StartNoNodegroupTimeout"] = no_group_timeout;
+      if (id != 10) n.values = values;
       image->nodes.push_back(n);
     }
     ChangeConfig change;
@@ -62,6 +66,7 @@ struct World {
     h.sent = static_cast<std::uint64_t>(now);
     h.version = says_version.count(id) != 0 ? says_version[id] : catalog().version;
     h.oldest_open = says_open.count(id) != 0 ? says_open[id] : h.version;
+    h.nowait = says_nowait[id];
     return leader.heard(now, h, *member);
   }
   void run(Time t) {
@@ -114,18 +119,33 @@ TEST_CASE("the cluster starts when all nodes with a group are there") {
 }
 
 TEST_CASE("nodes outside groups are waited for as long as the configuration says") {
-  World w("1000");
+  World w(Values{{"StartNoNodegroupTimeout", "1000"}});
   w.joins(1);
   w.joins(2);
   w.run(900 * kMillisecond);
   CHECK_FALSE(w.catalog().started);
   w.run(300 * kMillisecond);
   CHECK(w.catalog().started);
-  World forever("0");
+  World forever(Values{{"StartNoNodegroupTimeout", "0"}});
   forever.joins(1);
   forever.joins(2);
   forever.run(20 * kSecond);
   CHECK_FALSE(forever.catalog().started);
+}
+
+TEST_CASE("a first start does not wait for nodes that a starting node names; who is waited for is told") {
+  World w(Values{{"StartNoNodegroupTimeout", "0"}});
+  w.joins(1);
+  w.run(100 * kMillisecond);
+  CHECK(w.leader.waiting().text == "for node 2 (first start)");
+  w.joins(2);
+  w.run(kSecond);
+  CHECK(w.leader.waiting().text == "for node 3 (StartNoNodegroupTimeout)");
+  CHECK_FALSE(w.catalog().started);
+  w.says_nowait[2] = {3};
+  w.run(100 * kMillisecond);
+  CHECK(w.catalog().started);
+  CHECK(w.leader.waiting().text.empty());
 }
 
 TEST_CASE("a silent node is declared dead when its lease has surely run out, not before") {

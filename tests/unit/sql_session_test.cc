@@ -178,6 +178,22 @@ TEST_CASE("transactions: their own changes are seen, ROLLBACK undoes, a failure 
   CHECK(w.sql("select count(*) from t") == "4\n");
 }
 
+TEST_CASE("PRAGMA durable makes the commits that follow wait, and can be asked") {
+  World w;
+  w.sql("create table t(a int primary key)");
+  CHECK(w.sql("pragma durable") == "0\n");
+  CHECK(w.header == std::vector<std::string>{"durable"});
+  w.sql("insert into t values (1)");
+  CHECK_FALSE(w.fake.last_durable);
+  CHECK(w.sql("PRAGMA durable = on; insert into t values (2); pragma durable;") == "1\n");
+  CHECK(w.fake.last_durable);
+  CHECK(w.sql("pragma durable(0)") == "");
+  w.sql("insert into t values (3)");
+  CHECK_FALSE(w.fake.last_durable);
+  CHECK(w.sql("pragma durable = maybe") == "ERROR PRAGMA durable is on or off, not 'MAYBE'");
+  CHECK(w.sql("pragma durable on") == "ERROR PRAGMA durable takes '= on' or '= off', or nothing");
+}
+
 TEST_CASE("a statement is all or nothing") {
   World w;
   w.sql("create table t(a int primary key, n tinyint not null)");

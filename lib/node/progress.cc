@@ -1,0 +1,56 @@
+// What a node says about its start: what it is doing, how far it is, how long it may take.
+#include <algorithm>
+
+#include "meta/words.h"
+#include "node/unit.h"
+
+namespace ndb::node {
+
+void Node::describe_start(wire::Heartbeat* h) {
+  const meta::Node* self = catalog_->node(options_.node);
+  std::string what;
+  int percent = 0;
+  if (in_sync()) {
+    stage_.clear();
+    return;
+  }
+  h->nowait = options_.nowait;
+  if (!start_wanted_) {
+    what = "waiting for the order to start";
+  } else if (life_ != Life::joined) {
+    what = member_.leader_raft_id() == 0 ? "looking for a leader of the metadata log" : "waiting to be let in";
+  } else if (damaged_) {
+    what = "its files are damaged; waiting for a node of its group that has its rows";
+  } else if (!recovered()) {
+    for (const auto& u : units_) {  // the workers take turns: the slowest one counts
+      int p = 0;
+      const char* step = u->worker.recovering(&p);
+      if (u->worker.recovered() || (!what.empty() && p >= percent)) continue;
+      what = *step != 0 ? step : "looking for a checkpoint";
+      percent = p;
+    }
+  } else if (!cluster_waits_.empty()) {
+    h->doing = "waiting " + cluster_waits_;
+    h->left_s = cluster_waits_s_;
+    stage_.clear();
+    return;
+  } else if (self != nullptr && self->state == meta::NodeState::joining) {
+    std::set<NodeId> from;
+    percent = 100;
+    for (const auto& u : units_) percent = std::min(percent, u->worker.filled_percent(&from));
+    what = from.empty() ? "joining its node group" : meta::words("fetching rows from node ", meta::listed(from));
+  }
+  if (what != stage_) {
+    stage_ = what;
+    stage_since_ = now_;
+    stage_from_ = percent;
+  }
+  h->doing = std::move(what);
+  h->percent = static_cast<std::uint8_t>(std::clamp(percent, 0, 100));
+  if (percent > stage_from_ && percent < 100) {
+    const Time left = (now_ - stage_since_) / (percent - stage_from_) * (100 - percent);
+    h->left_s = static_cast<std::uint32_t>(std::min<Time>(left / kSecond + 1, 86400));
+  }
+}
+
+}  // namespace ndb::node

@@ -1,0 +1,167 @@
+#!/usr/bin/env bats
+# Real files that fail: a disk that is full, an fsync that fails, damaged and torn files. Nothing acknowledged is lost, and
+# what cannot be used is named with file and offset.
+
+setup() {
+  load ../cli/cluster
+  load live
+}
+teardown() {
+  if [ -n "${MOUNTED:-}" ]; then stop_processes; umount "$MOUNTED"; fi
+  finish
+}
+
+# Two nodes; node 1 runs with a disk that can be made to fail, on the directory that it is given, else the usual one.
+start_with_shim() {
+  start_mgmd 1 2
+  mkdir "$DIR/shim"
+  if [ -n "${1:-}" ]; then mkdir -p "$DIR/small"; mount -t tmpfs -o size="$1" none "$DIR/small" && MOUNTED=$DIR/small; fi
+  LD_PRELOAD=$BIN/tests/ndb_shim.so NDB_SHIM=$DIR/shim start_node 1 --initial ${MOUNTED:+--datadir="$MOUNTED"}
+  start_node 2 --initial
+  ndb-mgm wait 1 2 --timeout=30
+  ndb-sql -e 'CREATE TABLE t (id BIGINT PRIMARY KEY, n INT NOT NULL, word VARCHAR(20))'
+}
+start_pair() {
+  start_mgmd 1 2
+  start_node 1 --initial
+  start_node 2 --initial
+  ndb-mgm wait 1 2 --timeout=30
+  ndb-sql -e 'CREATE TABLE t (id BIGINT PRIMARY KEY, n INT NOT NULL, word VARCHAR(20))'
+}
+stop_processes() {
+  local f
+  for f in "$DIR"/*.started; do kill -9 "$(cat "$f")" 2>/dev/null || true; done
+  for f in "$DIR"/*.started; do tail --pid="$(cat "$f")" -f /dev/null; done
+}
+kill_all() {
+  local p
+  for p in "$@"; do kill -9 "$(cat "$DIR/$p.started")"; done
+  for p in "$@"; do tail --pid="$(cat "$DIR/$p.started")" -f /dev/null; done
+}
+# ends NODE: its process has ended; the answer is its exit status.
+ends() {
+  for _ in $(seq 200); do
+    if ! kill -0 "$(cat "$DIR/node$1.started")" 2>/dev/null; then
+      STATUS=0
+      wait "$(cat "$DIR/node$1.started")" || STATUS=$?
+      return 0
+    fi
+    sleep 0.05
+  done
+  return 1
+}
+count() { ndb-sql --format=csv -e "SELECT count(*) FROM t" | sed -n 2p | tr -d '\r'; }
+flip() { # FILE OFFSET: one byte becomes another
+  python3 -c 'import sys; f = open(sys.argv[1], "r+b"); f.seek(int(sys.argv[2])); b = f.read(1); f.seek(-1, 1); f.write(bytes([b[0] ^ 255]))' "$1" "$2"
+}
+# log_end NODE: position of the end of its redo log.
+log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n 's/.*redo log: good.* to \([0-9]*\), complete.*/\1/p'; }
+
+@test "an fsync of the redo log that fails stops the node, is not tried again, and costs nothing" {
+  start_with_shim
+  load_rows 1000
+  echo "/ndb_1_fs/w0/" >"$DIR/shim/fsync"
+  ndb-sql --durable -e "INSERT INTO t VALUES (2000, 1, NULL)"
+  ends 1
+  [ "$STATUS" -eq 1 ]
+  grep "CRITICAL.*cannot sync '$DIR/ndb_1_fs/w0/redo.0000': Input/output error" "$DIR/node1.log"
+  grep "its files cannot be used; stopping" "$DIR/node1.log"
+  cat "$DIR/shim/fsync.calls"
+  [ "$(wc -l <"$DIR/shim/fsync.calls")" -eq 1 ]
+  [ "$(count)" = 1001 ]
+  rm "$DIR"/shim/fsync
+  start_node 1
+  ndb-mgm wait 1 --timeout=30
+  kill_all node2
+  [ "$(count)" = 1001 ]
+}
+
+@test "a full disk stops the node with a sentence, its peer goes on, and with room it comes back" {
+  if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then start_with_shim 3m; else start_with_shim; fi
+  local fs=${MOUNTED:-$DIR}/ndb_1_fs
+  [ -n "${MOUNTED:-}" ] || echo "/ndb_1_fs/w0/" >"$DIR/shim/full"
+  local i
+  for i in $(seq 10); do
+    seq $((i * 20000 - 19999)) $((i * 20000)) | sed 's/.*/&,&,word&/' | ndb-import --table=t --quiet --durable
+    kill -0 "$(cat "$DIR/node1.started")" 2>/dev/null || break
+  done
+  ends 1
+  [ "$STATUS" -eq 1 ]
+  grep -E "CRITICAL.*($fs/w0/.*: No space left on device|ndb_meta.sqlite': database or disk is full)" "$DIR/node1.log"
+  [ "$(count)" = $((i * 20000)) ]
+  if [ -n "${MOUNTED:-}" ]; then mount -o remount,size=200m "$MOUNTED"; else rm "$DIR/shim/full"; fi
+  start_node 1 ${MOUNTED:+--datadir="$MOUNTED"}
+  ndb-mgm wait 1 --timeout=30
+  kill_all node2
+  [ "$(count)" = $((i * 20000)) ]
+}
+
+@test "a torn tail is cut, and said so" {
+  start_pair
+  load_rows 1000
+  ndb-sql --durable -e "INSERT INTO t VALUES (2000, 1, NULL)"
+  kill_all node1
+  local end
+  end=$(log_end 1)
+  flip "$DIR/ndb_1_fs/w0/redo.0000" $((4096 + end - 10))
+  start_node 1
+  ndb-mgm wait 1 --timeout=30
+  grep -E "WARNING.*'$DIR/ndb_1_fs/w0/redo.0000' at offset [0-9]+: cut [0-9]+ bytes that were never made durable" "$DIR/node1.log"
+  kill_all node2
+  [ "$(count)" = 1001 ]
+}
+
+@test "a redo log damaged in its middle: the node group's rows are taken" {
+  start_pair
+  load_rows 1000
+  ndb-sql --durable -e "INSERT INTO t VALUES (2000, 1, NULL)"
+  ndb-sql --durable -e "INSERT INTO t VALUES (2001, 1, NULL)"
+  kill_all node1
+  flip "$DIR/ndb_1_fs/w0/redo.0000" $((4096 + $(log_end 1) / 2))
+  start_node 1
+  ndb-mgm wait 1 --timeout=30
+  grep -E "ERROR.*'$DIR/ndb_1_fs/w0/redo.0000' at offset [0-9]+: " "$DIR/node1.log"
+  grep "its files are damaged, its node group has its rows: starting again with --initial" "$DIR/node1.log"
+  kill_all node2
+  [ "$(count)" = 1002 ]
+}
+
+@test "damaged files while the cluster is down: the peer brings it back" {
+  start_pair
+  load_rows 1000
+  ndb-sql --durable -e "INSERT INTO t VALUES (2000, 1, NULL)"
+  ndb-sql --durable -e "INSERT INTO t VALUES (2001, 1, NULL)"
+  kill_all node1 node2
+  flip "$DIR/ndb_1_fs/w0/redo.0000" $((4096 + $(log_end 1) / 2))
+  start_node 1
+  start_node 2
+  ndb-mgm wait 1 2 --timeout=40
+  [ "$(count)" = 1002 ]
+}
+
+@test "a damaged checkpoint is passed over" {
+  DEFAULTS=$'FragmentLogFileSize=4M\nNoOfFragmentLogFiles=3' start_pair
+  local i checkpoint
+  for i in $(seq 8); do
+    seq $((i * 20000 - 19999)) $((i * 20000)) | sed 's/.*/&,&,word&/' | ndb-import --table=t --quiet --durable
+    checkpoint=$(ls "$DIR"/ndb_1_fs/w0/checkpoint.???? 2>/dev/null | tail -1)
+    [ -z "$checkpoint" ] || break
+  done
+  kill_all node1
+  flip "$checkpoint" $(($(stat -c %s "$checkpoint") / 2))
+  start_node 1
+  ndb-mgm wait 1 --timeout=30
+  grep -E "not used, checkpoint [0-9]+: '$checkpoint' at offset [0-9]+: " "$DIR/node1.log"
+  kill_all node2
+  [ "$(count)" = $((i * 20000)) ]
+}
+
+@test "a time of day that jumps back changes nothing" {
+  start_with_shim
+  ndb-sql -e 'CREATE TABLE bank (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)'
+  start_traffic
+  touch "$DIR/shim/clock"
+  ndb-mgm restart 1
+  ndb-mgm wait 1 --timeout=30
+  prove
+}
