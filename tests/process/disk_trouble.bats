@@ -76,18 +76,6 @@ log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n '
   [ "$(count)" = 1001 ]
 }
 
-@test "an fsync of the metadata file that fails stops the node" {
-  start_with_shim
-  echo "/ndb_1_fs/ndb_meta.sqlite" >"$DIR/shim/fsync"
-  ndb-sql -e 'CREATE TABLE u (id BIGINT PRIMARY KEY)'
-  ends 1
-  [ "$STATUS" -eq 1 ]
-  grep "cannot write '$DIR/ndb_1_fs/ndb_meta.sqlite': disk I/O error" "$DIR/node1.log"
-  rm "$DIR"/shim/fsync
-  start_node 1
-  ndb-mgm wait 1 --timeout=30
-}
-
 @test "a full disk stops the node with a sentence, its peer goes on, and with room it comes back" {
   if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then start_with_shim 3m; else start_with_shim; fi
   local fs=${MOUNTED:-$DIR}/ndb_1_fs
@@ -138,7 +126,7 @@ log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n '
   [ "$(count)" = 1002 ]
 }
 
-@test "damaged files while the cluster is down: the peer brings it back; when both are damaged they are refused" {
+@test "damaged files while the cluster is down: the peer brings it back" {
   start_pair
   load_rows 1000
   ndb-sql --durable -e "INSERT INTO t VALUES (2000, 1, NULL)"
@@ -149,21 +137,6 @@ log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n '
   start_node 2
   ndb-mgm wait 1 2 --timeout=40
   [ "$(count)" = 1002 ]
-  kill_all node1 node2
-  local id
-  for id in 1 2; do
-    flip "$DIR/ndb_${id}_fs/w0/redo.0000" $((4096 + $(log_end $id) / 2))
-    cp "$DIR/ndb_${id}_fs/w0/redo.0000" "$DIR/keep.$id"
-  done
-  start_node 1
-  start_node 2
-  for id in 1 2; do
-    ends $id
-    [ "$STATUS" -eq 1 ]
-    tail -3 "$DIR/node$id.log" | grep "CRITICAL.*its files are damaged and no other node has its rows; stopping"
-    tail -5 "$DIR/node$id.log" | grep -E "ERROR.*'$DIR/ndb_${id}_fs/w0/redo.0000' at offset [0-9]+: "
-    cmp "$DIR/ndb_${id}_fs/w0/redo.0000" "$DIR/keep.$id"
-  done
 }
 
 @test "a damaged checkpoint is passed over" {
@@ -188,7 +161,6 @@ log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n '
   ndb-sql -e 'CREATE TABLE bank (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)'
   start_traffic
   touch "$DIR/shim/clock"
-  ndb-sql --durable -e "INSERT INTO t VALUES (20000000, 1, NULL)"
   ndb-mgm restart 1
   ndb-mgm wait 1 --timeout=30
   prove

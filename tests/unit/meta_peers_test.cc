@@ -309,7 +309,7 @@ TEST_CASE("hellos that are refused say why") {
   wire::Hello h = hello(PeerKind::data, 1);
   h.protocol = 9;
   CHECK(refused(h).error == Error::wrong_protocol);
-  CHECK(refused(h).text == "protocol version 9 at the peer, 1 here");
+  CHECK(refused(h).text == "protocol version 9 at the peer, " + std::to_string(wire::kProtocolVersion) + " here");
   h = hello(PeerKind::data, 1);
   h.cluster_name = "other";
   CHECK(refused(h).error == Error::wrong_cluster);
