@@ -53,29 +53,6 @@ void Node::give_up_files() {
   }
 }
 
-// Our files are damaged. A peer in sync has all our rows: we begin anew and get them. While the cluster is down a peer may
-// bring it back, so we wait for that; when nobody can, the files are refused (the log has said where they are damaged).
-void Node::give_up_files() {
-  const meta::Node* self = catalog_->node(options_.node);
-  const meta::Group* group = self == nullptr ? nullptr : catalog_->group(self->group);
-  bool helped = false, hope = false;
-  if (group != nullptr) {
-    for (NodeId id : group->members) {
-      const meta::Node* peer = catalog_->node(id);
-      if (id == options_.node || peer == nullptr) continue;
-      hope = true;
-      helped = helped || peer->state == meta::NodeState::in_sync;
-    }
-  }
-  if (helped) {
-    log(env::Severity::warning, "its files are damaged, its node group has its rows: starting again with --initial");
-    out_->exit(kExitRestartInitial);
-  } else if (!hope || cluster_in_vain_) {
-    log(env::Severity::critical, "its files are damaged and no other node has its rows; stopping, nothing was changed");
-    out_->exit(kExitError);
-  }
-}
-
 void Node::disk_progress() {
   if (options_.disks.empty()) return;
   if (std::any_of(units_.begin(), units_.end(), [](const auto& u) { return u->worker.disk_failed(); })) {

@@ -24,7 +24,6 @@ struct World {
   std::map<NodeId, Version> says_version;
   std::map<NodeId, View> says_open;
 
-  std::map<NodeId, Epoch> says_restored;
   std::map<NodeId, std::vector<NodeId>> says_nowait;
 
   explicit World(const Values& values = {}) {
@@ -67,8 +66,6 @@ struct World {
     h.sent = static_cast<std::uint64_t>(now);
     h.version = says_version.count(id) != 0 ? says_version[id] : catalog().version;
     h.oldest_open = says_open.count(id) != 0 ? says_open[id] : h.version;
-    h.restored = says_restored[id];
-    h.phase = 4;
     h.nowait = says_nowait[id];
     return leader.heard(now, h, *member);
   }
@@ -149,75 +146,6 @@ TEST_CASE("a first start does not wait for nodes that a starting node names; who
   w.run(100 * kMillisecond);
   CHECK(w.catalog().started);
   CHECK(w.leader.waiting().text.empty());
-}
-
-namespace {
-// Nodes 1 and 2 have stopped, with rows on disk; epoch 7 was durable.
-struct Stopped : World {
-  explicit Stopped(const Values& values = {}) : World(values) {
-    for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}}) joins(id);
-    run(kLeaderSilence);
-    REQUIRE(catalog().started);
-    CreateTable t;
-    t.table.name = "t";
-    t.table.columns.push_back({});
-    t.table.columns[0].name = "id";
-    t.table.primary_key = {0};
-    apply(t);
-    REQUIRE(catalog().tables.size() == 1);
-    apply(EpochDurable{7});
-    beating.clear();
-    for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}}) apply(NodeDown{id, catalog().node(id)->incarnation, "stopped", true, 0});
-    REQUIRE(state(1) == NodeState::down);
-  }
-  void comes_back(NodeId id, Epoch restored) {
-    joins(id);
-    says_restored[id] = restored;
-    run(100 * kMillisecond);
-  }
-};
-}  // namespace
-
-TEST_CASE("a restart from disks is made at once when all are back") {
-  Stopped w;
-  w.comes_back(1, 8);
-  CHECK(w.state(1) == NodeState::joining);
-  CHECK(w.leader.waiting().text == "for node 2 (StartPartialTimeout)");
-  CHECK(w.leader.waiting().left_s(w.now) == 30);
-  w.comes_back(2, 8);
-  CHECK(w.state(1) == NodeState::in_sync);
-  CHECK(w.state(2) == NodeState::in_sync);
-  CHECK(w.leader.waiting().text.empty());
-}
-
-TEST_CASE("a restart without a complete node group waits StartPartialTimeout and StartPartitionedTimeout") {
-  Stopped w(Values{{"StartPartialTimeout", "1000"}, {"StartPartitionedTimeout", "2000"}});
-  w.comes_back(1, 8);
-  w.run(700 * kMillisecond);
-  CHECK(w.leader.waiting().text == "for node 2 (StartPartialTimeout)");
-  w.run(kSecond);
-  CHECK(w.leader.waiting().text == "for node 2 (StartPartitionedTimeout: no node group is complete)");
-  CHECK(w.state(1) == NodeState::joining);
-  w.run(1300 * kMillisecond);
-  CHECK(w.state(1) == NodeState::in_sync);
-  Stopped forever(Values{{"StartPartialTimeout", "1000"}, {"StartPartitionedTimeout", "0"}});
-  forever.comes_back(1, 8);
-  forever.run(20 * kSecond);
-  CHECK(forever.state(1) == NodeState::joining);
-  CHECK(forever.leader.waiting().left_s(forever.now) == 0);
-}
-
-TEST_CASE("a restart does not wait for nodes that a starting node names, but needs the rows of every group") {
-  Stopped w;
-  w.says_nowait[1] = {2};
-  w.comes_back(1, 8);
-  CHECK(w.state(1) == NodeState::in_sync);
-  Stopped old;
-  old.says_nowait[1] = {2};
-  old.comes_back(1, 5);
-  old.run(60 * kSecond);
-  CHECK(old.state(1) == NodeState::joining);
-  CHECK(old.leader.waiting().text == "for one of nodes 1, 2 of node group 0 with the files of epoch 7");
 }
 
 TEST_CASE("a silent node is declared dead when its lease has surely run out, not before") {
