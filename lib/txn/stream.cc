@@ -114,11 +114,20 @@ void Worker::commit_to(Replica& r, Sequence upto) {
 
 // A moved row that meets the lock of a transaction here: that one wrote it on both sides and has been decided (the row
 // could not have been share-locked where it came from otherwise); its image is this one, or a newer one.
-bool Worker::held_by_writer(Replica& r, Bytes key, std::uint64_t hash) {
-  store::RowRef ref = r.rows.find(key, hash);
+// A row arrives from another fragment and a transaction holds its place here: the row goes beneath what the transaction is about to
+// do. Whether that comes to pass or not (its lock at the old place may have died with the old primary), the right row is here.
+bool Worker::put_under_writer(Replica& r, const ChangeView& c, Bytes key, Sequence seq) {
+  const store::RowRef ref = r.rows.find(key, c.head.hash);
   if (ref == 0) return false;
-  const store::Row* row = r.rows.row(ref);
-  return row->lock != 0 && locks_[row->lock].owner != 0;
+  const std::uint32_t lock = r.rows.row(ref)->lock;
+  if (lock == 0 || locks_[lock].owner == 0) return false;
+  NDB_PROBE("txn.row_arrives_under_writer");
+  Touched& t = parts_[locks_[lock].owner].touched[locks_[lock].op];
+  if (r.rows.update(&t.row, c.head.hash, c.image, seq) != Error::ok) broken_ = true;
+  locks_[lock].row = t.row;
+  if (t.inserted) r.rows.commit_insert(t.row, c.head.hash);
+  t.inserted = false;
+  return true;
 }
 
 void Worker::apply_changes(Replica& r, Bytes changes, Sequence seq, bool arrived) {
@@ -131,7 +140,7 @@ void Worker::apply_changes(Replica& r, Bytes changes, Sequence seq, bool arrived
     if (next_change(ahead, &a)) r.rows.prefetch(a.head.hash);
     if (c.head.kind == ChangeKind::put) {
       Bytes key = r.table.shape.key_of(c.image, buffer);
-      if (arrived && held_by_writer(r, key, c.head.hash)) continue;
+      if (arrived && put_under_writer(r, c, key, seq)) continue;
       if (r.rows.put(key, c.head.hash, c.image, seq) != Error::ok) broken_ = true;
     } else if (c.head.kind == ChangeKind::remove) {
       r.rows.remove(c.key, c.head.hash);

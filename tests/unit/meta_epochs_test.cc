@@ -99,7 +99,7 @@ TEST_CASE("an epoch begins every TimeBetweenEpochs, and one is made durable ever
   CHECK(w.clock.present() - epoch >= 40);
   CHECK(w.clock.present() - epoch <= 46);  // closing one begins another
   CHECK(w.rounds - rounds == 4);
-  CHECK(w.catalog().durable_epoch - durable >= 36);
+  CHECK(w.catalog().durable_epoch - durable >= 30);  // the last round is under way
   CHECK(w.catalog().durable_epoch < w.clock.present() + 2);
 }
 
