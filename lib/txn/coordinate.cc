@@ -100,6 +100,7 @@ void Worker::send_round(std::uint32_t n, bool second) {
                                         (whole && !doubled && i != 0 ? kPartPrepare : 0));
     h.operations = static_cast<std::uint16_t>(m.sent.size());
     h.anchor = {c.members[0].ref.table, c.members[0].ref.fragment, 0};
+    h.view = c.view;
     Writer& w = link_writer(link_to(m.node));
     std::size_t at = wire::begin_message(w, wire::Type::part_execute, m.worker, options_.worker);
     w.put(h);

@@ -27,6 +27,7 @@ struct PartExecute {
   std::uint8_t reserved;
   std::uint16_t operations;
   Anchor anchor;
+  View view;                  // that the transaction began in
 };
 struct PartReply {
   std::uint32_t coordinator;

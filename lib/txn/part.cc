@@ -386,7 +386,8 @@ void Worker::on_part_execute(const wire::Message& m, NodeId from) {
     if (!parts_.used(p) || parts_[p].txn != TxnId{h.session, h.number} || parts_[p].state != PartState::idle) {
       e = Error::node_failure;
     }
-  } else if (r == nullptr || r->role != Role::primary || !serving()) {
+  } else if (r == nullptr || r->role != Role::primary || !serving() || h.view < r->born) {
+    // (Older than the fragment: it means one of the same number, of a reorganisation that was rolled back.)
     e = Error::stale_view;
   } else {
     p = parts_.take();
