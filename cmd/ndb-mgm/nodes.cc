@@ -189,7 +189,9 @@ Result<bool> await_state(Tool& tool, const std::vector<NodeId>& nodes, const std
     std::vector<NodeId> missing;
     for (NodeId id : nodes) {
       const NodeStatus* n = last->node(id);
-      if (n == nullptr || n->state != state) missing.push_back(id);
+      // A node that ends, or is gone and not yet missed, does not serve for long.
+      const bool fleeting = n != nullptr && n->data() && state == "in_sync" && (n->stopping || !n->connected);
+      if (n == nullptr || n->state != state || fleeting) missing.push_back(id);
     }
     if (missing.empty()) return true;
     if (os::monotonic_now() >= deadline) return false;

@@ -22,6 +22,7 @@ NodeStatus read_node(const JsonValue& v) {
   n.address = v["address"].text;
   n.connected = v["connected"].boolean();
   n.disabled = v["disabled"].boolean();
+  n.stopping = v["stopping"].boolean();
   if (auto g = optional_number(v["group"])) n.group = static_cast<GroupId>(*g);
   n.incarnation = v["incarnation"].number();
   n.generation = v["generation"].number();
@@ -130,6 +131,7 @@ ClusterStatus parse_stock_status(const std::map<std::string, std::string>& value
     if (name == "type") n.type = value == "NDB" ? "data" : value == "MGM" ? "mgm" : "api";
     if (name == "status") {
       n.state = stock_state(value);
+      n.stopping = value == "SHUTTING_DOWN";
       n.connected = n.state != "down";
       if (value == "SINGLE USER MODE") n.doing = "single user mode";
     }

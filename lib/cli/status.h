@@ -19,6 +19,7 @@ struct NodeStatus {
   std::string state;
   std::optional<GroupId> group;
   bool connected = false, disabled = false;
+  bool stopping = false;  // told to stop or to restart, and still there
   std::uint64_t incarnation = 0, generation = 0, version = 0, port = 0, workers = 0;
   std::optional<std::uint64_t> memory_used, memory_total, rows;
   std::uint64_t phase = 0, percent = 0;

@@ -78,7 +78,7 @@ void Log::stored(Time now, std::uint64_t tag, int status) {
   i.now = std::max(i.now, now);
   if (!i.running()) return;
   if (status != 0) {
-    i.fail(Error::os_failed, "the metadata log could not be written");
+    i.fail_to_write();
     return;
   }
   if (i.install != nullptr && tag == i.install_tag) {
@@ -246,6 +246,11 @@ void Log::Impl::fail(Error error, std::string text) {
   if (!failure) failure = {error, std::move(text)};
 }
 
+void Log::Impl::fail_to_write() {
+  const std::string why = store.failure();
+  fail(Error::os_failed, "the metadata log could not be written" + (why.empty() ? why : ": " + why));
+}
+
 void Log::Impl::settle() {
   for (;;) {
     while (!later.empty()) {
@@ -255,7 +260,7 @@ void Log::Impl::settle() {
     }
     if (!running()) return;
     if (store.failed()) {
-      fail(Error::os_failed, "the metadata log could not be written");
+      fail_to_write();
       return;
     }
     if (raft.state == RAFT_UNAVAILABLE) {

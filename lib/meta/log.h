@@ -51,6 +51,7 @@ class LogStore {
   virtual void put_snapshot(std::uint64_t tag, LogSnapshot snapshot, std::uint64_t keep_from_index) = 0;
   // A synchronous call was not durable when it returned, or the state could not be read: nothing may follow.
   virtual bool failed() const { return false; }
+  virtual std::string failure() const { return {}; }  // why, in words
   // The catalog after an applied entry, for people with the sqlite3 shell and for a fast start; not needed for safety.
   virtual void mirror_catalog(std::shared_ptr<const std::string> encoded_catalog) { (void)encoded_catalog; }
 };

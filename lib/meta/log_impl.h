@@ -64,6 +64,7 @@ struct Log::Impl {
   template <class Call>
   bool change(Time at, Call call);
   void fail(Error error, std::string text);
+  void fail_to_write();
   bool running() const { return started && !failure; }
   bool leading() const { return running() && raft.state == RAFT_LEADER; }
   bool may_change_membership() const;

@@ -2,6 +2,7 @@
 // was heard of the processes. Pure.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,7 @@ struct Seen {
   NodeId leader = 0;     // 0 = unknown
   NodeId answering = 0;  // who says all this
   std::map<NodeId, bool> connected;
+  std::set<NodeId> stopping;  // was told to stop or to restart, and is still there
   std::map<NodeId, std::string> addresses;           // of management servers and API nodes
   std::map<NodeId, const wire::Heartbeat*> reports;  // the last ones
 };

@@ -245,7 +245,7 @@ void Server::drain_changes() {
   for (const meta::Peers::Change& c : std::exchange(peers_.changes, {})) {
     leader_.on_change(now_, c);
     if (c.kind == What::turned_away) on_turned_away(c);
-    if (c.peer == wire::PeerKind::data && c.kind == What::down) ordered_.erase(c.node);
+    if (c.kind == What::down) forget_orders(c.node);
     if (c.node == 0 || (c.kind != What::up && c.kind != What::down)) continue;
     const bool up = c.kind == What::up;
     event(up ? env::Severity::info : env::Severity::alert, kConnection, c.node,
@@ -263,6 +263,17 @@ void Server::drain_applied() {
 void Server::catalog_changed() {
   peers_.update(seen_, servers());
   check_file_against_catalog();
+  forget_orders(0);
+}
+
+// A data node that served is gone when the catalog says so, any other one when its link is.
+void Server::forget_orders(NodeId lost) {
+  std::erase_if(ordered_, [&](const auto& o) {
+    const meta::Node* n = seen_->node(o.first);
+    if (n == nullptr || n->incarnation != o.second.incarnation) return true;
+    const bool serves = n->type == meta::NodeType::data && n->state == meta::NodeState::in_sync;
+    return !serves && (o.first == lost || (n->type == meta::NodeType::data && n->state == meta::NodeState::down));
+  });
 }
 
 }  // namespace ndb::mgmt

@@ -140,6 +140,7 @@ class Server final : public env::Machine {
   void finish_version(Waiting& w, bool over);
   void finish_node_id(Waiting& w, bool over);
   void finish_waiting(Waiting& w, const meta::Outcome& outcome);
+  void answer_change(Waiting& w, const meta::Outcome& outcome);
 
   // --- server_session.cc
   void get_version(Session&, const Request&);
@@ -184,6 +185,9 @@ class Server final : public env::Machine {
   void ndb_show_job(Session&, const Request&);
   const char* status_word(const meta::Node& node) const;
   bool connected(const meta::Node& node) const;
+  bool known_everywhere(Version version) const;
+  bool ends(const meta::Node& node) const;
+  void forget_orders(NodeId lost);
   std::string address_of(const meta::Node& node) const;  // without the port
   NodeId leader_node() const;                            // 0 = unknown
 
@@ -301,7 +305,11 @@ class Server final : public env::Machine {
   std::vector<std::unique_ptr<Waiting>> waiting_;
   std::uint32_t next_report_ = 1;    // numbers of node_order requests
   std::map<Pair, int> ports_;        // told with `set ports`; negative: chosen by the system
-  std::map<NodeId, Time> ordered_;   // stop or restart was ordered and the node has not gone down since
+  struct Ordered {
+    Time at = 0;
+    std::uint64_t incarnation = 0;  // of the process that was told
+  };
+  std::map<NodeId, Ordered> ordered_;  // stop or restart was ordered, and the node is not known to have gone down since
   Time system_stop_ = 0;             // the whole cluster was ordered to stop; 0 = no
   bool gives_vote_back_ = false;     // this server asks to be demoted before it ends
   std::uint64_t told_leader_ = 0;    // that was asked

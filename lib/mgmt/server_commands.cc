@@ -16,6 +16,7 @@ std::string reply_header(const Request& r) {
 namespace {
 
 constexpr Time kWaitMax = 60 * kSecond;  // of `ndb wait`
+constexpr Time kKnownEverywhere = 2 * kSecond;  // so long a change that every data node is to know waits for the last
 
 }  // namespace
 
@@ -192,6 +193,9 @@ void Server::check_waiting() {
         break;
       case Waiting::Kind::version: finish_version(w, over); break;
       case Waiting::Kind::node_id: finish_node_id(w, over); break;
+      case Waiting::Kind::everywhere:
+        if (over || known_everywhere(w.above)) answer_change(w, w.outcome);
+        break;
     }
     if (!waiting_[i]->done) out_->wake_at(waiting_[i]->deadline);
   }
@@ -254,7 +258,28 @@ void Server::change(Session& s, const Request& r, meta::CommandBody body, std::s
   w.bulk = std::move(bulk);
 }
 
+// Who is to be let in and who is not is decided by each data node: the answer comes when all of them know.
 void Server::finish_waiting(Waiting& w, const meta::Outcome& outcome) {
+  const std::string_view command = w.request.command->name;
+  if (outcome.error == Error::ok && (command == "enter single user" || command == "exit single user")) {
+    w.kind = Waiting::Kind::everywhere;
+    w.above = catalog()->version;
+    w.outcome = outcome;
+    w.deadline = now_ + kKnownEverywhere;
+    return;
+  }
+  answer_change(w, outcome);
+}
+
+bool Server::known_everywhere(Version version) const {
+  return std::all_of(seen_->nodes.begin(), seen_->nodes.end(), [&](const auto& n) {
+    if (n.second.type != meta::NodeType::data || n.second.state != meta::NodeState::in_sync) return true;
+    const meta::Leader::Report* report = leader_.report(n.first);
+    return report != nullptr && report->last.version >= version;
+  });
+}
+
+void Server::answer_change(Waiting& w, const meta::Outcome& outcome) {
   w.done = true;
   Session* s = session(w.link, w.session);
   if (s != nullptr) answer(*s, change_reply(w.request, w.id, outcome, w.bulk));

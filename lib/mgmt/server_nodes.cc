@@ -55,7 +55,7 @@ Failure Server::check_order(const Order& order) const {
     if (n == nullptr) return {Error::no_such_node, "no " + who + " in the configuration"};
     if (n->type == meta::NodeType::api) return number(5002, who + " is an API node: it is not stopped from here");
     if (!connected(*n)) return number(5030, "no contact with " + who);
-    if (auto i = ordered_.find(id); i != ordered_.end() && now_ - i->second < kOrderForgotten) {
+    if (auto i = ordered_.find(id); i != ordered_.end() && now_ - i->second.at < kOrderForgotten) {
       return number(5026, who + " is being stopped already");
     }
     if (n->type != meta::NodeType::data) continue;
@@ -108,7 +108,7 @@ Failure Server::give_order(Order* order) {
       continue;
     }
     send(peers_.link_of(id), wire::Type::node_order, body.view());
-    if (stops) ordered_[id] = now_;
+    if (stops) ordered_[id] = {now_, seen_->node(id)->incarnation};
     event(env::Severity::info, stops ? kShutdown : kStartup, id,
           "node " + std::to_string(id) + (stops ? " was told to stop" : " was told to start"));
   }

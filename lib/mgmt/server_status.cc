@@ -57,6 +57,13 @@ NodeId Server::leader_node() const {
   return 0;
 }
 
+// Told to stop, or the catalog still speaks of the process before the one that reports.
+bool Server::ends(const meta::Node& node) const {
+  if (ordered_.count(node.id) != 0) return true;
+  const meta::Leader::Report* report = leader_.report(node.id);
+  return node.state == meta::NodeState::in_sync && report != nullptr && report->last.incarnation != node.incarnation;
+}
+
 const char* Server::status_word(const meta::Node& node) const {
   if (!connected(node)) return "NO_CONTACT";
   if (node.type != meta::NodeType::data) return "CONNECTED";
@@ -133,6 +140,7 @@ void Server::ndb_status(Session& s, const Request& r) {
   seen.answering = options_.node;
   for (const auto& [id, node] : seen_->nodes) {
     seen.connected[id] = connected(node);
+    if (ends(node)) seen.stopping.insert(id);
     if (node.type != meta::NodeType::data) seen.addresses[id] = address_of(node);
     if (const meta::Leader::Report* report = leader_.report(id)) seen.reports[id] = &report->last;
   }

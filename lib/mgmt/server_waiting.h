@@ -20,13 +20,14 @@ struct Server::Gather {
 };
 
 struct Server::Waiting {
-  enum class Kind : std::uint8_t { change, gather, version, node_id } kind = Kind::version;
+  enum class Kind : std::uint8_t { change, gather, version, node_id, everywhere } kind = Kind::version;
   env::LinkId link = 0;
   std::uint64_t session = 0;
   Request request;                      // what is to be answered
   meta::RequestId id;                   // the proposal of a change
   Time deadline = kNever;
-  Version above = 0;                    // `ndb wait`
+  Version above = 0;                    // `ndb wait`; everywhere: of the change
+  meta::Outcome outcome;                // everywhere: what is to be answered
   std::unique_ptr<Gather> gather;
   std::string bulk;                     // JSON made before the proposal (`ndb apply config`)
   bool done = false;

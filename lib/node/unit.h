@@ -4,6 +4,8 @@
 
 namespace ndb::node {
 
+constexpr std::uint64_t kMemoryDefault = std::uint64_t{98} << 20;  // bytes, of a node that was told nothing
+
 struct Node::Unit : reorg::Rows, reorg::Mover::Sender {
   Unit(txn::WorkerOptions o, Node& n) : node(n), options(o), worker(o), mover(o.node, o.worker, *this, *this) {
     worker.row_moved = [this](FragmentRef to, std::uint64_t tag, bool ok) { mover.on_row_moved(to, tag, ok); };

@@ -50,7 +50,7 @@ class SqliteLogStore : public meta::LogStore {
   void mirror_catalog(std::shared_ptr<const std::string> encoded_catalog) override;
   bool failed() const override { return failed_; }
   // Why it failed; empty while it has not.
-  std::string failure() const;
+  std::string failure() const override;
   // Returns when everything ordered before is done and reported.
   void drain();
 

@@ -189,6 +189,15 @@ Worker::Step Worker::run_op(std::uint32_t p, const Operation& op, Bytes key, Byt
   return op_change(p, op, key, payload);
 }
 
+// A transaction of a view in which this row is written here only, after this node has come to one in which it is written at its new
+// place, too: were it to remove a row that another one has doubled, the new place would keep it, and no copy would come to mend that.
+bool Worker::writes_once_too_late(const Part& part, const Operation& op) const {
+  const meta::Distribution& d = part.replica->table.table->distribution;
+  if (d.next.empty() || part.view == 0 || static_cast<std::uint8_t>(op.kind) >= kMirrorPut || op.kind <= Op::read_exclusive) return false;
+  if (meta::past_commit_point(d.phase) || d.phase < meta::Phase::doubling || d.phase_at(part.view) >= meta::Phase::doubling) return false;
+  return d.moves(meta::bucket_of(op.hash));
+}
+
 // Runs what is left to do; comes back here when a lock is granted.
 void Worker::run_part(std::uint32_t p) {
   Part& part = parts_[p];
@@ -198,6 +207,10 @@ void Worker::run_part(std::uint32_t p) {
     auto op = load<Operation>(at);
     Bytes key(at + sizeof op, op.key_bytes);
     Bytes payload(key.data() + key.size(), op.payload_bytes);
+    if (writes_once_too_late(part, op)) {
+      fail_part(p, Error::stale_view);
+      return;
+    }
     Step s = run_op(p, op, key, payload);
     if (s == Step::wait) {
       part.state = PartState::waiting;
@@ -389,6 +402,8 @@ void Worker::on_part_execute(const wire::Message& m, NodeId from) {
   } else if (r == nullptr || r->role != Role::primary || !serving() || h.view < r->born) {
     // (Older than the fragment: it means one of the same number, of a reorganisation that was rolled back.)
     e = Error::stale_view;
+  } else if ((h.flags & kPartWantImages) != 0 && h.view > catalog_->view) {
+    e = Error::not_ready;  // it is doubled, and transactions of our view are not yet: see writes_once_too_late()
   } else {
     p = parts_.take();
     if (p == 0) {
@@ -403,6 +418,7 @@ void Worker::on_part_execute(const wire::Message& m, NodeId from) {
       part.coordinator = h.coordinator;
       part.slot = h.slot;
       part.anchor = h.anchor;
+      part.view = h.view;
     }
   }
   if (e != Error::ok) {

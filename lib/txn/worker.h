@@ -256,6 +256,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void commit_to(Replica& r, Sequence upto);
   void complete(Replica& r, Sequence seq, const RecordHead& head, Bytes body, const Pending* pending);
   void apply_changes(Replica& r, Bytes changes, Sequence seq, bool arrived = false);
+  bool writes_once_too_late(const Part& part, const wire::Operation& op) const;
   bool put_under_writer(Replica& r, const ChangeView& c, Bytes key, Sequence seq);
   void on_stream(const wire::Message& m, NodeId from);
   void on_stream_ack(const StreamAck& a, NodeId from, bool resume);

@@ -133,7 +133,7 @@ teardown() {
   [ "$(hello node=0)" = accepted ]
   run hello protocol=7
   echo "$output"
-  [[ $output == *"protocol version 7 at the peer, 1 here"* ]]
+  [[ $output == *"protocol version 7 at the peer, 2 here"* ]]
   run hello cluster=5:other
   echo "$output"
   [[ $output == *"cluster 'other' (0000000000000005) at the peer, cluster "*" here"* ]]

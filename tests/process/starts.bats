@@ -14,7 +14,9 @@ mgmd_again() {
 # kill_all NAME..: kill -9 and wait until they are gone.
 kill_all() {
   local p
-  for p in "$@"; do kill -9 "$(cat "$DIR/$p.started")"; done
+  local pids=()
+  for p in "$@"; do pids+=("$(cat "$DIR/$p.started")"); done
+  kill -9 "${pids[@]}"  # at once: nobody is to be missed by another
   for p in "$@"; do tail --pid="$(cat "$DIR/$p.started")" -f /dev/null; done
 }
 # doing ID: what the node says that it does.
@@ -42,7 +44,7 @@ await_line() { # FILE PATTERN
   start_cluster 1 2
   load_rows 1000
   ndb-sql --durable -e "INSERT INTO t VALUES (2000, 1, NULL)"
-  kill_all node1 node2 mgmd
+  kill_all mgmd node1 node2
   mgmd_again
   start_node 1
   # The metadata log needs two of its three members: the management server and this node.

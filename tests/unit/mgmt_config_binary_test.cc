@@ -14,10 +14,7 @@ using namespace ndb::mgmt;
 
 namespace {
 
-std::string project_file(const std::string& name) {
-  const std::string here = __FILE__;
-  return here.substr(0, here.rfind("/tests/")) + "/" + name;
-}
+std::string project_file(const std::string& name) { return NDB_PROJECT_DIR "/" + name; }
 
 std::optional<std::string> read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);

@@ -28,10 +28,7 @@ std::string read_file(const std::string& path) {
   return s.str();
 }
 
-std::string project_file(const std::string& name) {
-  const std::string here = __FILE__;
-  return here.substr(0, here.rfind("/tests/")) + "/" + name;
-}
+std::string project_file(const std::string& name) { return NDB_PROJECT_DIR "/" + name; }
 
 bool says(const std::string& text, const std::string& part) {
   return problems(text).find(part) != std::string::npos;
