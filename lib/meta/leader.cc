@@ -140,7 +140,9 @@ void Leader::want_members(Time now, Member& member, const Peers& peers) {
     const env::LinkId link = peers.link_of(id);
     if (node.type == NodeType::data && node.raft_id != 0) {
       const bool up = node.state != NodeState::down;
-      wanted.try_emplace(node.raft_id, WantedMember{node.raft_id, up, up || peers.link_of_raft(node.raft_id) != 0, false});
+      // Its node may have come back without files, under another raft id: then this one is gone for good.
+      const bool alive = peers.link_of_raft(node.raft_id) != 0 || (up && link == 0 && heard_lately(now, node));
+      wanted.try_emplace(node.raft_id, WantedMember{node.raft_id, up, alive, false});
       present[id] = node.raft_id;
       holders_[node.raft_id] = id;
     }
@@ -185,15 +187,24 @@ void Leader::watch_nodes(Time now, Member& member, env::Outbox& out) {
       declare(now, member, node, w, true, out);
       continue;
     }
-    const Time silence = 2 * limits::kMetaElection + longest_lease_ + longest_lease_ / 10;
-    const Time lease_end = w.answered + (w.heard ? w.lease + w.lease / 10 : silence);
-    const Time silent = std::max(lease_end, since_ + silence);
-    if (now < silent) {
-      out.wake_at(silent);
+    if (const Time until = silent_from(w); now < until) {
+      out.wake_at(until);
     } else if (!last_in_sync(*catalog, node)) {
       declare(now, member, node, w, false, out);
     }
   }
+}
+
+// When a node that says nothing more has been silent for too long.
+Time Leader::silent_from(const Watch& w) const {
+  const Time silence = 2 * limits::kMetaElection + longest_lease_ + longest_lease_ / 10;
+  const Time lease_end = w.answered + (w.heard ? w.lease + w.lease / 10 : silence);
+  return std::max(lease_end, since_ + silence);
+}
+
+bool Leader::heard_lately(Time now, const Node& node) const {
+  auto w = watched_.find(node.id);
+  return w != watched_.end() && w->second.incarnation == node.incarnation && w->second.heard && now < silent_from(w->second);
 }
 
 bool Leader::last_in_sync(const Catalog& catalog, const Node& node) const {

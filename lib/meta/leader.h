@@ -93,6 +93,8 @@ class Leader {
   void begin(Time now);
   void look_up_leases(const Catalog& catalog);
   void watch_nodes(Time now, Member& member, env::Outbox& out);
+  Time silent_from(const Watch& w) const;
+  bool heard_lately(Time now, const Node& node) const;
   bool last_in_sync(const Catalog& catalog, const Node& node) const;
   void declare(Time now, Member& member, const Node& node, Watch& watch, bool forced, env::Outbox& out);
   void start_cluster(Time now, Member& member, env::Outbox& out);

@@ -40,7 +40,19 @@ struct Situation {
     return static_cast<std::size_t>(std::count_if(
         members.begin(), members.end(), [](const MemberInfo& m) { return m.role == Role::voter; }));
   }
-  // Would a majority of the voters be alive if this living one were no voter any more?
+  std::size_t dead_voters() const {
+    return static_cast<std::size_t>(std::count_if(members.begin(), members.end(), [&](const MemberInfo& m) {
+      return m.role == Role::voter && !alive(m.raft_id);
+    }));
+  }
+  // Somebody living is to get a vote, or to lose it, which has to wait for the dead.
+  bool others_move() const {
+    return std::any_of(wanted.begin(), wanted.end(), [&](const WantedMember& w) {
+      const MemberInfo* m = member(w.raft_id);
+      return w.alive && m != nullptr && m->role == (w.wants_vote ? Role::standby : Role::voter);
+    });
+  }
+  // Would a majority of the voters be alive if this one were no voter any more?
   bool can_spare(std::uint64_t id) const {
     std::size_t all = 0, living = 0;
     for (const MemberInfo& m : members) {
@@ -52,10 +64,15 @@ struct Situation {
   }
 };
 
-// Voters that should be none: dead ones first, whose going can only help.
+// Voters that should be none: first those that nobody wants (they may be gone for good), then dead ones.
 MembershipStep voter_leaves(const Situation& v) {
   for (const MemberInfo& m : v.members) {
-    if (m.role == Role::voter && !v.alive(m.raft_id)) return {Kind::assign, m.raft_id, Role::spare};
+    if (m.role == Role::voter && m.raft_id != v.leader && v.wish(m.raft_id) == nullptr) return {Kind::assign, m.raft_id, Role::spare};
+  }
+  const bool helps = v.voters() % 2 == 0 || v.dead_voters() > 1 || v.others_move();
+  for (const MemberInfo& m : v.members) {
+    if (m.role != Role::voter || v.alive(m.raft_id)) continue;
+    if (helps && v.can_spare(m.raft_id)) return {Kind::assign, m.raft_id, Role::spare};
   }
   for (const MemberInfo& m : v.members) {
     if (m.role != Role::voter || m.raft_id == v.leader || !v.can_spare(m.raft_id)) continue;

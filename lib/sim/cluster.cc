@@ -240,7 +240,9 @@ void Cluster::look_for_restarts(const meta::Catalog& c) {
     durable_seen_ = c.durable_epoch;
     for (NodeId id = 1; id <= data_nodes(); id++) {
       Process& p = processes_[data_[id - 1u]];
-      if (p.incomplete != 0 && serves(id)) p.incomplete--;
+      if (!serves(id)) continue;
+      if (p.incomplete != 0) p.incomplete--;
+      p.settled++;
     }
   }
   for (const auto& [id, g] : c.groups) {
@@ -253,6 +255,7 @@ void Cluster::look_for_restarts(const meta::Catalog& c) {
 }
 
 void Cluster::lost(ProcessId p, bool power) {
+  processes_[p].settled = 0;
   processes_[p].disk->crashed();
   if (processes_[p].rows) processes_[p].rows->crashed(power);
 }
@@ -349,6 +352,27 @@ NemesisOptions Cluster::ruthless_options() {
   return o;
 }
 
+// Without its files a node is no voter any more; of two voters the other one alone could decide nothing, not even that.
+bool Cluster::log_survives_loss(NodeId id) {
+  Version newest_seen = 0;
+  std::size_t voters = 0;
+  bool votes = true;
+  const std::uint64_t raft_id = processes_[data_[id - 1u]].disk->store().durable().raft_id;
+  for (NodeId n = 1; n <= data_nodes(); n++) {
+    node::Node* node = data_node(n);
+    if (!node || node->member().catalog()->version < newest_seen) continue;
+    newest_seen = node->member().catalog()->version;
+    voters = 0;
+    votes = false;
+    for (const meta::MemberInfo& m : node->member().log().members()) {
+      if (m.role != meta::Role::voter) continue;
+      voters++;
+      votes |= m.raft_id == raft_id;
+    }
+  }
+  return !votes || voters >= 3;
+}
+
 bool Cluster::lose_files(NodeId id) {
   const auto c = newest();
   const meta::Node* n = c->node(id);
@@ -360,12 +384,12 @@ bool Cluster::lose_files(NodeId id) {
   }
   bool safe = false;
   for (NodeId other : g->members) {
-    safe = safe || (other != id && serves(other));
+    safe = safe || (other != id && serves(other) && processes_[data_[other - 1u]].settled >= kDurableRounds);
   }
   const ProcessId p = data_[id - 1u];
-  if (!safe) return false;
+  if (!safe || !log_survives_loss(id)) return false;
   world_.kill(p, true);
-  world_.remark(world_.name(p) + " has lost its files");
+  world_.remark(world_.name(p) + " has lost its files; " + describe());
   processes_[p].disk->wipe();
   processes_[p].rows->wipe();
   processes_[p].incomplete = kDurableRounds;

@@ -74,6 +74,7 @@ class Cluster {
   // Kills a data node and removes its files; who starts it again starts it anew. Only while another member of its group
   // is sure to have the rows on its disk: false, and nothing happens, when none is.
   bool lose_files(NodeId id);
+  bool log_survives_loss(NodeId id);
   std::uint64_t restarts() const { return restarts_; }     // of the whole cluster from its disks
   Epoch restored_epoch() const { return restored_epoch_; } // by the last of them
 
@@ -96,6 +97,7 @@ class Cluster {
     std::unique_ptr<LogDisk> disk;
     std::unique_ptr<RowDisks> rows;  // of a data node that is not diskless
     std::uint32_t incomplete = 0;    // its files were lost, and what it got since is not durable yet
+    std::uint32_t settled = 0;       // epochs that became durable while it served: what it was filled with is on its disk
     std::uint64_t raft_id = 0;
     const meta::Catalog* seen = nullptr;
     std::shared_ptr<const meta::Catalog> keep;  // so that `seen` is not used for another one

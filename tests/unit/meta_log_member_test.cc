@@ -201,7 +201,7 @@ TEST_CASE("the membership follows what is wanted; proposals find the leader") {
 
 TEST_CASE("a dead leader is replaced and demoted, comes back and leads again") {
   World w(3);
-  w.boot(2);
+  w.boot(3);
   w.kill(1);
   RequestId r = w.propose(3, w.config(0));
   Time before = w.now;
@@ -211,16 +211,32 @@ TEST_CASE("a dead leader is replaced and demoted, comes back and leads again") {
   REQUIRE(second != 1);
   CHECK(w.at(second).catalog()->leader_raft_id == second);
   w.alive(1, false);
-  REQUIRE(w.settled({{1, Role::spare}, {2, Role::voter}, {3, Role::voter}}));
+  REQUIRE(w.settled({{1, Role::spare}, {2, Role::voter}, {3, Role::voter}, {4, Role::voter}}));
   REQUIRE(!w.start(1));
   w.alive(1, true);
-  REQUIRE(w.settled({{1, Role::voter}, {2, Role::voter}, {3, Role::voter}}));
+  REQUIRE(w.settled({{1, Role::voter}, {2, Role::voter}, {3, Role::voter}, {4, Role::voter}}));
   CHECK(w.at(1).catalog()->generation == 1);
   // Leadership prefers a management server.
   REQUIRE(w.run_until([&] { return w.leader() == 1; }, 30 * kSecond));
   REQUIRE(w.run_until([&] { return w.same_everywhere(); }, kSecond));
   w.run(20 * kSecond);
   CHECK(w.leader() == 1);
+}
+
+TEST_CASE("one of three voters that dies keeps its vote: after a power loss any two of the three go on") {
+  World w(31);
+  w.boot(2);
+  w.kill(2);
+  w.alive(2, false);
+  w.run(5 * kSecond);  // time enough for the leader to act on it
+  REQUIRE(w.answered(w.propose(1, w.config(0))));
+  w.kill(1);
+  w.kill(3);
+  REQUIRE(!w.start(1));
+  REQUIRE(!w.start(2));
+  w.alive(2, true);
+  REQUIRE(w.answered(w.propose(2, w.config(1))));
+  CHECK(w.at(2).catalog()->generation == 2);
 }
 
 TEST_CASE("without a leader a proposal ends as unknown, in time") {
@@ -307,7 +323,16 @@ TEST_CASE("the next step of the membership, by the table") {
   CHECK(next({v1, {2, Role::spare}}, {m1, d2}) == MembershipStep{Kind::assign, 2, Role::standby});
   CHECK(next({v1, {2, Role::standby}}, {m1, d2}) == MembershipStep{Kind::assign, 2, Role::voter});
   CHECK(next({v1, {2, Role::standby}}, {m1, quiet2}) == MembershipStep{});
-  CHECK(next({v1, v2, v3}, {m1, dead2, d3}) == MembershipStep{Kind::assign, 2, Role::spare});
+  // A lone dead one of three keeps its vote; it goes from four, with another dead one, or when somebody takes its place.
+  CHECK(next({v1, v2, v3}, {m1, dead2, dead3}) == MembershipStep{});  // who hears nobody takes no vote away
+  const MemberInfo v4{4, Role::voter}, v5{5, Role::voter};
+  const WantedMember d4{4, true, true, false}, d5{5, true, true, false};
+  CHECK(next({v1, v2, v3}, {m1, dead2, d3}) == MembershipStep{});
+  CHECK(next({v1, v2, v3, v4}, {m1, dead2, d3, d4}) == MembershipStep{Kind::assign, 2, Role::spare});
+  CHECK(next({v1, v2, v3, v4, v5}, {m1, dead2, d3, d4, d5}) == MembershipStep{});
+  CHECK(next({v1, v2, v3, v4, v5}, {m1, dead2, dead3, d4, d5}) == MembershipStep{Kind::assign, 2, Role::spare});
+  CHECK(next({v1, v2, v3, {4, Role::standby}}, {m1, dead2, d3, d4}) == MembershipStep{Kind::assign, 2, Role::spare});
+  CHECK(next({v1, v2, v3, {4, Role::spare}}, {m1, dead2, d3, d4}) == MembershipStep{Kind::assign, 4, Role::standby});
   CHECK(next({v1, v2, v3}, {m1, d3}) == MembershipStep{Kind::assign, 2, Role::spare});
   CHECK(next({v1, {2, Role::spare}, v3}, {m1, d3}) == MembershipStep{Kind::remove, 2, Role::spare});
   CHECK(next({v1, v2}, {m1, quiet2}) == MembershipStep{Kind::assign, 2, Role::standby});
