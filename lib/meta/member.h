@@ -66,7 +66,7 @@ class Member {
   Failure start(Time now);
   void tick(Time now);
   Time wake() const;  // call tick() then
-  // What the store holds, as if all of it were committed: where others may be, at a start. Costs a load of the store.
+  // What the store holds, as if all of it were committed: where others may be. Before start(), which may write. Costs a load of the store.
   std::shared_ptr<const Catalog> expected() const;
   void receive(Time now, std::uint64_t from_raft_id, Bytes bytes);  // malformed bytes are dropped
   void stored(Time now, std::uint64_t tag, int status);             // a completion of the store

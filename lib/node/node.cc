@@ -68,6 +68,8 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   }
   switch (event.kind) {
     case EventKind::start: {
+      // The voters have to find each other before anything is committed: where they were is where they may be.
+      const auto expected = member_.expected();
       Failure f = member_.start(now);
       if (f) {
         log(env::Severity::critical, f.sentence());
@@ -75,8 +77,7 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
         return;
       }
       catalog_ = member_.catalog();
-      // The voters have to find each other before anything is committed: where they were is where they may be.
-      peers_.update(member_.expected(), options_.servers);
+      peers_.update(expected, options_.servers);
       break;
     }
     case EventKind::frame: on_frame(event); break;
