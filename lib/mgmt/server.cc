@@ -100,6 +100,7 @@ void Server::act() {
     propose_file();
     if (member_->sends.empty() && member_->applied.empty() && member_->finished.empty() && peers_.changes.empty()) break;
   }
+  settle();
   check_waiting();
   ping_listeners();
   if (member_->failed && leave_status_ < 0) {

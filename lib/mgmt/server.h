@@ -8,7 +8,8 @@
 //    these are silent. A server that lost its files is taken in again.
 //  * Two servers that have begun a cluster each: the one with the higher node id ends, unless its cluster is in use.
 //  * Every text request is answered once, in order; a change is answered when it is applied in this server's catalog. One
-//    session never waits for another one.
+//    session never waits for another one. A server that comes back answers questions about the catalog when it has caught
+//    up with the log, or when ten seconds are over.
 //  * What one peer sends cannot stop the server: malformed text is answered, malformed frames close their link.
 //
 // The text port is the only one: data nodes and other management servers turn a text link into frames with
@@ -125,6 +126,11 @@ class Server final : public env::Machine {
   void fail(std::string text);  // logs and exits with status 1
   void on_turned_away(const meta::Peers::Change& change);
   std::string not_confirmed() const;  // why there is no configuration yet, and who is waited for
+  void settle();
+  // What is asked about the catalog can be answered.
+  bool settled() const { return settled_ || !member_started_; }  // (not started: the first start is still to be made)
+  bool caught_up() const;
+  bool cluster_known() const;
   std::vector<meta::Peers::Server> servers() const;
 
   // --- server_commands.cc: sessions
@@ -137,6 +143,7 @@ class Server final : public env::Machine {
   // Marks the session as waiting; the answer comes from finish_*(), or at the deadline.
   Waiting& wait(Session& session, const Request& request, Time deadline);
   void check_waiting();
+  void resume(Waiting& w);
   void finish_version(Waiting& w, bool over);
   void finish_node_id(Waiting& w, bool over);
   void finish_waiting(Waiting& w, const meta::Outcome& outcome);
@@ -294,6 +301,9 @@ class Server final : public env::Machine {
   bool was_empty_ = false;           // nothing was stored here at the start
   bool file_checked_ = false;
   Version told_until_ = 0;           // entries up to here were told as events by an earlier life of this server
+  bool settled_ = false;
+  Time settle_until_ = 0;            // questions about the catalog wait so long for it
+  Time led_since_ = kNever;          // a leader of the log has been known since then
   std::optional<Config> file_;       // the configuration file, parsed
   meta::RequestId file_request_;
   std::shared_ptr<const meta::Catalog> seen_;  // the catalog at the last drain

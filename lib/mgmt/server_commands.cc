@@ -18,6 +18,17 @@ namespace {
 constexpr Time kWaitMax = 60 * kSecond;  // of `ndb wait`
 constexpr Time kKnownEverywhere = 2 * kSecond;  // so long a change that every data node is to know waits for the last
 
+// All but what is about the session, the log of events, or the stored configuration that data nodes ask for before they can
+// help to find a leader.
+bool asks_catalog(const Request& r) {
+  static const std::set<std::string_view> alone = {
+      "get version", "set clientversion", "check connection", "get mgmd nodeid", "get session id", "get session", "list sessions",
+      "purge stale sessions", "end session", "bye", "start tls", "list certs", "get tls stats", "transporter connect",
+      "get info clusterlog", "set logfilter", "listen event", "report event", "ndb list events", "ndb wait"};
+  if (r.command->name == "ndb get config") return r.number("generation") != 0 || r.number("effective") != 0;
+  return alone.count(r.command->name) == 0;
+}
+
 }  // namespace
 
 const std::map<std::string_view, Server::Handler>& Server::handlers() {
@@ -132,6 +143,13 @@ void Server::read_requests(Session& s) {
       case RequestReader::Got::request: {
         auto handler = handlers().find(r.command->name);
         NDB_CHECK(handler != handlers().end());
+        if (asks_catalog(r) && !settled() && cluster_known()) {
+          std::string bulk = std::move(r.bulk);
+          Waiting& w = wait(s, r, settle_until_);
+          w.kind = Waiting::Kind::catalog;
+          w.request.bulk = std::move(bulk);
+          return;
+        }
         (this->*handler->second)(s, r);
         break;
       }
@@ -193,6 +211,9 @@ void Server::check_waiting() {
         break;
       case Waiting::Kind::version: finish_version(w, over); break;
       case Waiting::Kind::node_id: finish_node_id(w, over); break;
+      case Waiting::Kind::catalog:
+        if (settled()) resume(w);
+        break;
       case Waiting::Kind::everywhere:
         if (over || known_everywhere(w.above)) answer_change(w, w.outcome);
         break;
@@ -210,6 +231,16 @@ void Server::check_waiting() {
       out_->wake_at(now_);  // what it asked for may have an answer already
     }
   }
+}
+
+// A request that came before the catalog was known. `w` may have moved when this returns.
+void Server::resume(Waiting& w) {
+  w.done = true;
+  Session* s = session(w.link, w.session);
+  if (s == nullptr) return;
+  s->busy = false;
+  const Request request = std::move(w.request);
+  (this->*handlers().at(request.command->name))(*s, request);
 }
 
 void Server::finish_version(Waiting& w, bool over) {

@@ -145,7 +145,7 @@ void Server::reload_config(Session& s, const Request& r) {
 void Server::ndb_get_config(Session& s, const Request& r) {
   const auto number = static_cast<std::uint64_t>(std::max<std::int64_t>(r.number("generation"), 0));
   const meta::Generation* g = find_generation(*seen_, number);
-  if (g == nullptr && seen_->generation == 0 && number == 0 && stored_config_.number != 0) g = &stored_config_;
+  if (number == 0 && stored_config_.number > seen_->generation && !caught_up()) g = &stored_config_;  // before the log has a leader
   if (g == nullptr || g->image == nullptr) {
     const std::string why = seen_->generation == 0 ? not_confirmed()
                                                    : "no generation " + std::to_string(number) + "; the present one is " +

@@ -12,6 +12,8 @@ namespace ndb::mgmt {
 namespace {
 
 constexpr Time kNowaitGrace = 1 * kSecond;  // a server that need not be there is asked for so long
+constexpr Time kSettle = 10 * kSecond;      // a server that comes back catches up with the log in this time
+constexpr Time kSettleNodes = 1 * kSecond;  // and so long it waits for the data nodes' first words
 
 bool contains(const std::vector<NodeId>& ids, NodeId id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
 
@@ -34,6 +36,7 @@ void Server::fail(std::string text) {
 }
 
 void Server::begin() {
+  settle_until_ = now_ + kSettle;
   const meta::LogStore::State state = store_.load();
   was_empty_ = state.entries.empty() && !state.snapshot.present() && state.term == 0;
   told_until_ = state.entries.empty() ? state.snapshot.index : state.entries.back().index;
@@ -90,6 +93,39 @@ void Server::try_first_start() {
   }
   must_bootstrap_ = false;
   start_member(true);
+}
+
+// A member that comes back has the catalog of its last snapshot: the entries behind it are known to be committed only when
+// a leader says so, and what has happened since comes from there too.
+bool Server::caught_up() const {
+  if (member_->leading()) return true;
+  const meta::Log& log = member_->log();
+  const bool heard = led_since_ != kNever && now_ >= led_since_ + 2 * limits::kMetaHeartbeat;
+  return heard && log.last_applied() >= told_until_ && log.last_applied() == log.commit_index();
+}
+
+bool Server::cluster_known() const {
+  if (!was_empty_ || catalog()->generation != 0) return true;
+  const std::vector<env::LinkId> servers = peers_.links(wire::PeerKind::mgm);
+  return std::any_of(servers.begin(), servers.end(), [&](env::LinkId link) {
+    const wire::Hello* hello = peers_.hello_of(link);
+    return hello != nullptr && hello->cluster_id != 0;
+  });
+}
+
+void Server::settle() {
+  if (settled_ || !member_started_) return;
+  out_->wake_at(settle_until_);
+  if (member_->leader_raft_id() == 0) led_since_ = kNever;
+  else if (led_since_ == kNever) led_since_ = now_;
+  settled_ = now_ >= settle_until_;
+  if (settled_ || !caught_up()) return;
+  const bool heard_of_all = std::all_of(seen_->nodes.begin(), seen_->nodes.end(), [&](const auto& n) {
+    if (n.second.type != meta::NodeType::data || n.second.state != meta::NodeState::in_sync) return true;
+    const meta::Leader::Report* report = leader_.report(n.first);
+    return report != nullptr && report->last.version <= seen_->version;
+  });
+  settled_ = heard_of_all || now_ >= led_since_ + kSettleNodes;
 }
 
 std::string Server::not_confirmed() const {

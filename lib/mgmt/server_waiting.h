@@ -20,7 +20,7 @@ struct Server::Gather {
 };
 
 struct Server::Waiting {
-  enum class Kind : std::uint8_t { change, gather, version, node_id, everywhere } kind = Kind::version;
+  enum class Kind : std::uint8_t { change, gather, version, node_id, everywhere, catalog } kind = Kind::version;
   env::LinkId link = 0;
   std::uint64_t session = 0;
   Request request;                      // what is to be answered

@@ -11,6 +11,26 @@ setup_file() {
 }
 teardown_file() { stop_cluster; }
 
+kill_mgmd() {
+  local pid
+  pid=$(cat "$DIR/mgmd.started")
+  kill -9 "$pid"
+  for _ in $(seq 100); do
+    kill -0 "$pid" 2>/dev/null || return 0
+    sleep 0.05
+  done
+}
+# Returns as soon as it listens.
+restart_mgmd() {
+  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
+  echo $! >"$DIR/mgmd.started"
+  for _ in $(seq 200); do
+    if (exec 4<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; then return 0; fi
+    sleep 0.02
+  done
+  return 1
+}
+
 @test "several nodes at once, unknown ones and API nodes are refused, and nothing stops" {
   while read -r number words; do
     # shellcheck disable=SC2086
@@ -243,6 +263,19 @@ CASES
   wait "$pid"
   [ "$(json '[j["changed"], j["generation"]]' <"$DIR/late.json")" = '[True, 7]' ]
   [ "$(ndb-config history --format=json | json 'j["generation"]')" = 7 ]
+}
+
+@test "a management server that comes back answers when it knows what there is" {
+  before=$(ndb-mgm show --format=json | json '[j["generation"], [n["state"] for n in j["nodes"]]]')
+  for question in 'ndb-mgm show --format=json' 'ndb-sql -e "SELECT count(*) FROM seen"' 'ndb-nodegroup list'; do
+    kill_mgmd
+    restart_mgmd
+    run bash -c "$question"
+    echo "$question: $status $output"
+    [ "$status" -eq 0 ]
+    [ "${question#*json}" = "$question" ] || [ "$(json '[j["generation"], [n["state"] for n in j["nodes"]]]' <<<"$output")" = "$before" ]
+  done
+  [[ $output == *complete* ]]
 }
 
 @test "shutdown ends all processes" {

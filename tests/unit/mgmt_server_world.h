@@ -35,7 +35,7 @@ inline env::Event event(env::EventKind kind, env::LinkId link = 0, Bytes data = 
 
 struct ServerWorld {
   explicit ServerWorld(std::string config = kConfig) {
-    mgmt::ServerOptions o;
+    mgmt::ServerOptions& o = options;
     o.node = 10;
     o.raft_id = 1010;
     o.seed = 7;
@@ -44,9 +44,23 @@ struct ServerWorld {
     o.config_text = std::move(config);
     o.config_source = "config.ini";
     o.who = "test@here";
-    server = std::make_unique<mgmt::Server>(store, files, o);
-    step(event(env::EventKind::start));
+    start();
     run(3 * kSecond);
+  }
+
+  void start() {
+    server = std::make_unique<mgmt::Server>(store, files, options);
+    step(event(env::EventKind::start));
+  }
+  // The process ends, and another one begins with what is stored; nothing of it has run yet.
+  void restart() {
+    sim::MemoryLogStore::Completion c;
+    while (store.complete(&c)) {}
+    received.clear();
+    links.clear();
+    beating.clear();
+    options.seed++;  // as in every start: or it would draw the request ids of before
+    start();
   }
 
   void step(const env::Event& e) {
@@ -155,6 +169,7 @@ struct ServerWorld {
   Time now = kSecond;
   sim::MemoryLogStore store;
   NoFiles files;
+  mgmt::ServerOptions options;
   std::unique_ptr<mgmt::Server> server;
   env::Outbox out;
   env::LinkId next_link = 1;

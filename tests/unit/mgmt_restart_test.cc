@@ -1,0 +1,66 @@
+// A management server that comes back: what it has stored counts when a leader says that it is committed.
+#include "mgmt_server_world.h"
+
+using namespace ndb;
+using namespace ndb::test;
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+
+namespace {
+
+const std::string kTable = R"({"name":"t","columns":[{"name":"id","type":"bigint","nullable":false}],"primary_key":["id"]})";
+
+struct Restarted : Started {
+  Restarted() {
+    REQUIRE_THAT(ask(with_bulk("ndb create table", kTable)), Contains("result: Ok"));
+    restart();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a server that comes back answers about the catalog when it has caught up, and at once about the rest") {
+  Restarted w;
+  const env::LinkId at_once = w.open();
+  for (const char* question : {"check connection\n\n", "get version\n\n", "ndb get config\n\n", "ndb list events\n\n"}) {
+    w.received[at_once].clear();
+    w.step(event(env::EventKind::text, at_once, question));
+    INFO(question);
+    CHECK(!w.received[at_once].empty());
+  }
+  CHECK_THAT(w.received[at_once], Contains("events"));
+  for (const char* question :
+       {"ndb status\n\n", "get status\n\n", "ndb get catalog\n\n", "ndb list tables\n\n", "ndb config history\n\n",
+        "get config_v2\nversion: 1\n\n"}) {
+    w.restart();
+    const env::LinkId link = w.open();
+    w.step(event(env::EventKind::text, link, question));
+    INFO(question);
+    CHECK(w.received[link].empty());
+    w.run(500 * kMillisecond);
+    CHECK(w.received[link].empty());  // the data nodes that serve have not said anything yet
+    w.run(kSecond);
+    CHECK(w.catalog()->table("t") != nullptr);
+    CHECK_THAT(w.received[link], !Contains("not confirmed") && !Contains("nodes: 0") && !Contains("no committed"));
+    CHECK(w.received[link].size() > 60);
+  }
+}
+
+TEST_CASE("what is asked behind a question that waits is answered behind it") {
+  Restarted w;
+  const env::LinkId link = w.open();
+  w.step(event(env::EventKind::text, link, "ndb list tables\n\ncheck connection\n\n"));
+  w.run(10 * kMillisecond);
+  CHECK(w.received[link].empty());
+  w.run(4 * kSecond);
+  CHECK_THAT(w.received[link], StartsWith("ndb list tables reply\n") && Contains("\"name\":\"t\"") &&
+                                   Contains("check connection reply\nresult: Ok\n\n"));
+}
+
+TEST_CASE("a change that comes before the catalog is known keeps its bulk") {
+  Restarted w;
+  const std::string other = std::string(kTable).replace(kTable.find("\"t\""), 3, "\"u\"");
+  for (NodeId id : {NodeId{1}, NodeId{2}}) w.links[id] = w.data_node(id);
+  CHECK_THAT(w.ask(with_bulk("ndb create table", other)), Contains("result: Ok") && Contains("changed: 1"));
+  CHECK(w.catalog()->table("u") != nullptr);
+}
