@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   app.add_option("-c,--connectstring,--ndb-connectstring", o.connectstring,
                  "management servers, host[:port][,..]; else NDB_CONNECTSTRING, ndb.toml, localhost:1186");
   app.add_option("--ndb-nodeid", o.node_id, "this node's id in the configuration")->check(CLI::Range(1, 144));
-  app.add_option("--datadir", o.data_dir, "where ndb_<id>_fs, the pid file and the log lie; else DataDir");
+  app.add_option("--datadir", o.data_dir, "where ndb_<id>_fs, the pid file and the log lie; else FileSystemPath and DataDir");
   app.add_option("--bind-address", o.bind_address, "address to listen on; else HostName");
   app.add_option("--port-file", o.port_file, "write the port that it listens on to this file");
   app.add_option("--connect-retries", o.connect_retries, "tries to reach a management server")->capture_default_str();

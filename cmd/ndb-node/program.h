@@ -31,6 +31,8 @@ struct Options {
 struct Settings {
   std::string host = "localhost";
   std::string data_dir = ".";
+  std::string file_system_path = ".";
+  Time start_failure = kNever;
   std::uint16_t port = 0;
   std::uint8_t workers = 1;
   std::uint64_t cluster = 0;

@@ -195,6 +195,7 @@ Failure Process::begin(const cli::ConnectString& servers) {
   n.address = settings.host;
   n.workers = settings.workers;
   n.nostart = options.nostart;
+  n.start_failure = settings.start_failure;
   n.disk_cluster = settings.cluster;
   machine.node = std::make_unique<node::Node>(*store, n);
   loop->stop_on_signals();
@@ -232,8 +233,11 @@ int run(const Options& o, int argc, char** argv) {
   auto settings = fetch_settings(*servers, id, o);
   if (!settings.ok()) return complain(settings.failure().sentence(), error_info(settings.error()).exit_status);
   const std::string base = o.data_dir.empty() ? settings->data_dir : o.data_dir;
-  if (Failure f = check_directory(base)) return complain(f.sentence());
-  Process process(o, id, *settings, base);
+  const std::string files = o.data_dir.empty() ? settings->file_system_path : o.data_dir;
+  for (const std::string& directory : {base, files}) {
+    if (Failure f = check_directory(directory)) return complain(f.sentence());
+  }
+  Process process(o, id, *settings, files);
   process.n.nowait = std::move(*nowait);
   if (Failure f = check_contents(process.dir)) return complain(f.sentence());
 

@@ -51,6 +51,10 @@ Result<Settings> settings_for(NodeId id, const std::string& text, const std::str
   if (s.host.empty()) s.host = "localhost";
   std::string dir = mgmt::effective(parsed.config, *n, "DataDir");
   if (!dir.empty()) s.data_dir = dir;
+  s.file_system_path = mgmt::effective(parsed.config, *n, "FileSystemPath");
+  if (s.file_system_path.empty()) s.file_system_path = s.data_dir;
+  const std::uint64_t start_ms = mgmt::effective_number(parsed.config, *n, "StartFailureTimeout");
+  if (start_ms != 0) s.start_failure = static_cast<Time>(start_ms) * kMillisecond;
   s.port = static_cast<std::uint16_t>(mgmt::effective_number(parsed.config, *n, "ServerPort"));
   s.replicas = static_cast<std::uint32_t>(mgmt::effective_number(parsed.config, *n, "NoOfReplicas"));
   s.workers = workers_of(parsed.config, *n);

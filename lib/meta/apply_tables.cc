@@ -1,4 +1,7 @@
 // Tables come and go.
+#include <algorithm>
+#include <charconv>
+
 #include "meta/apply_rules.h"
 
 namespace ndb::meta::rules {
@@ -11,6 +14,25 @@ Failure schema_lock(const Catalog& c) {
                                     past_commit_point(j->phase) ? "" : ", or cancel it")};
 }
 
+namespace {
+
+// MaxNoOfTables, the least of all data nodes.
+std::uint64_t tables_max(const Catalog& c) {
+  std::uint64_t most = limits::kTablesMax;
+  const ConfigImage* image = c.config();
+  for (std::size_t i = 0; image != nullptr && i < image->nodes.size(); i++) {
+    const ConfigNode& n = image->nodes[i];
+    auto v = n.values.find("MaxNoOfTables");
+    if (n.type != NodeType::data || v == n.values.end()) continue;
+    std::uint64_t tables = 0;
+    auto [end, error] = std::from_chars(v->second.data(), v->second.data() + v->second.size(), tables);
+    if (error == std::errc{}) most = std::min(most, tables);
+  }
+  return most;
+}
+
+}  // namespace
+
 Outcome run(Change& change, const CreateTable& x) {
   Catalog& c = change.c;
   if (auto f = check_definition(x.table)) return refuse(std::move(f));
@@ -20,9 +42,8 @@ Outcome run(Change& change, const CreateTable& x) {
     return refuse(Error::table_exists, words("table \"", t->name, "\" exists already"));
   }
   if (auto f = schema_lock(c)) return refuse(std::move(f));
-  if (c.tables.size() >= limits::kTablesMax) {
-    return refuse(Error::too_many_tables,
-                  words("a cluster takes at most ", limits::kTablesMax, " tables"));
+  if (const std::uint64_t most = tables_max(c); c.tables.size() >= most) {
+    return refuse(Error::too_many_tables, words("the cluster takes at most ", most, " tables (MaxNoOfTables)"));
   }
   auto distribution = new_distribution(c);
   if (!distribution) return refuse(distribution.failure());

@@ -258,9 +258,8 @@ class Judge {
           filled("NoOfFragmentLogParts of {} cannot go down from $1 to $2; it may only grow", c),
           id);
     } else {
-      say_warning(filled("NoOfFragmentLogParts of {} grows from $1 to $2: takes a restart with "
-                         "--initial, one node after "
-                         "the other; tables made before keep the old parts",
+      say_warning(filled("NoOfFragmentLogParts of {} grows from $1 to $2 and cannot go down again; here "
+                         "it has no effect, each worker has one part",
                          c),
                   id);
     }

@@ -176,7 +176,7 @@ std::vector<Link> all_links(const Config& c) {
 }
 
 bool in_reserve(const Config& c, const Node& n) {
-  return effective(c, n, "Disabled") == "1" || effective(c, n, "NodeActive") == "0";
+  return n.kind != Kind::ndb_mgmd && (effective(c, n, "Disabled") == "1" || effective(c, n, "NodeActive") == "0");
 }
 
 std::uint32_t replicas(const Config& c) {

@@ -117,6 +117,7 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   run_loopback();
   disk_progress();
   epoch_progress();
+  give_up_start();
   continue_stop();
   heartbeat();
   job_reports();

@@ -45,6 +45,7 @@ struct NodeOptions {
   bool has_rows = false;                     // the disks hold something
   std::vector<NodeId> nowait;                // a start of the cluster does not wait for these
   bool nostart = false;                      // wait for a start order before asking to be let in
+  Time start_failure = kNever;               // a start that takes so long is given up
 };
 
 class Node : public env::Machine {
@@ -98,6 +99,7 @@ class Node : public env::Machine {
   void log(env::Severity s, std::string text) { out_->log(s, "node " + std::to_string(options_.node) + ": " + std::move(text)); }
   View oldest_open() const;
   void describe_start(wire::Heartbeat* h);
+  void give_up_start();
   Epoch restored() const;
   bool group_lost() const;
   bool group_lost(GroupId g) const;
@@ -131,6 +133,7 @@ class Node : public env::Machine {
   meta::RequestId sync_request_;
   bool was_in_sync_ = false;
   bool start_wanted_ = true;
+  Time start_until_ = 0;             // StartFailureTimeout; 0 = the start has not begun
 
   Epoch epoch_ = 1;
   wire::EpochOrder epoch_order_;     // under way

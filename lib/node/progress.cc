@@ -1,6 +1,7 @@
 // What a node says about its start: what it is doing, how far it is, how long it may take.
 #include <algorithm>
 
+#include "base/probe.h"
 #include "meta/words.h"
 #include "node/unit.h"
 
@@ -51,6 +52,18 @@ void Node::describe_start(wire::Heartbeat* h) {
     const Time left = (now_ - stage_since_) / (percent - stage_from_) * (100 - percent);
     h->left_s = static_cast<std::uint32_t>(std::min<Time>(left / kSecond + 1, 86400));
   }
+}
+
+// StartFailureTimeout, from the moment the node may start.
+void Node::give_up_start() {
+  if (options_.start_failure == kNever || !start_wanted_ || was_in_sync_ || in_sync() || stop_ != Stop::no) return;
+  if (start_until_ == 0) start_until_ = now_ + options_.start_failure;
+  out_->wake_at(start_until_);
+  if (now_ < start_until_) return;
+  NDB_PROBE("node.start_given_up");
+  log(env::Severity::critical, "the start was not over in " + std::to_string(options_.start_failure / kMillisecond) +
+                                   " ms (StartFailureTimeout): " + (cluster_waits_.empty() ? stage_ : "waiting " + cluster_waits_));
+  begin_stop(kExitError, true);
 }
 
 }  // namespace ndb::node

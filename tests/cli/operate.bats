@@ -201,9 +201,9 @@ CASES
 }
 
 @test "pending restarts are found and done, and then there are none" {
-  ndb-config set MaxNoOfTables=256
+  ndb-config set StartFailureTimeout=600000
   [ "$(ndb-mgm rolling-restart --pending --dry-run --format=json | json '[(s["node"], s["why"]) for s in j["order"]]')" = \
-    "[(1, 'MaxNoOfTables'), (2, 'MaxNoOfTables')]" ]
+    "[(1, 'StartFailureTimeout'), (2, 'StartFailureTimeout')]" ]
   ndb-mgm rolling-restart --pending --timeout=60
   run ndb-mgm rolling-restart --pending
   [ "$status" -eq 0 ]
@@ -222,7 +222,7 @@ CASES
 @test "queries of NDB's ndb_config" {
   [ "$(ndb-config -q nodeid,type --type=ndbd -r '\n')" = "$(printf '1,ndbd\n2,ndbd')" ]
   [ "$(ndb-config --query=nodeid,host --fields=: --nodeid=10)" = 10:127.0.0.1 ]
-  [ "$(ndb-config --config-from-node=1 -q MaxNoOfTables --nodeid=1)" = 256 ]
+  [ "$(ndb-config --config-from-node=1 -q StartFailureTimeout --nodeid=1)" = 600000 ]
   run ndb-config --connections -q nodeid1,nodeid2 -r '\n'
   [[ $output == *1,2* ]]
   run ndb-config -q nodeid --type=toaster

@@ -54,7 +54,7 @@ node1_without_a_way_back() {
   ndb-mgm stop 1 --wait --timeout=60
   cp "$BIN/ndb-node" "$DIR/ndb-node"
   start_copy
-  ndb-config set MaxNoOfTables=300
+  ndb-config set StartFailureTimeout=600000
   printf '#!/bin/sh\nexit 1\n' >"$DIR/broken"
   chmod +x "$DIR/broken"
   mv "$DIR/broken" "$DIR/ndb-node"
@@ -86,12 +86,12 @@ start_copy() {
   echo "$output"
   [ "$status" -eq 3 ]
   [[ $output == *"did not come back"*"generation 1's again, as generation 3"* ]]
-  [ "$(ndb-config -q MaxNoOfTables --nodeid=1)" = 128 ]
+  [ "$(ndb-config -q StartFailureTimeout --nodeid=1)" = 0 ]
   ndb-config history | grep -q 'a rolling restart failed: node 1 did not come back'
 }
 
 @test "after Ctrl-C the rest is restarted, and nobody twice" {
-  ndb-config set MaxNoOfTables=300
+  ndb-config set StartFailureTimeout=600000
   before=$(incarnations)
   ndb-mgm rolling-restart --pending --timeout=60 >"$DIR/out" 2>"$DIR/err" 3>&- &
   rolling=$!

@@ -221,18 +221,18 @@ TEST_CASE("nodes in reserve may move and be enabled") {
 
 TEST_CASE("the plan restarts no two members of a group in a row") {
   const Config base = config(kBase);
-  CHECK(plan(base, with_default("RedoBuffer=64M\n")) ==
-        "1. restart node 1 (RedoBuffer)\n2. restart node 3 (RedoBuffer)\n3. restart node 2 "
-        "(RedoBuffer)\n"
-        "4. restart node 4 (RedoBuffer)\n");
+  CHECK(plan(base, with_default("StartFailureTimeout=60000\n")) ==
+        "1. restart node 1 (StartFailureTimeout)\n2. restart node 3 (StartFailureTimeout)\n3. restart node 2 "
+        "(StartFailureTimeout)\n"
+        "4. restart node 4 (StartFailureTimeout)\n");
   CHECK(plan(base,
              with_default(
-                 "NoOfFragmentLogFiles=8\nRedoBuffer=64M\nTimeBetweenGlobalCheckpoints=500\nODirect=1\n")) ==
+                 "NoOfFragmentLogFiles=8\nStartFailureTimeout=60000\nTimeBetweenGlobalCheckpoints=500\nODirect=1\n")) ==
         "applied to running nodes: TimeBetweenGlobalCheckpoints\n"
-        "1. restart node 1 with --initial (NoOfFragmentLogFiles, RedoBuffer)\n"
-        "2. restart node 3 with --initial (NoOfFragmentLogFiles, RedoBuffer)\n"
-        "3. restart node 2 with --initial (NoOfFragmentLogFiles, RedoBuffer)\n"
-        "4. restart node 4 with --initial (NoOfFragmentLogFiles, RedoBuffer)\n");
+        "1. restart node 1 with --initial (NoOfFragmentLogFiles, StartFailureTimeout)\n"
+        "2. restart node 3 with --initial (NoOfFragmentLogFiles, StartFailureTimeout)\n"
+        "3. restart node 2 with --initial (NoOfFragmentLogFiles, StartFailureTimeout)\n"
+        "4. restart node 4 with --initial (NoOfFragmentLogFiles, StartFailureTimeout)\n");
   CHECK(plan(base, with("HostName=m1\n", "HostName=m1\nPortNumber=5\n")) ==
         "1. restart node 49 (PortNumber)\n");
   CHECK(plan(base, with_default("NoOfReplicas=4\n")) ==
