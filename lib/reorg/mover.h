@@ -22,6 +22,11 @@
 
 namespace ndb::reorg {
 
+// Of the mover's parts, not of those who use it.
+inline constexpr std::size_t kBatchesMax = 4;         // of one fragment, under way
+inline constexpr Time kRetry = 2 * kMillisecond;
+inline constexpr std::size_t kBite = 512;           // rows looked at in one go
+
 class Mover {
  public:
   struct Sender {  // how a mover writes to another worker, or to its own
