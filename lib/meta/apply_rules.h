@@ -32,7 +32,9 @@ struct Change {
       if (g == kNoGroup) continue;
       const bool old = before != c.tables.end() && f < before->second->distribution.groups.size() &&
                        before->second->distribution.groups[f] == g;
-      if (!old) c.groups[g].grown = index;
+      if (old) continue;
+      if (!meta::holds_fragments(c, g)) c.groups[g].since = c.durable_epoch;
+      c.groups[g].grown = index;
     }
     c.tables[id] = std::make_shared<const Table>(std::move(t));
   }

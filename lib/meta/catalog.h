@@ -45,7 +45,7 @@ struct Group {
   std::vector<NodeId> members;     // NoOfReplicas of them, ascending
   View view = 0;                   // of the last log entry that changed members' states: the view of the group's streams
   View restarted = 0;              // of the last RestartCluster: streams begin anew behind it
-  Epoch since = 0;                 // the durable epoch when it was made: all its rows are later
+  Epoch since = 0;                 // the durable epoch when it got its first fragment, or was made: all its rows are later
   View grown = 0;                  // of the last log entry that made a fragment in it
   // A member that joins has to hold everything as of this view.
   View content_view() const { return grown > view ? grown : view; }

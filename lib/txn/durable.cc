@@ -252,7 +252,7 @@ bool Worker::recover_some() {
     return false;
   }
   const store::Recovery::Report& r = d.recovery->report();
-  // All rows of a group that is younger than the durable epoch are later: nothing is exactly what it held.
+  // All rows of a group that held no fragment at the durable epoch are later: nothing is exactly what it held.
   const meta::Node* self = catalog_->node(options_.node);
   const meta::Group* group = self == nullptr ? nullptr : catalog_->group(self->group);
   const bool young = group != nullptr && group->since == d.upto;

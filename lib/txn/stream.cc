@@ -294,7 +294,7 @@ void Worker::on_stream_ack(const StreamAck& a, NodeId from, bool resume) {
   Peer* p = r->peer(from);
   if (p == nullptr) return;
   // A backup may have been told more than a new primary knows to be committed yet, which holds it all the same.
-  p->shown = std::max(p->shown, a.committed);
+  p->shown = std::max(p->shown, Sequence{a.committed});
   if (!resume) {
     if (a.held > p->acked && a.held <= p->sent_sequence) {
       p->acked = a.held;

@@ -72,6 +72,17 @@ TEST_CASE("a node that was coming up while its group was made asks again") {
   s.ok(s.in_sync(4));
 }
 
+TEST_CASE("a group is as young as its first fragment: what was durable before then holds nothing of it") {
+  Story s = small_cluster(4);
+  s.ok(CreateGroups{{{3, 4}}});
+  s.ok(EpochDurable{20, s.c.view});
+  s.ok(s.create("t"));
+  CHECK(s.c.groups.at(1).since == 20);
+  s.ok(EpochDurable{25, s.c.view});
+  s.ok(s.create("u"));
+  CHECK(s.c.groups.at(1).since == 20);  // it had rows by then
+}
+
 TEST_CASE("several groups are one change; ids are the lowest free ones") {
   Story s = small_cluster(8);
   s.refused(Error::node_in_group, CreateGroups{{{3, 4}, {5, 1}}});
