@@ -305,7 +305,7 @@ void Worker::on_stream_ack(const StreamAck& a, NodeId from, bool resume) {
   // Who has not followed us yet may hold records of an earlier primary behind the place where we took over. We may have
   // appended there ourselves: the same numbers, other records.
   const Sequence ours = a.followed < r->reign ? r->takeover_end : r->appended;
-  const Sequence held = std::min(a.held, ours);
+  const Sequence held = std::min(Sequence{a.held}, ours);
   if (held < r->committed) {  // only a joining replica can lack what is committed: it has to begin anew
     NDB_PROBE("txn.resume_behind_commit");
     out_->log(env::Severity::warning, "node " + std::to_string(from) + " resumes a stream behind its commit point");

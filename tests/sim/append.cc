@@ -21,7 +21,7 @@ struct Lists {
 
 sim::List decode(Bytes data) {
   sim::List l(data.size() / 8);
-  std::memcpy(l.data(), data.data(), l.size() * 8);
+  if (!l.empty()) std::memcpy(l.data(), data.data(), l.size() * 8);
   return l;
 }
 std::string encode(const sim::List& l) { return std::string(reinterpret_cast<const char*>(l.data()), l.size() * 8); }
