@@ -4,8 +4,8 @@
 // Promises
 //  * First start: the management server with the lowest node id of the configuration begins the log and proposes the
 //    configuration as generation 1, when every other management server of it (but those of `nowait` that are silent) has
-//    said Hello and knows of no cluster. The others wait to be taken in; one that has all lower ids in `nowait` begins when
-//    these are silent. A server that lost its files is taken in again.
+//    said Hello and nobody who has, data nodes included, knows of a cluster. The others wait to be taken in; one that has
+//    all lower ids in `nowait` begins when these are silent. A server that lost its files is taken in again.
 //  * Two servers that have begun a cluster each: the one with the higher node id ends, unless its cluster is in use.
 //  * Every text request is answered once, in order; a change is answered when it is applied in this server's catalog. One
 //    session never waits for another one. A server that comes back answers questions about the catalog when it has caught
@@ -127,10 +127,10 @@ class Server final : public env::Machine {
   void on_turned_away(const meta::Peers::Change& change);
   std::string not_confirmed() const;  // why there is no configuration yet, and who is waited for
   void settle();
-  // What is asked about the catalog can be answered.
-  bool settled() const { return settled_ || !member_started_; }  // (not started: the first start is still to be made)
+  bool settled() const;  // what is asked about the catalog can be answered
   bool caught_up() const;
   bool cluster_known() const;
+  bool known_to_others() const;  // a server or a data node that has said Hello knows of a cluster
   std::vector<meta::Peers::Server> servers() const;
 
   // --- server_commands.cc: sessions
@@ -297,7 +297,7 @@ class Server final : public env::Machine {
   meta::Generation stored_config_;
   bool member_started_ = false;
   bool must_bootstrap_ = false;      // nothing stored here, and the lowest id: the first start is ours to make
-  Time nowait_until_ = 0;            // so long the servers of `nowait` have time to say Hello
+  Time first_start_from_ = 0;        // so long servers of `nowait` and data nodes of a living cluster have time to say Hello
   bool was_empty_ = false;           // nothing was stored here at the start
   bool file_checked_ = false;
   Version told_until_ = 0;           // entries up to here were told as events by an earlier life of this server

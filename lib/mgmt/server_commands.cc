@@ -143,7 +143,7 @@ void Server::read_requests(Session& s) {
       case RequestReader::Got::request: {
         auto handler = handlers().find(r.command->name);
         NDB_CHECK(handler != handlers().end());
-        if (asks_catalog(r) && !settled() && cluster_known()) {
+        if (asks_catalog(r) && !settled()) {
           std::string bulk = std::move(r.bulk);
           Waiting& w = wait(s, r, settle_until_);
           w.kind = Waiting::Kind::catalog;

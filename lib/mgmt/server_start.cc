@@ -12,6 +12,7 @@ namespace ndb::mgmt {
 namespace {
 
 constexpr Time kNowaitGrace = 1 * kSecond;  // a server that need not be there is asked for so long
+constexpr Time kNodesGrace = 300 * kMillisecond;  // data nodes of a cluster that lives have said Hello by then
 constexpr Time kSettle = 10 * kSecond;      // a server that comes back catches up with the log in this time
 constexpr Time kSettleNodes = 1 * kSecond;  // and so long it waits for the data nodes' first words
 
@@ -56,7 +57,7 @@ void Server::begin() {
   must_bootstrap_ = false;
   if (was_empty_ && file_) {
     must_bootstrap_ = may_begin();
-    nowait_until_ = options_.nowait.empty() ? now_ : now_ + kNowaitGrace;
+    first_start_from_ = now_ + (options_.alone ? 0 : options_.nowait.empty() ? kNodesGrace : kNowaitGrace);
     const std::string waiting = not_confirmed();
     if (must_bootstrap_ && waiting.find("; ") != std::string::npos) out_->log(env::Severity::info, waiting);
   }
@@ -73,26 +74,36 @@ bool Server::may_begin() const {
   return false;
 }
 
-// The first start is made when all the others are there and none of them knows of a cluster: so a server that has lost
-// its files does not begin a second one.
+// The first start is made when all the others are there and nobody knows of a cluster, no data node either: so a server that
+// has lost its files does not begin a second one.
 void Server::try_first_start() {
   bool missing = false;
+  bool taken_in = !options_.alone && known_to_others();
   for (NodeId id : management_nodes(*file_)) {
     if (id == options_.node || options_.alone) continue;
-    const wire::Hello* hello = peers_.hello_of(peers_.link_of(id));
-    if (hello != nullptr && (hello->cluster_id != 0 || id < options_.node)) {
-      must_bootstrap_ = false;
-      start_member(false);
-      return;
-    }
-    missing |= hello == nullptr && (now_ < nowait_until_ || !contains(options_.nowait, id));
+    const bool there = peers_.hello_of(peers_.link_of(id)) != nullptr;
+    taken_in |= there && id < options_.node;
+    missing |= !there && (now_ < first_start_from_ || !contains(options_.nowait, id));
   }
-  if (missing) {
-    if (now_ < nowait_until_) out_->wake_at(nowait_until_);
+  if (taken_in) {
+    must_bootstrap_ = false;
+    start_member(false);
     return;
   }
+  if (now_ < first_start_from_) out_->wake_at(first_start_from_);
+  if (missing || now_ < first_start_from_) return;
   must_bootstrap_ = false;
   start_member(true);
+}
+
+bool Server::known_to_others() const {
+  for (wire::PeerKind kind : {wire::PeerKind::mgm, wire::PeerKind::data}) {
+    for (env::LinkId link : peers_.links(kind)) {
+      const wire::Hello* hello = peers_.hello_of(link);
+      if (hello != nullptr && hello->cluster_id != 0) return true;
+    }
+  }
+  return false;
 }
 
 // A member that comes back has the catalog of its last snapshot: the entries behind it are known to be committed only when
@@ -104,14 +115,13 @@ bool Server::caught_up() const {
   return heard && log.last_applied() >= told_until_ && log.last_applied() == log.commit_index();
 }
 
-bool Server::cluster_known() const {
-  if (!was_empty_ || catalog()->generation != 0) return true;
-  const std::vector<env::LinkId> servers = peers_.links(wire::PeerKind::mgm);
-  return std::any_of(servers.begin(), servers.end(), [&](env::LinkId link) {
-    const wire::Hello* hello = peers_.hello_of(link);
-    return hello != nullptr && hello->cluster_id != 0;
-  });
+bool Server::settled() const {
+  if (settled_) return true;
+  if (must_bootstrap_) return now_ >= first_start_from_;  // others are asked whether there is a cluster
+  return !member_started_ || !cluster_known();
 }
+
+bool Server::cluster_known() const { return !was_empty_ || catalog()->generation != 0 || known_to_others(); }
 
 void Server::settle() {
   if (settled_ || !member_started_) return;
@@ -203,7 +213,9 @@ void Server::check_file_against_catalog() {
   const std::vector<Change> changes = diff(present.config, *file_);
   if (changes.empty()) return;
   fail("the configuration file '" + options_.config_source + "' differs from generation " +
-       std::to_string(now_is->generation) + " of the cluster:\n" + diff_text(changes));
+       std::to_string(now_is->generation) + " of the cluster:\n" + diff_text(changes) +
+       "to take over the cluster's configuration start without --config-file, or with its present text ('ndb-config show'); "
+       "to change it to the file start with --reload");
 }
 
 // Where the management servers are: by the catalog, before it is known by what is stored, else by the file, else by the

@@ -278,6 +278,25 @@ CASES
   [[ $output == *complete* ]]
 }
 
+@test "the only management server loses its files: the data nodes have the cluster, and no second one is begun" {
+  ndb-config show >"$DIR/present.ini"
+  question='[j["cluster_id"], j["generation"], [n["state"] for n in j["nodes"]]]'
+  before=$(ndb-mgm show --format=json | json "$question")
+  kill_mgmd
+  rm -r "$DIR/ndb_10_mgm"
+  run timeout 30 ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon # the text of generation 1
+  [ "$status" -eq 1 ]
+  [[ $output == *"differs from generation "*"DataMemory"*"without --config-file"*"--reload"* ]]
+  rm -rf "$DIR/ndb_10_mgm"
+  cp "$DIR/present.ini" "$DIR/config.ini"
+  restart_mgmd
+  run ndb-mgm show --format=json
+  echo "$output"
+  [ "$(json "$question" <<<"$output")" = "$before" ]
+  ndb-sql -e 'INSERT INTO seen VALUES (6)'
+  ndb-config history --format=tsv | grep -q '^1' # all generations are back
+}
+
 @test "shutdown ends all processes" {
   run ndb-mgm shutdown --dry-run
   [[ $output == "would stop nodes 1, 2, 10" ]]

@@ -3,7 +3,7 @@
 # transactions, ports, directories and redo files have their tests elsewhere.)
 load cluster.bash
 
-setup() { DEFAULTS=''; }
+setup() { unset REPLICAS DEFAULTS; }
 teardown() {
   if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then tail -n 5 "$DIR"/*.log || true; fi
   stop_cluster
@@ -21,7 +21,7 @@ ended() {
 }
 
 @test "StartFailureTimeout: a start that leads nowhere ends; one that waits for its order has not begun" {
-  DEFAULTS='StartFailureTimeout=1500'
+  export DEFAULTS='StartFailureTimeout=1500'
   start_mgmd 1 2
   start_node 1 --initial
   start_node 2 --initial --nostart
@@ -37,7 +37,7 @@ ended() {
 }
 
 @test "MaxNoOfTables: no more than so many, and more as soon as the configuration allows it" {
-  REPLICAS=1 DEFAULTS='MaxNoOfTables=8'
+  export REPLICAS=1 DEFAULTS='MaxNoOfTables=8'
   start_mgmd 1
   start_node 1 --initial
   ndb-mgm wait --timeout=30
@@ -53,14 +53,14 @@ ended() {
 }
 
 @test "FileSystemPath and Diskless: where a node keeps its files, and that it keeps none" {
-  REPLICAS=1 DEFAULTS='FileSystemPath=/nowhere'
+  export REPLICAS=1 DEFAULTS='FileSystemPath=/nowhere'
   start_mgmd 1
   run ndb-node --ndb-nodeid=1 --initial --nodaemon
   [ "$status" -eq 1 ]
   [[ $output == *"'/nowhere' does not exist"* ]]
   stop_cluster
   place=$(mktemp -d)
-  DEFAULTS=FileSystemPath=$place
+  export DEFAULTS=FileSystemPath=$place
   start_mgmd 1
   start_node 1 --initial
   ndb-mgm wait --timeout=30
@@ -69,7 +69,7 @@ ended() {
   [ ! -e "$DIR/ndb_1_fs" ]
   stop_cluster
   rm -rf "$place"
-  DEFAULTS='Diskless=1'
+  export DEFAULTS='Diskless=1'
   start_mgmd 1
   start_node 1 --initial
   ndb-mgm wait --timeout=30
@@ -77,7 +77,7 @@ ended() {
 }
 
 @test "epochs: their times are obeyed as soon as the configuration has them" {
-  REPLICAS=1 DEFAULTS='TimeBetweenGlobalCheckpoints=30000'
+  export REPLICAS=1 DEFAULTS='TimeBetweenGlobalCheckpoints=30000'
   start_mgmd 1
   start_node 1 --initial
   ndb-mgm wait --timeout=30
