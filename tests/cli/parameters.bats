@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2034  # REPLICAS and DEFAULTS are read by start_mgmd
 # Parameters that 'ndb-config params' does not mark as "not used" are obeyed, with real processes. (Memory, time-outs of
 # transactions, ports, directories and redo files have their tests elsewhere.)
 load cluster.bash
