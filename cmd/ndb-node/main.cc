@@ -24,6 +24,9 @@ int main(int argc, char** argv) {
   app.add_flag("--initial", o.initial, "remove this node's files before the start");
   app.add_flag("-n,--nostart", o.nostart, "wait for the order to start");
   app.add_option("--nowait-nodes", o.nowait_nodes, "a start of the cluster does not wait for these nodes: 1,3-5");
+  app.add_option("--worker-threads", o.worker_threads,
+                 "several workers have a thread each: yes, no (they take turns), auto: with more processors than workers")
+      ->check(CLI::IsMember({"auto", "yes", "no"}));
   app.add_flag("--nodaemon", o.nodaemon, "stay in the foreground");
   app.add_flag("--foreground", o.foreground, "the same");
   auto* check = app.add_flag("--check-files", o.check_files, "read the files of a node that does not run, and report");

@@ -17,6 +17,7 @@ struct Options {
   std::string bind_address;
   std::string port_file;
   std::string nowait_nodes;
+  std::string worker_threads = "auto";
   int connect_retries = 12;
   int connect_retry_delay_s = 5;
   bool initial = false;

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <memory>
 #include <string_view>
+#include <thread>
 
 #include "cli/node_list.h"
 #include "meta/stored.h"
@@ -120,6 +121,9 @@ std::vector<char*> next_arguments(int argc, char** argv, int status) {
 struct Late : env::Machine {
   std::unique_ptr<node::Node> node;
   void step(Time now, const env::Event& e, env::Outbox& out) override { node->step(now, e, out); }
+  std::size_t parts() const override { return node->parts(); }
+  env::Part* part(std::size_t i) override { return node->part(i); }
+  std::unique_ptr<env::Parcel> parcel_for(std::size_t i) override { return node->parcel_for(i); }
 };
 
 struct Process {
@@ -150,6 +154,8 @@ struct Process {
 Failure Process::listen() {
   os::LoopOptions o;
   o.log_name = "ndb-node " + std::to_string(id);
+  o.part_threads = options.worker_threads == "yes" ||
+                   (options.worker_threads == "auto" && std::thread::hardware_concurrency() > settings.workers);
   loop = std::make_unique<os::Loop>(machine, o);
   auto port = loop->listen(options.bind_address.empty() ? settings.host : options.bind_address, settings.port, false);
   if (!port.ok()) return port.failure();

@@ -1,6 +1,6 @@
 // Probes mark rare paths: NDB_PROBE("stream.peer_cut_back"). The simulator counts how often each was reached and names
 // those that no run has reached: a path that no test takes. Compiled in everywhere (NDB_NO_PROBES leaves them out). Costs one
-// increment, so not for paths that are taken often. Not for threads: counts may miss when several hit at once.
+// increment, so not for paths that are taken often; workers in several threads may hit the same one.
 #pragma once
 #include <cstdint>
 
@@ -11,7 +11,7 @@ class Probe {
   Probe(const char* name, const char* file, int line) noexcept : name_(name), file_(file), line_(line), next_(head_) {
     head_ = this;
   }
-  bool hit() noexcept { return ++hits_ != 0; }
+  void hit() noexcept { __atomic_fetch_add(&hits_, 1, __ATOMIC_RELAXED); }
   const char* name() const noexcept { return name_; }
   const char* file() const noexcept { return file_; }
   int line() const noexcept { return line_; }
@@ -44,7 +44,7 @@ struct ProbeAt {
       static const char* file() noexcept { return __FILE__; }      \
       static int line() noexcept { return __LINE__; }              \
     };                                                             \
-    (void)::ndb::ProbeAt<Place>::probe.hit();                      \
+    ::ndb::ProbeAt<Place>::probe.hit();                      \
   } while (false)
 #else
 #define NDB_PROBE(text) \

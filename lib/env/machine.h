@@ -6,6 +6,7 @@
 // text; a text link may be upgraded to frames once, by the machine that reads the text.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,12 @@ enum class EventKind : std::uint8_t {
   timer,        // now >= the time asked for by wake_at
   stored,       // an asynchronous order to a store (metadata, redo, checkpoint) ended: tag, status 0 = durable
   stop,         // the operator asks the process to stop in good order (SIGTERM)
+  parcel,       // from the part with the number `tag`, see Part
+};
+
+// What a machine and its parts hand each other, whole: it belongs to one of them at a time.
+struct Parcel {
+  virtual ~Parcel() = default;
 };
 
 struct Event {
@@ -41,6 +48,7 @@ struct Event {
   int status = 0;
   bool refused = false;  // no_link
   bool text = false;     // link_up: the link speaks text
+  std::unique_ptr<Parcel>* parcel = nullptr;  // the machine may take it
 };
 
 enum class Severity : std::uint8_t { debug, info, warning, error, critical, alert };
@@ -100,6 +108,8 @@ class Outbox {
   }
   std::vector<LinkId>& touched() { return touched_; }
   void begin_step() { wake = kNever; }
+  // Too much waits for a part: the shell reads no link until a step says otherwise.
+  bool hold_input = false;
   Epoch epoch = 0;  // put into every frame header by the shell
   std::vector<Connect> connects;
   std::vector<LinkId> closes;
@@ -118,10 +128,25 @@ class Outbox {
   std::vector<LinkId> touched_;
 };
 
+// A piece of a machine that can be stepped in a thread of its own: it shares nothing with the machine or another part but
+// what parcels carry. Parcels of one direction arrive in the order in which they were given.
+class Part {
+ public:
+  virtual ~Part() = default;
+  // `in`: what the machine gave; nullptr: the time of wake() has come. The answer is for the machine, nullptr = nothing.
+  virtual std::unique_ptr<Parcel> step(Time now, std::unique_ptr<Parcel> in) = 0;
+  virtual Time wake() const = 0;  // asked after each step
+};
+
 class Machine {
  public:
   virtual ~Machine() = default;
   virtual void step(Time now, const Event& event, Outbox& out) = 0;
+  // Known when the machine has been made, the same for its whole life. Most machines have none.
+  virtual std::size_t parts() const { return 0; }
+  virtual Part* part(std::size_t) { return nullptr; }
+  // What the steps since the last call have left for a part; nullptr = nothing, or the part has enough to do.
+  virtual std::unique_ptr<Parcel> parcel_for(std::size_t) { return nullptr; }
 };
 
 }  // namespace ndb::env

@@ -56,6 +56,7 @@ void Server::step(Time now, const env::Event& event, env::Outbox& out) {
       leave(0, true);
       break;
     case env::EventKind::no_link:
+    case env::EventKind::parcel:
     case env::EventKind::timer: break;
   }
   if (!member_started_ && must_bootstrap_) try_first_start();

@@ -1,19 +1,19 @@
 // The node and its workers' disks: recovery before the replicas are filled, checkpoints, and failures, which are final.
 #include <algorithm>
 
-#include "node/unit.h"
+#include "node/node.h"
 
 namespace ndb::node {
 
 bool Node::recovered() const {
-  return std::all_of(units_.begin(), units_.end(), [](const auto& u) { return u->worker.recovered(); });
+  return std::all_of(desks_.begin(), desks_.end(), [](const Desk& d) { return d.status.recovered; });
 }
 
 // 1 + the epoch that all workers' files gave back exactly.
 Epoch Node::restored() const {
   Epoch e = UINT64_MAX;
-  for (const auto& u : units_) e = std::min(e, u->worker.restored());
-  return units_.empty() || !recovered() ? 0 : e;
+  for (const Desk& d : desks_) e = std::min(e, d.status.restored);
+  return recovered() ? e : 0;
 }
 
 // The group holds fragments, and nobody in it is in sync: its rows are in no memory.
@@ -55,24 +55,15 @@ void Node::give_up_files() {
 
 void Node::disk_progress() {
   if (options_.disks.empty()) return;
-  if (std::any_of(units_.begin(), units_.end(), [](const auto& u) { return u->worker.disk_failed(); })) {
+  if (std::any_of(desks_.begin(), desks_.end(), [](const Desk& d) { return d.status.disk_failed; })) {
     // A write or fsync that failed is never tried again as if it had worked.
     log(env::Severity::critical, "its files cannot be used; stopping");
     out_->exit(kExitError);
     return;
   }
   if (life_ != Life::joined) return;
-  if (damaged_) return give_up_files();
-  if (!recovered()) {
-    bool all = true;
-    for (auto& u : units_) all = u->worker.recover_some() && all;
-    damaged_ = std::any_of(units_.begin(), units_.end(), [](const auto& u) { return u->worker.files_damaged(); });
-    out_->wake_at(now_);
-    if (all) next_heartbeat_ = now_;
-    return;
-  }
-  const bool idle = epoch_order_open_ && epoch_order_.step == wire::EpochStep::flush;
-  for (auto& u : units_) u->worker.checkpoint_step(in_sync() && !idle);
+  damaged_ = damaged_ || std::any_of(desks_.begin(), desks_.end(), [](const Desk& d) { return d.status.damaged; });
+  if (damaged_) give_up_files();
 }
 
 }  // namespace ndb::node

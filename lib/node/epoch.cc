@@ -1,7 +1,7 @@
 // The node's part in closing epochs (meta/epochs.h).
 #include <algorithm>
 
-#include "node/unit.h"
+#include "node/node.h"
 
 namespace ndb::node {
 
@@ -28,36 +28,13 @@ void Node::on_epoch_order(const wire::EpochOrder& o) {
   if (again && epoch_order_open_) return;
   epoch_order_ = o;
   epoch_order_open_ = true;
-  epoch_flushing_ = false;
-  if (o.epoch >= epoch_) {
-    epoch_ = o.epoch + 1;
-    out_->epoch = epoch_;
-    for (auto& u : units_) u->worker.set_epoch(epoch_);
-  }
-  if (o.step == wire::EpochStep::show) {
-    for (auto& u : units_) u->worker.mark_streams();
-  }
+  if (o.epoch >= epoch_) raise_epoch(o.epoch + 1);
+  tell_all({.kind = Word::Kind::epoch_step, .a = static_cast<std::uint64_t>(o.step), .b = o.epoch, .number = ++epoch_number_});
 }
 
 void Node::epoch_progress() {
   if (!epoch_order_open_) return;
-  bool ready = false;
-  switch (epoch_order_.step) {
-    case wire::EpochStep::enter:
-      if (filled_epoch() > epoch_order_.epoch) break;
-      ready = std::all_of(units_.begin(), units_.end(), [&](auto& u) { return u->worker.decided_upto(epoch_order_.epoch); });
-      break;
-    case wire::EpochStep::show:
-      ready = std::all_of(units_.begin(), units_.end(), [](auto& u) { return u->worker.marks_shown(); });
-      break;
-    case wire::EpochStep::flush:
-      if (!epoch_flushing_) {
-        epoch_flushing_ = true;
-        for (auto& u : units_) u->worker.flush_epoch(epoch_order_.epoch);
-      }
-      ready = std::all_of(units_.begin(), units_.end(), [&](auto& u) { return u->worker.flushed_epoch() >= epoch_order_.epoch; });
-      break;
-  }
+  const bool ready = std::all_of(desks_.begin(), desks_.end(), [&](const Desk& d) { return d.status.epoch_done == epoch_number_; });
   if (!ready && filled_epoch() <= epoch_order_.epoch) return;
   epoch_order_open_ = false;
   report_epoch();
@@ -65,7 +42,7 @@ void Node::epoch_progress() {
 
 Epoch Node::filled_epoch() const {
   Epoch e = 0;
-  for (const auto& u : units_) e = std::max(e, u->worker.filled_epoch());
+  for (const Desk& d : desks_) e = std::max(e, d.status.filled_epoch);
   return e;
 }
 

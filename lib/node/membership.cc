@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "base/probe.h"
-#include "node/unit.h"
+#include "node/node.h"
 
 namespace ndb::node {
 
@@ -11,9 +11,7 @@ using meta::NodeState;
 void Node::on_catalog() {
   peers_.update(catalog_);
   if (epoch_ <= catalog_->durable_epoch) {  // a decision in an epoch that is durable would be lost with it, unnoticed
-    epoch_ = catalog_->durable_epoch + 1;
-    out_->epoch = epoch_;
-    for (auto& u : units_) u->worker.set_epoch(epoch_);
+    raise_epoch(catalog_->durable_epoch + 1);
   }
   const meta::Node* self = catalog_->node(options_.node);
   if (self != nullptr && life_ == Life::asking && self->raft_id == options_.raft_id && self->port == options_.port &&
@@ -26,10 +24,8 @@ void Node::on_catalog() {
   if (catalog_->generation != config_generation_) apply_config();
   check_own_state();
   if (life_ == Life::joined && stop_ != Stop::gone) {
-    for (auto& u : units_) {
-      u->worker.set_catalog(catalog_);
-      u->mover.set_catalog(now_, catalog_);
-    }
+    tell_state();
+    tell_all({.kind = Word::Kind::catalog, .catalog = catalog_});
   }
 }
 
@@ -49,16 +45,17 @@ void Node::apply_config() {
       std::uint64_t v = std::strtoull(text.c_str(), &end, 10);
       return *end == '\0' ? v : fallback;
     };
-    const std::uint64_t memory = number("DataMemory", kMemoryDefault) / units_.size();
+    const std::uint64_t memory = number("DataMemory", kMemoryDefault) / desks_.size();
     const Time wait = static_cast<Time>(number("TransactionDeadlockDetectionTimeout", 1200)) * kMillisecond;
     const std::uint64_t idle = number("TransactionInactiveTimeout", UINT32_MAX);
-    for (auto& u : units_) {
-      if (options_.memory_bytes == 0 && (memory > u->worker.memory_total() || life_ != Life::joined)) {
-        u->worker.set_memory(memory);
-      }
-      u->worker.set_lock_wait(wait);
-      u->worker.set_inactive(idle >= 4294967039u || idle == 0 ? kNever : static_cast<Time>(idle) * kMillisecond);
+    if (options_.memory_bytes == 0 && (memory > memory_told_ || life_ != Life::joined)) {
+      memory_told_ = memory;
+      tell_all({.kind = Word::Kind::memory, .a = memory});
     }
+    tell_all({.kind = Word::Kind::lock_wait, .a = static_cast<std::uint64_t>(wait)});
+    const bool for_ever = idle >= 4294967039u || idle == 0;
+    tell_all({.kind = Word::Kind::inactive,
+              .a = static_cast<std::uint64_t>(for_ever ? kNever : static_cast<Time>(idle) * kMillisecond)});
   }
 }
 
@@ -88,7 +85,7 @@ void Node::check_own_state() {
     if (self->state == NodeState::in_sync && !was_in_sync_) {
       was_in_sync_ = true;
       std::uint64_t fetched = 0;
-      for (const auto& u : units_) fetched += u->worker.counters().fetched_rows;
+      for (const Desk& d : desks_) fetched += d.status.fetched_rows;
       log(env::Severity::info, "in sync, serving; " + std::to_string(fetched) + " rows were fetched from its node group");
     }
     return;
@@ -138,9 +135,9 @@ void Node::join() {
     const meta::Group* g = catalog_->group(self->group);
     if (g == nullptr) return;
     group_view = g->content_view();
-    if (!recovered()) return;
-    for (auto& u : units_) {
-      if (!u->worker.filled()) return;
+    // By this very catalog: with another group view something else would have to be filled.
+    for (const Desk& d : desks_) {
+      if (!d.status.filled || d.status.version != catalog_->version) return;
     }
   } else if (!catalog_->started) {
     const bool wishes = self->wished_group != kNoGroup || !self->no_group_wish;
@@ -157,41 +154,43 @@ void Node::join() {
 
 // A node that says good-bye serves nobody any more: its heirs do, from the entry on, which it may be the last to see.
 void Node::extend_lease(Time until) {
-  if (stop_ == Stop::leaving || stop_ == Stop::gone) return;
+  if (lease_returned_ || stop_ == Stop::gone) return;
   serve_until_ = std::max(serve_until_, until);
-  for (auto& u : units_) u->worker.serve_until(serve_until_);
+  tell_all({.kind = Word::Kind::lease, .a = static_cast<std::uint64_t>(serve_until_)});
 }
 
 View Node::oldest_open() const {
   View v = catalog_->view;
-  for (const auto& u : units_) v = std::min(v, u->worker.oldest_open());
+  if (life_ != Life::joined) return v;
+  for (const Desk& d : desks_) v = std::min(v, d.status.oldest_open);
   return v;
 }
 
 void Node::heartbeat() {
   const View open = oldest_open();
+  const Version shown = version();
   Epoch wanted = 0;
-  for (const auto& u : units_) wanted = std::max(wanted, u->worker.durable_wanted());
+  for (const Desk& d : desks_) wanted = std::max(wanted, d.status.durable_wanted);
   if (stop_ == Stop::draining) wanted = std::max(wanted, stop_epoch_);
   const bool waits = wanted > told_wanted_ && wanted > catalog_->durable_epoch;
-  const bool news = life_ == Life::joined && (told_version_ != catalog_->version || told_open_ != open || waits);
+  const bool news = life_ == Life::joined && (told_version_ != shown || told_open_ != open || waits);
   told_wanted_ = wanted;
   if (now_ < next_heartbeat_ && !news) return;
   next_heartbeat_ = now_ + limits::kNodeHeartbeat;
-  told_version_ = catalog_->version;
+  told_version_ = shown;
   told_open_ = open;
   wire::Heartbeat h;
   h.node = options_.node;
   h.incarnation = incarnation_;
   h.sent = static_cast<std::uint64_t>(now_);
-  h.version = catalog_->version;
+  h.version = shown;
   h.oldest_open = open;
   h.durable_wanted = wanted;
   h.restored = restored();
-  for (const auto& u : units_) {
-    h.memory_used += u->worker.memory_used();
-    h.memory_total += u->worker.memory_total();
-    h.rows += u->worker.primary_rows();
+  for (const Desk& d : desks_) {
+    h.memory_used += d.details.memory_used;
+    h.memory_total += d.details.memory_total;
+    h.rows += d.details.rows;
   }
   h.phase = in_sync() ? 101 : (life_ == Life::joined ? (recovered() || damaged_ ? 5 : 4) : start_wanted_ ? 1 : 0);
   describe_start(&h);
@@ -215,9 +214,15 @@ void Node::heartbeat() {
 
 void Node::job_reports() {
   if (life_ != Life::joined || catalog_->running_job() == nullptr) return;
-  reorg::JobReport r;
-  bool changed = false;
-  for (auto& u : units_) changed = u->mover.report(&r) || changed;
+  reorg::JobReport r = desks_[0].job;
+  bool changed = desks_[0].job_news;
+  for (std::size_t i = 1; i < desks_.size(); i++) {
+    const reorg::JobReport& j = desks_[i].job;
+    // One of them has not seen the present phase yet; it will say so.
+    if (j.job != r.job || j.phase != r.phase || j.view != r.view) return;
+    r.fragments.insert(r.fragments.end(), j.fragments.begin(), j.fragments.end());
+    changed = changed || desks_[i].job_news;
+  }
   if (!changed && now_ < next_report_) {
     out_->wake_at(next_report_);
     return;
@@ -226,9 +231,9 @@ void Node::job_reports() {
   if (changed && now_ < next_report_ &&
       !std::all_of(r.fragments.begin(), r.fragments.end(), [](const auto& f) { return f.done; })) {
     out_->wake_at(next_report_);
-    for (auto& u : units_) u->mover.remember_change();
     return;
   }
+  for (Desk& d : desks_) d.job_news = false;
   next_report_ = now_ + 20 * kMillisecond;
   out_->wake_at(next_report_);
   r.node = options_.node;

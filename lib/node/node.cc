@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/probe.h"
-#include "node/unit.h"
 
 namespace ndb::node {
 
@@ -12,7 +11,8 @@ using meta::NodeState;
 
 namespace {
 constexpr Epoch kEpochLeapMax = 1u << 20;  // a peer that claims more is not believed
-constexpr std::size_t kRun = 16;  // messages whose rows are fetched together
+
+constexpr std::size_t kPartBytesFull = 2 * limits::kReceiveBytes;  // waiting for a unit in a thread: then no link is read
 
 meta::Peers::Self self_of(const NodeOptions& o) {
   meta::Peers::Self s;
@@ -36,22 +36,6 @@ Node::Node(meta::LogStore& store, NodeOptions options)
 
 Node::~Node() = default;
 
-const txn::Worker& Node::worker(std::size_t i) const { return units_[i]->worker; }
-
-void Node::make_units() {
-  for (WorkerId w = 0; w < options_.workers; w++) {
-    txn::WorkerOptions o;
-    o.node = options_.node;
-    o.worker = w;
-    o.memory_bytes = (options_.memory_bytes != 0 ? options_.memory_bytes : kMemoryDefault) / options_.workers;
-    units_.push_back(std::make_unique<Unit>(o, *this));
-    if (w < options_.disks.size()) {
-      units_.back()->worker.attach_disk(*options_.disks[w], {options_.disk_cluster, options_.node, w, options_.workers},
-                                        options_.seed | 1);
-    }
-  }
-}
-
 bool Node::in_sync() const {
   const meta::Node* n = catalog_->node(options_.node);
   return n != nullptr && life_ == Life::joined && n->incarnation == incarnation_ && n->state == NodeState::in_sync;
@@ -62,10 +46,7 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   out_ = &out;
   if (event.kind == EventKind::frame && event.epoch > epoch_ && event.epoch - epoch_ < kEpochLeapMax) epoch_ = event.epoch;
   out.epoch = epoch_;
-  for (auto& u : units_) {
-    u->worker.begin(now, out, self_);
-    u->worker.set_epoch(epoch_);
-  }
+  begin_unit();
   switch (event.kind) {
     case EventKind::start: {
       // The voters have to find each other before anything is committed: where they were is where they may be.
@@ -84,10 +65,11 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
     case EventKind::stored:
       if ((event.tag & txn::kDiskTag) == 0) {
         member_.stored(now, event.tag, event.status);
-      } else if (txn::worker_of_tag(event.tag) < units_.size()) {
-        units_[txn::worker_of_tag(event.tag)]->worker.on_disk(event.tag, event.status);
+      } else if (txn::worker_of_tag(event.tag) < desks_.size()) {
+        tell(desks_[txn::worker_of_tag(event.tag)], {.kind = Word::Kind::stored, .status = event.status, .a = event.tag});
       }
       break;
+    case EventKind::parcel: on_parcel(event); break;
     case EventKind::stop:
       if (stop_ != Stop::no) stop_status_ = kExitStop;  // it was about to start again
       begin_stop(kExitStop, true);
@@ -101,38 +83,32 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   driver_.step(now, member_, leader_, out);
   epochs_.want(driver_.durable_wanted());
   epochs_.step(now, member_, leader_, out);
-  if (epochs_.present() > epoch_) {
-    epoch_ = epochs_.present();
-    out.epoch = epoch_;
-    for (auto& u : units_) u->worker.set_epoch(epoch_);
-  }
+  if (epochs_.present() > epoch_) raise_epoch(epochs_.present());
   send_epoch_orders();
   drain_member();
+  look_at_unit();
   join();
-  for (auto& u : units_) {
-    if (now >= u->worker.wake()) u->worker.on_time();
-    u->mover.pump(now);
-    u->worker.end();
-  }
-  run_loopback();
+  tell_state();
+  run_unit();
   disk_progress();
   epoch_progress();
   give_up_start();
   continue_stop();
   heartbeat();
   job_reports();
+  send_reports();
   peers_.tick(now, out);
-  if (std::any_of(units_.begin(), units_.end(), [](auto& u) { return u->worker.out_of_memory(); })) {
+  if (std::any_of(desks_.begin(), desks_.end(), [](const Desk& d) { return d.status.out_of_memory; })) {
     log(env::Severity::critical, "DataMemory is too small for what this node has to hold; raise it");
     out.exit(kExitError);
   }
   out.wake_at(member_.wake());
   out.wake_at(next_heartbeat_);
-  for (auto& u : units_) {
-    out.wake_at(u->worker.wake());
-    out.wake_at(u->mover.wake());
-  }
+  if (alone()) out.wake_at(desks_[0].unit->wake());
   if (stop_ != Stop::no) out.wake_at(now + kMillisecond);
+  out.hold_input = std::any_of(desks_.begin(), desks_.end(), [](const Desk& d) {
+    return d.next && d.next->bytes.size() > kPartBytesFull;
+  });
 }
 
 // ---- messages
@@ -146,65 +122,40 @@ NodeId Node::sender(env::LinkId link) const {
 }
 
 void Node::dispatch(Bytes payload, env::LinkId link, NodeId from) {
-  wire::Message run[kRun];
+  wire::Message run[Unit::kRun];
   std::size_t n = 0;
   bool damaged = false;
   wire::Message m;
-  while (wire::next_message(payload, &m, &damaged)) {
-    if (m.to < units_.size() && m.type >= static_cast<std::uint16_t>(wire::Type::execute)) {
-      run[n++] = m;
-      if (n < kRun) continue;
-    }
-    dispatch_run(run, n, link, from);
-    if (n < kRun) {
-      on_control(m, link, from);
-      if (link != env::kSelf) from = sender(link);  // after a Hello more may follow in the same frame
-    }
+  auto take_run = [&] {
+    if (n != 0 && peers_.known(link)) desks_[0].unit->take(run, n, link, from);
     n = 0;
+  };
+  while (wire::next_message(payload, &m, &damaged)) {
+    const bool ours = m.to < desks_.size() && m.type >= static_cast<std::uint16_t>(wire::Type::execute);
+    if (ours && alone()) {
+      run[n++] = m;
+      if (n == Unit::kRun) take_run();
+    } else if (ours) {
+      if (peers_.known(link)) pass_on(m, link, from);
+    } else {
+      take_run();
+      on_control(m, link, from);
+      from = sender(link);  // after a Hello more may follow in the same frame
+    }
   }
-  dispatch_run(run, n, link, from);
+  take_run();
   if (damaged) {
     log(env::Severity::warning, "malformed frame from " + peers_.address_of(link) + ", link closed");
     out_->close(link);
   }
 }
 
-void Node::dispatch_run(const wire::Message* m, std::size_t n, env::LinkId link, NodeId from) {
-  if (n == 0 || (link != env::kSelf && !peers_.known(link))) return;
-  if (n > 1) {
-    for (std::size_t i = 0; i < n; i++) units_[m[i].to]->worker.prefetch(m[i]);
-    for (std::size_t i = 0; i < n; i++) units_[m[i].to]->worker.prefetch_row(m[i]);
-  }
-  for (std::size_t i = 0; i < n; i++) {
-    Unit& u = *units_[m[i].to];
-    if (m[i].type >= static_cast<std::uint16_t>(wire::Type::move_rows)) {
-      if (from != 0) u.mover.on_message(now_, m[i], from);
-    } else {
-      u.worker.on_message(m[i], link, from);
-    }
-  }
-}
-
-// What workers and movers of this node say to each other, until nobody has anything more to say.
-void Node::run_loopback() {
-  while (!self_.empty()) {
-    std::swap(self_, self_swap_);
-    self_.clear();
-    dispatch(self_swap_.view(), env::kSelf, options_.node);
-    self_swap_.clear();
-    for (auto& u : units_) {
-      u->mover.pump(now_);
-      u->worker.end();
-    }
-  }
-}
-
 void Node::on_control(const wire::Message& m, env::LinkId link, NodeId from) {
-  if (link != env::kSelf && peers_.on_message(now_, link, m, *out_)) {
+  if (peers_.on_message(now_, link, m, *out_)) {
     on_peer_changes();
     return;
   }
-  if (link == env::kSelf || !peers_.known(link)) return;
+  if (!peers_.known(link)) return;
   switch (static_cast<wire::Type>(m.type)) {
     case wire::Type::member:
       if (peers_.raft_of(link) != 0) member_.receive(now_, peers_.raft_of(link), m.body);
@@ -272,19 +223,16 @@ void Node::on_peer_changes() {
       leader_.on_change(now_, c);
       if (c.kind == Kind::turned_away) log(env::Severity::warning, "turned away: " + c.text);
       if (c.peer == wire::PeerKind::data && c.node != 0) {
-        for (auto& u : units_) {
-          if (c.kind == Kind::up) u->worker.node_up(c.node, c.link);
-          if (c.kind == Kind::down) {
-            u->worker.node_down(c.node);
-            u->mover.node_down(c.node);
-          }
-        }
+        if (c.kind == Kind::up) tell_all({.kind = Word::Kind::node_up, .node = c.node, .link = c.link});
+        if (c.kind == Kind::down) tell_all({.kind = Word::Kind::node_down, .node = c.node});
       }
       if (c.peer == wire::PeerKind::api) {
-        for (auto& u : units_) {
-          if (c.kind == Kind::up) u->worker.client_up(c.link, c.session, c.node);
-          if (c.kind == Kind::down) u->worker.client_down(c.link);
-        }
+        if (c.kind == Kind::up) tell_all({.kind = Word::Kind::client_up, .node = c.node, .link = c.link, .a = c.session});
+        if (c.kind == Kind::down) tell_all({.kind = Word::Kind::client_down, .link = c.link});
+      }
+      if (c.kind == Kind::up) {
+        if (c.link >= link_since_.size()) link_since_.resize(c.link + 1);
+        link_since_[c.link] = mark_;
       }
       if (c.kind == Kind::up && c.peer != wire::PeerKind::api) next_heartbeat_ = now_;
     }

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "base/probe.h"
-#include "node/unit.h"
+#include "node/node.h"
 
 namespace ndb::node {
 
@@ -20,14 +20,27 @@ void Node::on_order(const wire::Message& m, env::LinkId link) {
     case wire::OrderKind::start: start_wanted_ = true; break;
     case wire::OrderKind::leaving: leader_.leaves(peers_.raft_of(link)); break;
     case wire::OrderKind::set_parameter: set_live(o.text); break;
-    case wire::OrderKind::report: {
-      Writer& w = out_->link(link);
-      std::size_t at = wire::begin_message(w, wire::Type::node_report, m.from, kControl);
-      w.u32(o.request);
-      w.bytes32(report_text());
-      wire::end_message(w, at);
+    case wire::OrderKind::report:
+      asked_.push_back({link, m.from, o.request, ++reports_asked_});
+      tell_all({.kind = Word::Kind::report});
       break;
-    }
+  }
+}
+
+// To those who asked for a report, once every unit has said its part.
+void Node::send_reports() {
+  if (asked_.empty()) return;
+  std::uint64_t answered = UINT64_MAX;
+  for (const Desk& d : desks_) answered = std::min(answered, d.reports);
+  while (!asked_.empty() && asked_.front().number <= answered) {
+    const Asked a = asked_.front();
+    asked_.erase(asked_.begin());
+    if (!peers_.known(a.link)) continue;
+    Writer& w = out_->link(a.link);
+    std::size_t at = wire::begin_message(w, wire::Type::node_report, a.from, kControl);
+    w.u32(a.request);
+    w.bytes32(report_text());
+    wire::end_message(w, at);
   }
 }
 
@@ -49,27 +62,31 @@ void Node::begin_stop(int status, bool forced) {
   stop_epoch_ = in_sync() && !options_.disks.empty() ? epoch_ : 0;  // nothing that was acknowledged may be lost
   stop_deadline_ = now_ + 4 * kSecond;
   log(env::Severity::info, "stopping");
-  for (auto& u : units_) u->worker.stop_accepting();
+  stop_mark_ = tell_all({.kind = Word::Kind::no_new});
 }
 
 // New transactions go elsewhere; those under way get a moment; then the node says good-bye in the log, so that its
 // fragments have new primaries before its ports close.
 void Node::continue_stop() {
   if (stop_ == Stop::draining) {
-    const bool quiet = std::all_of(units_.begin(), units_.end(), [](auto& u) { return u->worker.quiet(); });
+    if (!heard(stop_mark_) && stop_epoch_ != 0) stop_epoch_ = epoch_;
+    const bool quiet = heard(stop_mark_) && std::all_of(desks_.begin(), desks_.end(), [](const Desk& d) { return d.status.quiet; });
     const bool durable = catalog_->durable_epoch >= stop_epoch_;
     if ((!quiet || !durable) && now_ < stop_deadline_) return;
     if (life_ != Life::joined || member_.leader_raft_id() == 0) {
       stop_ = Stop::gone;
-    } else {
+    } else if (!lease_returned_) {
+      lease_returned_ = true;
+      serve_until_ = 0;
+      lease_mark_ = tell_all({.kind = Word::Kind::lease, .a = 0});
+    }
+    if (stop_ == Stop::draining && heard(lease_mark_)) {
       meta::Command c;
       c.body = meta::NodeDown{options_.node, incarnation_, "stopped", stop_forced_};
       stop_request_ = member_.draw_request_id();
       c.request = stop_request_;
       member_.propose(now_, std::move(c), now_ + 2 * kSecond);
       stop_ = Stop::leaving;
-      serve_until_ = 0;
-      for (auto& u : units_) u->worker.serve_until(0);
       stop_deadline_ = now_ + 3 * kSecond;
     }
   }
@@ -80,8 +97,8 @@ void Node::continue_stop() {
 std::string Node::report_text() const {
   txn::WorkerCounters n;
   std::string fragments;
-  for (const auto& u : units_) {
-    const txn::WorkerCounters& c = u->worker.counters();
+  for (const Desk& d : desks_) {
+    const txn::WorkerCounters& c = d.details.counters;
     n.reads += c.reads;
     n.writes += c.writes;
     n.commits += c.commits;
@@ -91,13 +108,7 @@ std::string Node::report_text() const {
     n.stream_records += c.stream_records;
     n.copied_rows += c.copied_rows;
     n.moved_rows += c.moved_rows;
-    u->worker.each_replica([&](const txn::Replica& r) {
-      const char* roles[] = {"joining", "backup", "takeover", "primary"};
-      fragments += "fragment." + std::to_string(r.ref.table) + "." + std::to_string(r.ref.fragment) + "=" +
-                   roles[static_cast<int>(r.role)] + " rows=" + std::to_string(r.rows.rows()) + " checksum=" +
-                   std::to_string(r.rows.checksum()) + " appended=" + std::to_string(r.appended) + " committed=" +
-                   std::to_string(r.committed) + " bytes=" + std::to_string(r.rows.bytes()) + "\n";
-    });
+    fragments += d.fragments;
   }
   std::string t;
   auto add = [&](const char* name, std::uint64_t v) { t += std::string(name) + "=" + std::to_string(v) + "\n"; };

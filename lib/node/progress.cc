@@ -3,7 +3,7 @@
 
 #include "base/probe.h"
 #include "meta/words.h"
-#include "node/unit.h"
+#include "node/node.h"
 
 namespace ndb::node {
 
@@ -23,11 +23,10 @@ void Node::describe_start(wire::Heartbeat* h) {
   } else if (damaged_) {
     what = "its files are damaged; waiting for a node of its group that has its rows";
   } else if (!recovered()) {
-    for (const auto& u : units_) {  // the workers take turns: the slowest one counts
-      int p = 0;
-      const char* step = u->worker.recovering(&p);
-      if (u->worker.recovered() || (!what.empty() && p >= percent)) continue;
-      what = *step != 0 ? step : "looking for a checkpoint";
+    for (const Desk& d : desks_) {  // the slowest one counts
+      const int p = d.details.recovered_percent;
+      if (d.status.recovered || (!what.empty() && p >= percent)) continue;
+      what = *d.details.recovering != 0 ? d.details.recovering : "looking for a checkpoint";
       percent = p;
     }
   } else if (!cluster_waits_.empty()) {
@@ -38,7 +37,10 @@ void Node::describe_start(wire::Heartbeat* h) {
   } else if (self != nullptr && self->state == meta::NodeState::joining) {
     std::set<NodeId> from;
     percent = 100;
-    for (const auto& u : units_) percent = std::min(percent, u->worker.filled_percent(&from));
+    for (const Desk& d : desks_) {
+      percent = std::min(percent, d.details.filled_percent);
+      from.insert(d.details.fills_from.begin(), d.details.fills_from.end());
+    }
     what = from.empty() ? "joining its node group" : meta::words("fetching rows from node ", meta::listed(from));
   }
   if (what != stage_) {

@@ -1,63 +1,118 @@
-// A worker and its mover, and the two small classes that let them work together without knowing each other.
+// A worker with its mover: everything of a node that touches rows. The only unit of a node is stepped by the node, in its
+// thread; several are parts (env/machine.h), each with links' buffers of its own, spoken to by parcels (parcel.h).
+//
+// One step: begin, then words and messages in order, then run.
 #pragma once
-#include "node/node.h"
+#include <memory>
+#include <string>
+
+#include "node/parcel.h"
+#include "reorg/mover.h"
+#include "txn/worker.h"
 
 namespace ndb::node {
 
-constexpr std::uint64_t kMemoryDefault = std::uint64_t{98} << 20;  // bytes, of a node that was told nothing
-
-struct Node::Unit : reorg::Rows, reorg::Mover::Sender {
-  Unit(txn::WorkerOptions o, Node& n) : node(n), options(o), worker(o), mover(o.node, o.worker, *this, *this) {
-    worker.row_moved = [this](FragmentRef to, std::uint64_t tag, bool ok) { mover.on_row_moved(to, tag, ok); };
-    worker.row_locked = [this](FragmentRef f, std::uint32_t hold, bool ok, Bytes image, Bytes key, std::uint64_t hash) {
-      mover.on_row_locked(f, hold, ok, image, key, hash);
-    };
+class Unit final : public env::Part, private reorg::Rows, private reorg::Mover::Sender {
+ public:
+  explicit Unit(txn::WorkerOptions options);
+  void attach_disk(store::Disk& disk, const store::DiskIdentity& identity, std::uint64_t life) {
+    worker_.attach_disk(disk, identity, life);
   }
+  const txn::Worker& worker() const { return worker_; }
+
+  // --- in the node's thread
+  void begin(Time now, Epoch epoch, env::Outbox& out);
+  void set_epoch(Epoch epoch);
+  void obey(const Word& w);
+  // A few messages at once, so that their rows are fetched together.
+  static constexpr std::size_t kRun = 16;
+  void take(const wire::Message* m, std::size_t n, env::LinkId link, NodeId from);
+  void run();
+  // The state after it; what is news of the rest.
+  void tell(FromUnit* r);
+
+  // --- as a part
+  std::unique_ptr<env::Parcel> step(Time now, std::unique_ptr<env::Parcel> in) override;
+  Time wake() const override;
+
+ private:
+  void run_loopback();
+  void disk_progress();
+  void epoch_progress();
+  void take_all(Bytes payload, env::LinkId link, NodeId from);
+  void tell_status(Status* s) const;
+  void tell_details(Details* d) const;
+  void tell_job(FromUnit* r);
+  std::string fragments_text() const;
+  void give_output(FromUnit* r);
   // reorg::Rows
-  bool leads(FragmentRef f) const override { return worker.leads(f); }
+  bool leads(FragmentRef f) const override { return worker_.leads(f); }
   reorg::Taken take(FragmentRef from, FragmentId to, std::uint64_t cursor, std::size_t rows_max, Writer& w) override {
-    txn::Worker::RowsTaken t = worker.take_rows(from, to, cursor, rows_max, w);
+    txn::Worker::RowsTaken t = worker_.take_rows(from, to, cursor, rows_max, w);
     return {t.part, t.next, t.rows, t.waiting, t.again};
   }
   void release(std::uint32_t hold) override {
-    if (hold != 0) worker.release_rows(hold);
+    if (hold != 0) worker_.release_rows(hold);
   }
   bool lock_again(FragmentRef from, Bytes key, std::uint64_t hash) override {
-    return worker.lock_row(from, key, hash);
+    return worker_.lock_row(from, key, hash);
   }
-  Error put(FragmentRef to, Bytes changes, std::uint64_t tag) override { return worker.put_rows(to, changes, tag); }
+  Error put(FragmentRef to, Bytes changes, std::uint64_t tag) override { return worker_.put_rows(to, changes, tag); }
   std::uint64_t history(FragmentRef from, std::uint64_t cursor, Writer& w) const override {
-    return worker.history(from, cursor, w);
+    return worker_.history(from, cursor, w);
   }
   Error put_history(FragmentRef to, Bytes outcomes, std::uint64_t tag) override {
-    return worker.put_history(to, outcomes, tag);
+    return worker_.put_history(to, outcomes, tag);
   }
   std::uint64_t drop(FragmentRef from, std::uint64_t cursor, std::size_t rows_max, std::uint32_t* dropped,
                      bool* busy) override {
-    return worker.drop_rows(from, cursor, rows_max, dropped, busy);
+    return worker_.drop_rows(from, cursor, rows_max, dropped, busy);
   }
-  bool freeze(FragmentRef f, std::uint16_t lo, std::uint16_t hi) override { return worker.freeze(f, lo, hi); }
+  bool freeze(FragmentRef f, std::uint16_t lo, std::uint16_t hi) override { return worker_.freeze(f, lo, hi); }
   bool quiet(FragmentRef f, std::uint16_t lo, std::uint16_t hi) override {
-    return worker.caught_up(f) && worker.quiet_in(f, lo, hi);
+    return worker_.caught_up(f) && worker_.quiet_in(f, lo, hi);
   }
   store::BucketSum sum(FragmentRef f, std::uint16_t bucket) const override {
-    txn::Replica* r = worker.replica(f);
+    txn::Replica* r = worker_.replica(f);
     return r == nullptr ? store::BucketSum{} : r->rows.bucket_sum(bucket);
   }
-  Sequence appended(FragmentRef f) const override { return worker.appended(f); }
-  bool shown(FragmentRef f, Sequence upto) const override { return worker.shown(f, upto); }
-  Epoch epoch() const override { return node.epoch_; }
-  std::uint64_t served() const override { return worker.counters().reads + worker.counters().writes; }
+  Sequence appended(FragmentRef f) const override { return worker_.appended(f); }
+  bool shown(FragmentRef f, Sequence upto) const override { return worker_.shown(f, upto); }
+  Epoch epoch() const override { return epoch_; }
+  std::uint64_t served() const override { return worker_.counters().reads + worker_.counters().writes; }
   // reorg::Mover::Sender
-  bool reachable(NodeId n) const override { return n == node.options_.node || node.peers_.link_of(n) != 0; }
-  Writer& to(NodeId n) override {
-    return n == node.options_.node ? node.self_ : node.out_->link(node.peers_.link_of(n));
-  }
+  bool reachable(NodeId n) const override { return n == options_.node || links_[n] != 0; }
+  Writer& to(NodeId n) override { return n == options_.node ? self_ : out_->link(links_[n]); }
 
-  Node& node;
-  txn::WorkerOptions options;
-  txn::Worker worker;
-  reorg::Mover mover;
+  txn::WorkerOptions options_;
+  txn::Worker worker_;
+  reorg::Mover mover_;
+  std::shared_ptr<const meta::Catalog> catalog_;
+  env::LinkId links_[256] = {};  // of data nodes
+
+  Time now_ = 0;
+  Epoch epoch_ = 1;
+  env::Outbox* out_ = nullptr;
+  Writer self_;                  // messages to this node's workers
+  Writer self_swap_;
+  Writer others_;                // of these, to other ones
+
+  std::uint64_t state_ = 0;      // as the node sees itself
+  bool joining_ = false;         // it fills replicas
+  wire::EpochStep epoch_step_ = wire::EpochStep::enter;
+  Epoch epoch_closing_ = 0;
+  std::uint64_t epoch_number_ = 0, epoch_done_ = 0;
+  bool epoch_flushing_ = false;
+  std::uint64_t reports_ = 0, reports_told_ = 0;
+  Time next_details_ = 0;
+  reorg::JobReport job_;
+
+  // as a part
+  env::Outbox own_;
+  std::uint64_t heard_ = 0;
+  Status told_;
+  std::unique_ptr<ToUnit> spare_in_;
+  std::unique_ptr<FromUnit> spare_out_;
 };
 
 }  // namespace ndb::node

@@ -40,12 +40,14 @@ Loop::Impl::Impl(env::Machine& m, const LoopOptions& o)
       spare(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
       links(1),
       scratch(std::make_unique_for_overwrite<char[]>(2 * limits::kReceiveBytes)),
-      events(kEventsMax) {
+      events(kEventsMax),
+      part_threads(o.part_threads) {
   NDB_CHECK(epoll);
   watch(waker, EPOLL_CTL_ADD, EPOLLIN);
 }
 
 Loop::Impl::~Impl() {
+  parts.clear();
   resolver.reset();
   give_back_signals();
 }
@@ -99,10 +101,12 @@ bool Loop::Impl::round(Time max_wait) {
     env::Event e;
     e.kind = env::EventKind::start;
     deliver(e);
+    start_parts();
     settle();
   }
   if (!exited) {
     Time until = outbox.wake < next_deadline ? outbox.wake : next_deadline;
+    for (Time t : part_wakes) until = t < until ? t : until;
     wait(until, max_wait);
   }
   Time t = monotonic_now();
@@ -114,7 +118,10 @@ bool Loop::Impl::round(Time max_wait) {
   }
   settle();
   log.flush();
-  if (exited) drain_before_exit();
+  if (exited) {
+    parts.clear();
+    drain_before_exit();
+  }
   graveyard.clear();
   ++counts.rounds;
   in_round = false;
@@ -127,6 +134,10 @@ void Loop::Impl::wait(Time until, Time max_wait) {
     Time left = until - monotonic_now();
     if (left < 0) left = 0;
     if (left < sleep) sleep = left;
+  }
+  if (outbox.hold_input && !parts.empty()) {
+    wait_for_parts(sleep);
+    return;
   }
   int n = 0;
   if (sleep > 0 && sleep != kNever && precise_wait) {
@@ -144,7 +155,7 @@ void Loop::Impl::wait(Time until, Time max_wait) {
     }
     n = ::epoll_wait(epoll.get(), events.data(), kEventsMax, ms);
   }
-  for (int i = 0; i < n && !exited; ++i) dispatch(events[static_cast<std::size_t>(i)]);
+  for (int i = 0; i < n && !exited && !outbox.hold_input; ++i) dispatch(events[static_cast<std::size_t>(i)]);
 }
 
 void Loop::Impl::dispatch(const epoll_event& e) {
@@ -155,6 +166,7 @@ void Loop::Impl::dispatch(const epoll_event& e) {
     case SourceKind::waker: {
       [[maybe_unused]] auto n = ::read(s.fd.get(), &count, sizeof count);
       run_posted();
+      take_parcels();
       break;
     }
     case SourceKind::signals: {
@@ -241,11 +253,14 @@ void Loop::Impl::flush_touched() {
 }
 
 void Loop::Impl::settle() {
+  step_parts();
   flush_touched();
   while (!due.empty() && !exited) {
     run_due();
+    step_parts();
     flush_touched();
   }
+  give_parcels();
 }
 
 // --- from other threads
@@ -377,7 +392,9 @@ void Loop::step(const env::Event& event) {
   if (impl_->in_round) return;  // the round sends
   impl_->settle();
   impl_->log.flush();
-  if (impl_->exited) impl_->drain_before_exit();
+  if (!impl_->exited) return;
+  impl_->parts.clear();
+  impl_->drain_before_exit();
 }
 
 env::Outbox& Loop::outbox() { return impl_->outbox; }

@@ -1,4 +1,5 @@
-// The inside of os::Loop, in three files: loop.cc (rounds, steps, effects, posts, signals), links.cc (bytes in and
+// The inside of os::Loop, in four files: loop.cc (rounds, steps, effects, posts, signals), parts.cc (threads of
+// the machine's parts), links.cc (bytes in and
 // out of a link, and its end), dial.cc (accepting and connecting). Included by these only.
 //
 // Life of a link's number: adopt() gives it out; end() takes the link off it and queues link_down; run_due() steps
@@ -21,6 +22,7 @@
 #include "os/files.h"
 #include "os/log_sink.h"
 #include "os/loop.h"
+#include "os/part_thread.h"
 #include "os/resolver.h"
 #include "wire/frame.h"
 
@@ -85,6 +87,12 @@ struct Loop::Impl {
   void flush_touched();
   void settle();                            // flush, follow-up events, flush .. until nothing is left
   void run_posted();
+  void start_parts();
+  void step_parts();                        // in this thread, until they have nothing more to say
+  void deliver_parcel(std::size_t part, std::unique_ptr<env::Parcel> parcel);
+  void give_parcels();                      // what the steps have left for the parts
+  void take_parcels();                      // what the parts have for the machine
+  void wait_for_parts(Time sleep);
   void expire(Time now);
   void note_deadline(Time t) { next_deadline = t < next_deadline ? t : next_deadline; }
   void drain_before_exit();
@@ -170,6 +178,10 @@ struct Loop::Impl {
   std::vector<Posted> posted;
   std::vector<Posted> posted_now;
   std::atomic<bool> rung{false};
+
+  const bool part_threads;
+  std::vector<std::unique_ptr<PartThread>> parts;   // of the machine, from its start to its exit
+  std::vector<Time> part_wakes;                     // of parts without threads
 
   std::unique_ptr<Resolver> resolver;  // made when a name is first asked for; last, so that it goes first
 };

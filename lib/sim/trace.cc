@@ -15,6 +15,7 @@ const char* kind_name(env::EventKind k) {
     case env::EventKind::timer: return "timer";
     case env::EventKind::stored: return "stored";
     case env::EventKind::stop: return "stop";
+    case env::EventKind::parcel: return "parcel";
   }
   return "?";
 }

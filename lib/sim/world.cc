@@ -44,6 +44,7 @@ void World::start(ProcessId id) {
   remark(p.spec.name + " starts (life " + std::to_string(p.life) + ")");
   p.machine = p.spec.make({id, p.life, prng_.next()});
   NDB_CHECK(p.machine != nullptr);
+  p.parts.resize(p.machine->parts());
   network_.process_back(id);
   env::Event e;
   e.kind = env::EventKind::start;
@@ -69,6 +70,7 @@ void World::end_process(ProcessId id, bool power_lost, bool exited, int status) 
   p.links.assign(1, {});
   p.free_links = {};
   p.inbox.clear();
+  p.parts.clear();
   p.paused = false;
   p.kill_wanted = p.kill_power_lost = false;
   p.no_power = power_lost;
@@ -100,6 +102,7 @@ void World::resume(ProcessId id) {
     p.inbox.pop_front();
     step_process(id, e);
   }
+  for (std::size_t i = 0; i < p.parts.size(); i++) plan_part(id, i, now_);
   if (p.machine && p.life == life) network_.process_resumed(id);
 }
 
@@ -160,6 +163,7 @@ bool World::run_one() {
     case Kind::pipe: network_.pipe_due(q.a, q.b, static_cast<unsigned>(q.c)); break;
     case Kind::dial: network_.dial_due(q.a); break;
     case Kind::stored: stored_now(q.a, q.b, q.c, q.d); break;
+    case Kind::part: part_due(q.a, q.b, q.c); break;
     case Kind::call: {
       std::function<void()> f = std::move(calls_[q.a]);
       calls_[q.a] = nullptr;
@@ -222,8 +226,19 @@ void World::step_process(ProcessId id, const env::Event& e) {
     int status = p.outbox.exit_status;
     remark(p.spec.name + " exits with " + std::to_string(status));
     end_process(id, false, true, status);
-  } else if (!p.kill_wanted) {
+    return;
+  }
+  if (!p.kill_wanted) {
     plan_timer(id);
+    give_parcels(id);
+  }
+  after_effects(id);
+}
+
+// The machine or a part of it was stepped: who watches has his look, and may have wanted its death.
+void World::after_effects(ProcessId id) {
+  Process& p = *processes_[id];
+  if (!p.kill_wanted) {
     if (p.spec.stepped) p.spec.stepped();
     if (after_step) after_step(id);
   }

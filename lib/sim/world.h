@@ -112,6 +112,16 @@ class World {
 
  private:
   friend class Network;
+  // A part of a machine (env::Part): in the product a thread, here a machine that is late.
+  struct PartState {
+    // What is on its way, with the time of its arrival; due when nothing before it of this direction is still there.
+    struct Parcel {
+      Time at;
+      std::unique_ptr<env::Parcel> parcel;
+    };
+    std::deque<Parcel> in, out;
+    Time wake = kNever;             // as the part asked, its own clock
+  };
   struct Process {
     ProcessSpec spec;
     std::unique_ptr<env::Machine> machine;
@@ -133,8 +143,9 @@ class World {
     std::vector<Link> links;          // by LinkId; 0 unused
     std::priority_queue<env::LinkId, std::vector<env::LinkId>, std::greater<>> free_links;
     std::deque<env::Event> inbox;     // while paused; events without data
+    std::deque<PartState> parts;      // of the machine
   };
-  enum class Kind : std::uint8_t { timer, stored, pipe, dial, call };
+  enum class Kind : std::uint8_t { timer, stored, pipe, dial, call, part };
   struct Queued {
     Time at;
     std::uint64_t order;
@@ -153,6 +164,13 @@ class World {
   void carry_out(ProcessId id);
   void plan_timer(ProcessId id);
   void timer_due(ProcessId id, std::uint64_t number);
+  // parts.cc
+  Time draw_part_delay();
+  void give_parcels(ProcessId id);
+  void plan_part(ProcessId id, std::size_t part, Time at);
+  void part_due(ProcessId id, std::uint32_t life, std::size_t part);
+  bool step_part(ProcessId id, std::size_t part, std::unique_ptr<env::Parcel> in);
+  void after_effects(ProcessId id);
   void deliver_plain(ProcessId id, const env::Event& e);  // or keeps it while paused
   env::LinkId take_link(ProcessId id, std::uint32_t connection, unsigned end);
   void free_link(ProcessId id, env::LinkId link);

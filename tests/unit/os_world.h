@@ -45,6 +45,7 @@ struct TestMachine : env::Machine {
         seen.push_back("stored " + std::to_string(e.tag) + " " + std::to_string(e.status));
         break;
       case EventKind::stop: seen.push_back("stop"); break;
+      case EventKind::parcel: break;
       case EventKind::frame:
       case EventKind::text:
         if (record_payloads) payloads.emplace_back(e.data);
