@@ -54,6 +54,10 @@ inline constexpr std::size_t kRedoBlockBytes = std::size_t{256} << 10;  // a blo
 inline constexpr std::size_t kRedoBlockBytesMax = kFrameBytesMax + kRedoBlockBytes;  // with one huge record in it
 inline constexpr std::size_t kRedoBufferBytesMax = std::size_t{64} << 20;   // appended, not written to the file yet
 inline constexpr std::size_t kRedoWriteBytes = std::size_t{1} << 20;        // written at once, without a flush
+// of a worker's ring and buffer, whichever is smaller (txn/room.h)
+inline constexpr std::uint64_t kRedoUnderWayMax = std::uint64_t{32} << 20;
+inline constexpr std::uint64_t kRedoReserveMax = std::uint64_t{8} << 20;
+inline constexpr std::uint64_t kRedoAmpleMax = std::uint64_t{48} << 20;
 inline constexpr std::uint64_t kRedoFileBytesMin = std::uint64_t{64} << 10;
 inline constexpr std::uint32_t kRedoFilesMin = 3;
 inline constexpr std::size_t kCheckpointChunkBytes = std::size_t{256} << 10;     // about, of rows
@@ -109,6 +113,7 @@ static_assert(kRowBytesMax + 64 < kPageBytes, "a row fits a page");
 static_assert(kKeyBytesMax < kRowBytesMax);
 static_assert(kFrameBytesFull + kStreamBytesMax < kFrameBytesMax);
 static_assert(kUnsentBytesMax > 2 * kFrameBytesMax);
+static_assert(kRedoUnderWayMax + kRedoReserveMax < kRedoAmpleMax && kRedoAmpleMax < kRedoBufferBytesMax);
 static_assert(kReceiveBytes < kFrameBytesFull);
 static_assert(kLease > 4 * kNodeHeartbeat);
 

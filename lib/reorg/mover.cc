@@ -7,6 +7,7 @@
 namespace ndb::reorg {
 
 namespace {
+constexpr Time kRetryFull = 20 * kMillisecond;  // a checkpoint has to make room first
 constexpr std::size_t kCopyBeside = 256;     // the same beside clients: a part of them moves
 constexpr Time kBitePause = 350 * kMicrosecond;  // between two bites beside clients
 }  // namespace
@@ -325,7 +326,7 @@ void Mover::on_move_ack(Time now, const wire::Message& m) {
     return;
   }
   if (!is_temporary(w.error)) t->error = w.error;
-  fail_batch(*t, w.batch, now + kRetry);
+  fail_batch(*t, w.batch, now + (w.error == Error::redo_full ? kRetryFull : kRetry));
   changed_ = true;
 }
 

@@ -20,7 +20,7 @@ ClusterSettings ClusterSettings::draw(Prng& prng) {
   s.lock_wait_ms = static_cast<std::uint32_t>(prng.between(50, 1200));
   s.diskless = prng.chance(0.15);
   s.redo_files = static_cast<std::uint32_t>(prng.between(3, 6));
-  s.redo_file_kib = 256u << prng.below(3);
+  s.redo_file_kib = 128u << prng.below(4);
   s.epoch_ms = static_cast<std::uint32_t>(prng.between(20, 2000));
   return s;
 }

@@ -253,6 +253,10 @@ void Worker::decide(std::uint32_t n) {
     abort_coordination(n, Error::node_failure, true);
     return;
   }
+  if (const Error e = admit(*parts_[p].replica, parts_[p].changes.size()); e != Error::ok) {
+    abort_coordination(n, e, true);
+    return;
+  }
   c.state = CoordState::deciding;
   c.epoch = epoch_;
   parts_[p].coordinator = n;

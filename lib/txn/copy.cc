@@ -20,39 +20,53 @@ namespace ndb::txn {
 namespace {
 constexpr std::uint64_t kCopyWindow = 8;              // batches under way
 constexpr std::size_t kCopyBatchBytes = 64u << 10;
+constexpr std::size_t kCopyRows = 16;                  // looked at at once
 constexpr Time kCopyRetry = 200 * kMillisecond;
 }  // namespace
 
+// Asks for rows, of so many replicas at a time as the redo log can take in a row.
 void Worker::request_copies() {
-  if (!recovered()) return;
+  if (!recovered() || room_.tight) return;
+  constexpr std::uint64_t kWhole = kCopyWindow * kCopyBatchBytes;
+  const std::uint64_t at_once = has_disk() ? std::max<std::uint64_t>(1, room_.marks.fill / kWhole) : UINT64_MAX;
+  const std::uint64_t window = has_disk() ? std::min(kWhole, room_.marks.fill / at_once) : 0;
+  auto asked = [&](const Replica& r) { return r.resumed || (r.copy_asked != 0 && now_ - r.copy_asked < kCopyRetry); };
+  std::uint64_t under_way = 0;
+  each_replica([&](const Replica& r) { under_way += r.role == Role::joining && !r.filled && asked(r); });
   for (auto& t : tables_) {
     if (!t) continue;
     for (auto& r : t->replicas) {
-      if (!r || r->role != Role::joining || r->filled || r->primary == 0) continue;
-      const bool begun = r->resumed;
-      if (begun || (r->copy_asked != 0 && now_ - r->copy_asked < kCopyRetry) || !can_reach(r->primary)) continue;
+      if (!r || r->role != Role::joining || r->filled || r->primary == 0 || asked(*r) || !can_reach(r->primary)) continue;
+      if (under_way++ >= at_once) return;
       r->copy_asked = now_;
-      // Beside its place it says what it has already, as counts and checksums of buckets: only buckets that differ are sent.
-      Writer& w = link_writer(link_to(r->primary));
-      std::size_t at = wire::begin_message(w, wire::Type::copy_request, r->primary_worker, options_.worker);
-      w.put(CopyWord{r->ref.table, r->ref.fragment, 0, r->group_view, 0});
-      for (std::uint16_t b = 0; r->rows.rows() > 0 && b < limits::kBuckets; b++) {
-        const store::BucketSum sum = r->rows.bucket_sum(b);
-        if (sum.rows == 0) continue;
-        w.u16(b);
-        w.u64(sum.rows);
-        w.u64(sum.sum);
-      }
-      wire::end_message(w, at);
+      request_copy(*r, window);
     }
   }
+}
+
+// Beside its place it says what it has already, as counts and checksums of buckets: only buckets that differ are sent.
+void Worker::request_copy(const Replica& r, std::uint64_t window) {
+  Writer& w = link_writer(link_to(r.primary));
+  std::size_t at = wire::begin_message(w, wire::Type::copy_request, r.primary_worker, options_.worker);
+  w.put(CopyWord{r.ref.table, r.ref.fragment, 0, r.group_view, window});
+  for (std::uint16_t b = 0; r.rows.rows() > 0 && b < limits::kBuckets; b++) {
+    const store::BucketSum sum = r.rows.bucket_sum(b);
+    if (sum.rows == 0) continue;
+    w.u16(b);
+    w.u64(sum.rows);
+    w.u64(sum.sum);
+  }
+  wire::end_message(w, at);
 }
 
 void Worker::on_copy_request(const wire::Message& m, NodeId from, WorkerId from_worker) {
   if (m.body.size() < sizeof(CopyWord)) return;
   auto w = load<CopyWord>(m.body.data());
   Replica* r = replica({w.table, w.fragment});
-  if (r == nullptr || r->role != Role::primary || w.group_view != r->group_view) return;  // it asks again
+  if (r == nullptr || r->role != Role::primary) return;  // it asks again
+  // Who comes when the reorganisation that made this fragment is over cannot know since when there are streams of it.
+  const bool younger = r->born == r->group_view && w.group_view == catalog_->group(r->group)->view;
+  if (w.group_view != r->group_view && !younger) return;
   std::erase_if(r->copies, [&](const CopySession& s) { return s.node == from; });
   std::erase_if(r->peers, [&](const Peer& p) { return p.node == from; });
   Peer p;
@@ -65,6 +79,7 @@ void Worker::on_copy_request(const wire::Message& m, NodeId from, WorkerId from_
   p.told_committed = r->committed;
   CopySession s;
   s.node = from;
+  s.batch_bytes = w.batch == 0 ? kCopyBatchBytes : std::clamp<std::size_t>(w.batch / kCopyWindow, 1, kCopyBatchBytes);
   Reader sums(m.body.substr(sizeof w));
   if (sums.left() > 0) {
     s.some = true;
@@ -114,9 +129,9 @@ void Worker::pump_copy(Replica& r, CopySession& s) {
       h.prepared_bytes = static_cast<std::uint32_t>(w.size() - before);
     }
     const std::size_t from_bytes = w.size();
-    while (w.size() - from_bytes < kCopyBatchBytes && s.cursor != store::kScanEnd) {
+    while (w.size() - from_bytes < s.batch_bytes && s.cursor != store::kScanEnd) {
       refs_.clear();
-      s.cursor = r.rows.scan(s.cursor, refs_, 512);
+      s.cursor = r.rows.scan(s.cursor, refs_, kCopyRows);
       s.scanned += refs_.size();
       for (store::RowRef ref : refs_) {
         const store::Row* row = r.rows.row(ref);
@@ -139,8 +154,17 @@ void Worker::on_copy_rows(const wire::Message& m, NodeId from) {
   if (m.body.size() < sizeof(CopyRows)) return;
   auto h = load<CopyRows>(m.body.data());
   Replica* r = replica({h.table, h.fragment});
-  if (r == nullptr || r->role != Role::joining || r->primary != from || h.group_view != r->group_view) return;
+  if (r == nullptr || r->role != Role::joining || r->primary != from) return;
+  if ((h.flags & kCopyFirst) != 0 && h.group_view > r->group_view && h.group_view <= catalog_->group(r->group)->content_view()) {
+    NDB_PROBE("txn.joins_a_younger_fragment");
+    r->born = r->group_view = h.group_view;
+  }
+  if (h.group_view != r->group_view) return;
   Reader in(m.body.substr(sizeof h));
+  if (((h.flags & kCopyFirst) != 0 || r->resumed) && !copy_fits(h, m.body.size())) {
+    restart_filling(*r);
+    return;
+  }
   if (has_disk()) {
     durable_->restored = 0;
     durable_->filled = std::max(durable_->filled, epoch_);
@@ -148,6 +172,10 @@ void Worker::on_copy_rows(const wire::Message& m, NodeId from) {
   if (h.flags & kCopyFirst) {
     Bytes rest = in.raw(h.prepared_bytes);
     if (h.flags & kCopySome) {
+      scratch_.clear();
+      scratch_.put(RecordHead{});
+      scratch_.raw(rest.substr(0, limits::kBuckets / 8));
+      log_copied(*r, RecordKind::refill);
       drop_buckets(*r, rest.substr(0, limits::kBuckets / 8));
       rest.remove_prefix(std::min<std::size_t>(rest.size(), limits::kBuckets / 8));
     } else {
@@ -193,6 +221,11 @@ void Worker::on_copy_rows(const wire::Message& m, NodeId from) {
   }
   log_copied(*r, RecordKind::rows);
   counters_.copied_rows += h.rows;
+  r->copy_ack_held = room_.tight;
+  if (r->copy_ack_held) {
+    NDB_PROBE("txn.filling_pauses");
+    return;
+  }
   CopyWord w{h.table, h.fragment, 0, r->group_view, r->copied_batches};
   send(from, m.from, wire::Type::copy_ack, w);
 }
@@ -209,29 +242,26 @@ void Worker::log_copied(const Replica& r, RecordKind kind) {
   log_redo(r, r.committed, epoch_, scratch_.view());
 }
 
+// A message of rows that would overrun the redo log is not taken: the replica begins anew when a checkpoint has made room.
+bool Worker::copy_fits(const CopyRows& h, std::size_t bytes) {
+  constexpr std::uint64_t kRowMore = sizeof(Change) - 12;  // of a row: its head in the log is longer than in the message
+  if (fits_redo(bytes + h.rows * kRowMore + 4 * RedoRoom::kEndBytes)) return true;
+  NDB_PROBE("txn.copy_overrun");
+  room_.tight = true;  // that checkpoint has to begin now
+  return false;
+}
+
 // Rows of the buckets that will be sent: what is here of them may be out of date.
 void Worker::drop_buckets(Replica& r, Bytes bitmap) {
   if (bitmap.size() != limits::kBuckets / 8) return;
   std::vector<store::RowRef> refs;
-  store::KeyBuffer buffer;
   for (std::uint64_t cursor = 0; cursor != store::kScanEnd;) {
     refs.clear();
     cursor = r.rows.scan(cursor, refs, 512);
-    scratch_.clear();
-    scratch_.put(RecordHead{});
-    std::vector<store::RowRef> gone;
     for (store::RowRef ref : refs) {
-      Bytes image = r.rows.image(ref);
-      const std::uint64_t hash = r.table.shape.hash_of_image(image);
-      const std::uint16_t b = meta::bucket_of(hash);
-      if ((static_cast<std::uint8_t>(bitmap[b / 8]) >> (b % 8) & 1) == 0) continue;
-      Bytes key = r.table.shape.key_of(image, buffer);
-      scratch_.put(Change{ChangeKind::remove, 0, static_cast<std::uint16_t>(key.size()), 0, hash});
-      scratch_.raw(key);
-      gone.push_back(ref);
+      const std::uint16_t b = meta::bucket_of(r.table.shape.hash_of_image(r.rows.image(ref)));
+      if (static_cast<std::uint8_t>(bitmap[b / 8]) >> (b % 8) & 1) r.rows.remove_ref(ref);
     }
-    log_copied(r, RecordKind::drop);
-    for (store::RowRef ref : gone) r.rows.remove_ref(ref);
   }
 }
 
@@ -260,7 +290,9 @@ void Worker::on_copy_end(const wire::Message& m, NodeId from) {
   auto w = load<CopyWord>(m.body.data());
   Replica* r = replica({w.table, w.fragment});
   if (r == nullptr || r->role != Role::joining || r->primary != from || w.group_view != r->group_view) return;
-  if (r->resumed) r->filled = true;
+  if (!r->resumed) return;
+  r->filled = true;
+  request_copies();
 }
 
 int Worker::filled_percent(std::set<NodeId>* from) const {

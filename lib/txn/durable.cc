@@ -16,10 +16,6 @@ constexpr std::size_t kCheckpointBacklog = 4u << 20;
 std::uint64_t checkpoint_after(const store::RedoLayout& l) {
   return std::min<std::uint64_t>(std::uint64_t{64} << 20, l.capacity() / 4);
 }
-// Kept free for what is promised already.
-std::uint64_t redo_reserve(const store::RedoLayout& l) {
-  return std::min<std::uint64_t>(std::uint64_t{8} << 20, l.capacity() / 8);
-}
 }  // namespace
 
 // ---- the state of a replica beside its rows: for checkpoints and for copies
@@ -111,14 +107,9 @@ void Worker::end_redo() {
   if (!durable_ || !durable_->running() || durable_->redo->empty()) return;
   if (!durable_->disk.append(durable_->redo->take(durable_->disk.durable(), epoch_))) {
     out_->log(env::Severity::critical, "the redo log is full: a replica could not log what it had to");
-    NDB_PROBE("txn.redo_full");
-    broken_ = true;
+    durable_->failed = true;
   }
   durable_->redo->clear();
-}
-
-bool Worker::room_for_redo() const {
-  return !durable_ || !durable_->running() || durable_->disk.room() > redo_reserve(durable_->disk.layout()) + durable_->redo->bytes();
 }
 
 void Worker::flush_epoch(Epoch e) {
@@ -185,15 +176,19 @@ void Worker::checkpoint_step(bool allowed) {
   // What the newest usable checkpoint makes superfluous.
   for (std::size_t i = d.finished.size(); i-- > 0;) {
     if (!d.finished[i].on_disk || d.finished[i].newest > catalog_->durable_epoch) continue;
+    if (i == 0 && d.kept == d.finished[i].from) break;  // done
     NDB_PROBE("txn.trim_behind_checkpoint");
     for (std::size_t k = 0; k < i; k++) d.disk.remove_checkpoint(d.finished[k].id);
     d.disk.trim(d.finished[i].from);
+    d.kept = d.finished[i].from;
     d.finished.erase(d.finished.begin(), d.finished.begin() + static_cast<std::ptrdiff_t>(i));
     break;
   }
   if (!d.writer) {
-    if (!allowed || d.finish_tag != 0 || d.finished.size() > 1) return;
-    if (d.redo->position() - d.redo_at_last < checkpoint_after(d.disk.layout())) return;
+    if (d.finish_tag != 0 || d.finished.size() > 1) return;
+    const std::uint64_t since = d.redo->position() - d.redo_at_last;
+    const bool early = since >= room_.marks.early && d.disk.layout().room(d.kept, d.redo->position()) < room_.marks.ample;
+    if (!early && !(allowed && since >= checkpoint_after(d.disk.layout()))) return;
     store::CheckpointHead h;
     h.identity = d.identity;
     h.id = d.id++;
@@ -266,7 +261,8 @@ bool Worker::recover_some() {
   }
   if (r.checkpoint != 0) d.finished.push_back({r.checkpoint, r.keep.position, r.epoch, true});
   d.id = r.checkpoint_next;
-  d.redo_at_last = r.keep.position;
+  d.redo_at_last = d.kept = r.keep.position;
+  room_.marks = RedoMarks(d.disk.layout());
   d.redo = std::make_unique<store::RedoWriter>(r.end, d.life);
   flushed_epoch_ = r.epoch;
   if (!r.empty) d.redo->restarted(r.epoch);

@@ -49,6 +49,7 @@ struct Durable {
   };
   std::vector<Finished> finished;               // ascending
   std::uint64_t redo_at_last = 0;               // position when the last one began
+  std::uint64_t kept = 0;                       // redo from here on is still needed
   FragmentRef next_replica;                     // Source's place: tables may come and go meanwhile
   Time next_piece = 0;                          // not before
   bool failed = false;

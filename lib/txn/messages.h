@@ -72,7 +72,7 @@ struct Stream {
 struct StreamAck {
   std::uint32_t table;
   std::uint16_t fragment;
-  std::uint16_t reserved;
+  std::uint16_t share;        // of the whole worker: what its redo log takes from this source (room.h), KiB
   View group_view;
   Sequence held;
   Sequence committed;         // and has shown to readers
@@ -84,7 +84,7 @@ struct CopyWord {
   std::uint16_t fragment;
   std::uint16_t reserved;
   View group_view;
-  std::uint64_t batch;        // copy_ack: batches received so far
+  std::uint64_t batch;        // copy_ack: batches received so far; copy_request: bytes that may be under way, 0 = any
 };
 // primary -> joining: committed rows (u32 bytes, u64 sequence, image each). The first batch empties the replica and
 // names the place in the stream from which records follow; prepared transactions come with it as prepare records.

@@ -183,8 +183,7 @@ Worker::Step Worker::run_op(std::uint32_t p, const Operation& op, Bytes key, Byt
       return Step::wait;
     }
   }
-  if (r.ring.size() > limits::kStreamBytesMax) return fail_op(part, Error::stream_full);
-  if (!room_for_redo()) return fail_op(part, Error::redo_full);
+  if (const Error e = admit(r, 0); e != Error::ok) return fail_op(part, e);
   if (op.kind == Op::insert) return op_insert(p, op, key, payload);
   return op_change(p, op, key, payload);
 }
@@ -230,6 +229,11 @@ void Worker::run_part(std::uint32_t p) {
 
 void Worker::part_done_running(std::uint32_t p) {
   Part& part = parts_[p];
+  const bool logs = part.live > 0 && (part.direct || (part.flags & kPartPrepare) != 0);
+  if (const Error e = logs ? admit(*part.replica, part.changes.size()) : Error::ok; e != Error::ok) {
+    fail_part(p, e);
+    return;
+  }
   if (part.direct) {
     if (part.live > 0) {
       append_part(p, RecordKind::write);
@@ -458,9 +462,12 @@ std::uint32_t Worker::find_part(const PartWord& w) const {
 void Worker::on_part_prepare(const PartWord& w, NodeId from, WorkerId from_worker) {
   std::uint32_t p = parts_.used(w.part) && parts_[w.part].txn == w.txn() ? w.part : 0;
   const bool holds = p != 0 && parts_[p].state == PartState::idle && (parts_[p].live > 0 || serving());
-  if (!holds) {
+  const Error e = !holds                ? Error::node_failure
+                  : parts_[p].live > 0 ? admit(*parts_[p].replica, parts_[p].changes.size())
+                                       : Error::ok;
+  if (e != Error::ok) {
     PartWord answer = w;
-    answer.error = Error::node_failure;
+    answer.error = e;
     send(from, from_worker, wire::Type::part_prepared, answer);
     return;
   }

@@ -24,6 +24,7 @@ enum class RecordKind : std::uint8_t {
   drop = 8,          // rows that left for another fragment; no transaction
   forget = 9,        // in the anchor's stream: every participant shows the decision
   outcomes = 10,     // outcomes of transactions that were anchored in a fragment whose rows came here; no transaction
+  refill = 11,       // in the redo log alone: the rows of these buckets (a bit each) go, a peer sends them anew
 };
 
 enum class ChangeKind : std::uint8_t { none = 0, put = 1, remove = 2 };

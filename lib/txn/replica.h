@@ -64,6 +64,7 @@ struct CopySession {
   NodeId node = 0;
   std::uint64_t cursor = 0;
   std::uint64_t sent = 0, acked = 0;  // batches
+  std::size_t batch_bytes = 0;
   std::uint64_t scanned = 0;          // rows looked at
   bool first = true;
   bool done = false;
@@ -105,10 +106,13 @@ struct Replica {
   bool filled = false;              // joining: every row is here, the primary waits for us
   std::uint64_t copied_batches = 0;
   std::uint8_t copied_percent = 0;
+  bool copy_ack_held = false;       // until there is room in the redo log
   Time copy_asked = 0;
   bool resumed = false;             // backup: stream_resume was sent in this view
   bool dirty = false;               // listed for the end of the step
   bool ack_due = false;
+  std::uint64_t counted = 0;        // log bytes of the ring, as RedoRoom has them
+  bool counted_led = false;
   // while buckets are compared, writes to them wait: [frozen_from, frozen_to)
   std::uint16_t frozen_from = 0, frozen_to = 0;
   std::vector<std::uint32_t> frozen_waiters;  // Parts

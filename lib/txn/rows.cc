@@ -4,6 +4,11 @@
 
 namespace ndb::txn {
 
+namespace {
+constexpr std::size_t kMoveBytes = 128u << 10;  // of one batch, about: a small redo log has to take it as one record
+constexpr std::size_t kMoveRows = 8;            // looked at at once
+}  // namespace
+
 bool Worker::leads(FragmentRef ref) const {
   Replica* r = replica(ref);
   return r != nullptr && r->role == Role::primary;
@@ -36,7 +41,12 @@ Worker::RowsTaken Worker::take_rows(FragmentRef from, FragmentId to, std::uint64
   const std::size_t before = w.size();
   std::vector<store::RowRef> contended;
   refs_.clear();
-  std::uint64_t next = r->rows.scan(cursor, refs_, rows_max);
+  std::uint64_t next = cursor;
+  for (std::size_t bytes = 0; next != store::kScanEnd && refs_.size() < rows_max && bytes < kMoveBytes;) {
+    const std::size_t had = refs_.size();
+    next = r->rows.scan(next, refs_, kMoveRows);
+    for (std::size_t i = had; i < refs_.size(); i++) bytes += r->rows.row(refs_[i])->bytes;
+  }
   for (store::RowRef ref : refs_) {
     store::Row* row = r->rows.row(ref);
     const std::uint64_t hash = r->table.shape.hash_of_image(row->view());
@@ -109,8 +119,7 @@ Error Worker::put_rows(FragmentRef to, Bytes changes, std::uint64_t tag) {
   Replica* r = replica(to);
   if (r == nullptr || r->role != Role::primary) return Error::stale_view;
   if (!room_for_writes()) return Error::memory_full;
-  if (r->ring.size() > limits::kStreamBytesMax) return Error::stream_full;
-  if (!room_for_redo()) return Error::redo_full;
+  if (const Error e = admit(*r, changes.size()); e != Error::ok) return e;
   // Every image is checked: they came over the network.
   ChangeView c;
   Bytes rest = changes;
@@ -126,7 +135,7 @@ Error Worker::put_rows(FragmentRef to, Bytes changes, std::uint64_t tag) {
 }
 
 std::uint64_t Worker::history(FragmentRef from, std::uint64_t session, Writer& w) const {
-  constexpr std::size_t kHistoryBytes = 64u << 10;
+  constexpr std::size_t kHistoryBytes = 16u << 10;
   Replica* r = replica(from);
   return r == nullptr ? UINT64_MAX : r->outcomes.encode_after(session, kHistoryBytes, w);
 }
@@ -134,8 +143,7 @@ std::uint64_t Worker::history(FragmentRef from, std::uint64_t session, Writer& w
 Error Worker::put_history(FragmentRef to, Bytes outcomes, std::uint64_t tag) {
   Replica* r = replica(to);
   if (r == nullptr || r->role != Role::primary) return Error::stale_view;
-  if (r->ring.size() > limits::kStreamBytesMax) return Error::stream_full;
-  if (!room_for_redo()) return Error::redo_full;
+  if (const Error e = admit(*r, outcomes.size()); e != Error::ok) return e;
   Outcomes check;  // they came over the network
   Reader in(outcomes);
   if (!check.merge(in) || !in.done()) return Error::bad_message;
@@ -147,7 +155,7 @@ std::uint64_t Worker::drop_rows(FragmentRef from, std::uint64_t cursor, std::siz
                                 bool* busy) {
   *busy = true;
   Replica* r = replica(from);
-  if (r == nullptr || r->role != Role::primary || r->ring.size() > limits::kStreamBytesMax / 4 || !room_for_redo()) return cursor;
+  if (r == nullptr || r->role != Role::primary || r->ring.size() > limits::kStreamBytesMax / 4) return cursor;
   const meta::Distribution& d = r->table.table->distribution;
   refs_.clear();
   std::uint64_t next = r->rows.scan(cursor, refs_, rows_max);
@@ -163,6 +171,9 @@ std::uint64_t Worker::drop_rows(FragmentRef from, std::uint64_t cursor, std::siz
     scratch_.put(Change{ChangeKind::remove, 0, static_cast<std::uint16_t>(key.size()), 0, hash});
     scratch_.raw(key);
     n++;
+  }
+  if (const Error e = n > 0 ? admit(*r, scratch_.size()) : Error::ok; e != Error::ok) {
+    return e == Error::txn_too_large && rows_max > 1 ? drop_rows(from, cursor, rows_max / 2, dropped, busy) : cursor;
   }
   if (n > 0) append(*r, RecordKind::drop, {}, nullptr, scratch_.view(), n, 0, 0);
   *dropped += n;

@@ -34,6 +34,7 @@ Sequence Worker::append(Replica& r, RecordKind kind, const TxnId& txn, const Anc
   r.appended++;
   counters_.stream_records++;
   if (part != 0 || tag != 0) r.pending.push_back({r.appended, part, tag});
+  count_room(r);
   mark_dirty(r);
   return r.appended;
 }
@@ -66,8 +67,7 @@ void Worker::flush_streams() {
   dirty_.clear();
   for (Replica* r : acks_) {
     r->ack_due = false;
-    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed, r->followed};
-    send(r->primary, r->primary_worker, wire::Type::stream_ack, a);
+    send(r->primary, r->primary_worker, wire::Type::stream_ack, stream_ack(*r));
   }
   acks_.clear();
 }
@@ -104,6 +104,7 @@ void Worker::commit_to(Replica& r, Sequence upto) {
     complete(r, r.committed, head, body, waits ? &pending : nullptr);
     r.ring.release(r.ring.begin() + head.bytes);
   }
+  count_room(r);
   while (!to_abort_.empty()) {
     std::uint32_t p = to_abort_.back();
     to_abort_.pop_back();
@@ -225,6 +226,7 @@ void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes bo
       std::erase(r.forbidden, head.txn());
       if (r.outcomes.get(head.txn()) == Fate::unknown) r.outcomes.put(head.txn(), Fate::aborted);
       return;
+    case RecordKind::refill: drop_buckets(r, body); return;
     case RecordKind::forget:
       r.decided.erase(head.txn());
       return;
@@ -255,8 +257,7 @@ void Worker::on_stream(const wire::Message& m, NodeId from) {
   if (s.first <= r->appended) cut_stream(*r, s.first);
   if (s.first == r->appended + 1) r->followed = s.group_view;
   if (s.first != r->appended + 1) {
-    StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed, r->followed};
-    send(r->primary, r->primary_worker, wire::Type::stream_resume, a);
+    send(r->primary, r->primary_worker, wire::Type::stream_resume, stream_ack(*r));
     return;
   }
   // Walk the records once: what is damaged must not get into the ring.
@@ -273,8 +274,14 @@ void Worker::on_stream(const wire::Message& m, NodeId from) {
     out_->log(env::Severity::error, "damaged replication stream, ignored");
     return;
   }
+  if (r->role == Role::joining && !r->filled && !fits_redo(records.size() + n * RedoRoom::kEntryBytes)) {
+    NDB_PROBE("txn.joining_overrun");
+    restart_filling(*r);  // nobody waits for it yet
+    return;
+  }
   r->ring.tail().raw(records);
   r->appended += n;
+  count_room(*r);
   Sequence upto = s.committed < r->appended ? s.committed : r->appended;
   const bool shows_more = upto > r->committed;
   if (shows_more) commit_to(*r, upto);

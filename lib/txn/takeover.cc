@@ -78,6 +78,7 @@ void Worker::update_tables(const meta::Catalog& c) {
       update_replica(*t.replicas[f], c);
     }
   }
+  count_sources();
 }
 
 void Worker::update_replica(Replica& r, const meta::Catalog& c) {
@@ -105,6 +106,7 @@ void Worker::update_replica(Replica& r, const meta::Catalog& c) {
     r.prepared.clear();
     r.decided.clear();
     r.appended = r.committed = g->restarted << 20;
+    count_room(r);
   }
   if (r.primary == options_.node) {
     become_primary(r, c, was_leading);
@@ -134,6 +136,7 @@ void Worker::become_primary(Replica& r, const meta::Catalog& c, bool was_leading
     r.takeover_end = r.appended;
     r.reign = r.group_view;
   }
+  count_room(r);
   mark_dirty(r);
   advance(r);
 }
@@ -141,12 +144,12 @@ void Worker::become_primary(Replica& r, const meta::Catalog& c, bool was_leading
 void Worker::become_backup(Replica& r, bool was_leading) {
   if (was_leading) fail_running_parts(r);
   r.role = Role::backup;
+  count_room(r);
   r.forbidden.clear();
   r.peers.clear();
   r.copies.clear();
   r.resumed = true;
-  StreamAck a{r.ref.table, r.ref.fragment, 0, r.group_view, r.appended, r.committed, r.followed};
-  send(r.primary, r.primary_worker, wire::Type::stream_resume, a);
+  send(r.primary, r.primary_worker, wire::Type::stream_resume, stream_ack(r));
 }
 
 // This node is not the fragment's primary any more. What is in the stream stays (the new primary decides); prepared parts
@@ -197,6 +200,7 @@ void Worker::cut_stream(Replica& r, Sequence first) {
   }
   r.ring.cut(at);
   r.appended = first - 1;
+  count_room(r);
   while (!r.pending.empty() && r.pending.back().sequence >= first) {
     Pending pending = r.pending.back();
     r.pending.pop_back();
@@ -275,12 +279,14 @@ void Worker::restart_filling(Replica& r) {
   r.filled = false;
   r.resumed = false;
   r.copied_batches = 0;
+  r.copy_ack_held = false;
   r.copy_asked = 0;
   r.peers.clear();
   r.copies.clear();
   r.ring.reset();
   r.pending.clear();
   r.appended = r.committed = 0;
+  count_room(r);
 }
 
 void Worker::drop_replica(std::unique_ptr<Replica> r) {
@@ -302,6 +308,9 @@ void Worker::drop_replica(std::unique_ptr<Replica> r) {
   }
   std::erase(dirty_, r.get());
   std::erase(acks_, r.get());
+  r->ring.reset();
+  r->appended = r->committed;
+  count_room(*r);
   graveyard_.push_back(std::move(r));
 }
 

@@ -42,6 +42,7 @@ void Worker::end() {
   run_ready();
   if (!dirty_.empty()) flush_streams();
   end_redo();
+  watch_room();
 }
 
 Replica* Worker::replica(FragmentRef ref) const {
@@ -128,8 +129,7 @@ void Worker::node_up(NodeId node, env::LinkId link) {
     for (auto& r : t->replicas) {
       const bool follows = r && (r->role == Role::backup || (r->role == Role::joining && r->filled));
       if (!follows || r->primary != node) continue;
-      StreamAck a{r->ref.table, r->ref.fragment, 0, r->group_view, r->appended, r->committed, r->followed};
-      send(node, r->primary_worker, wire::Type::stream_resume, a);
+      send(node, r->primary_worker, wire::Type::stream_resume, stream_ack(*r));
     }
   }
   next_round_ = now_;
@@ -137,6 +137,7 @@ void Worker::node_up(NodeId node, env::LinkId link) {
 
 void Worker::node_down(NodeId node) {
   links_[node] = 0;
+  for (std::uint32_t w = 0; w < limits::kWorkersMax; w++) room_.share_at(node, static_cast<WorkerId>(w)) = RedoRoom::kAny;
   coordination_lost_node(node);
   for (std::uint32_t p = 1; p <= parts_.made(); p++) {
     if (!parts_.used(p) || parts_[p].direct || parts_[p].coordinator_node != node) continue;
@@ -192,7 +193,9 @@ void Worker::on_message(const wire::Message& m, env::LinkId link, NodeId from) {
     case Type::stream_ack:
     case Type::stream_resume:
       if (m.body.size() >= sizeof(StreamAck)) {
-        on_stream_ack(load<StreamAck>(m.body.data()), from, type == Type::stream_resume);
+        const auto a = load<StreamAck>(m.body.data());
+        room_.share_at(from, m.from) = share_from_wire(a.share);
+        on_stream_ack(a, from, type == Type::stream_resume);
       }
       return;
     case Type::part_execute: on_part_execute(m, from); return;

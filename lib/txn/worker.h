@@ -9,7 +9,7 @@
 //
 // Files: worker.cc (messages, catalogs, time), execute.cc (requests of clients), part.cc (participants), coordinate.cc,
 // lock.cc, stream.cc, copy.cc (filling a joining replica), scan.cc, takeover.cc (changes of view), rows.cc (what
-// a reorganisation needs).
+// a reorganisation needs), durable.cc, room.cc (a redo ring that runs full), epoch.cc.
 #pragma once
 #include <deque>
 #include <functional>
@@ -26,6 +26,7 @@
 #include "txn/durable.h"
 #include "txn/part.h"
 #include "txn/pool.h"
+#include "txn/room.h"
 
 namespace ndb::txn {
 
@@ -267,12 +268,14 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void on_copy_request(const wire::Message& m, NodeId from, WorkerId from_worker);
   void log_copied(const Replica& r, RecordKind kind);
   void drop_buckets(Replica& r, Bytes bitmap);
+  bool copy_fits(const CopyRows& h, std::size_t bytes);
   void on_copy_rows(const wire::Message& m, NodeId from);
   void on_copy_ack(const CopyWord& w, NodeId from);
   void on_copy_end(const wire::Message& m, NodeId from);
   void pump_copy(Replica& r, CopySession& s);
   void pump_copies();
   void request_copies();
+  void request_copy(const Replica& r, std::uint64_t window);
   bool worth_a_look(const Replica& r) const;
   // scan.cc
   void on_scan_open(const wire::Message& m, env::LinkId link);
@@ -288,7 +291,6 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void log_created(Replica& r);
   void log_dropped(const Replica& r);
   void end_redo();
-  bool room_for_redo() const;
   std::uint64_t disk_tag();
   store::Fragment* next(store::CheckpointFragment* f, Writer& state) override;
   void reset() override;
@@ -299,6 +301,17 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   Failure created(const FragmentRef& ref) override;
   Failure dropped(const FragmentRef& ref) override;
   Failure apply(const FragmentRef& ref, Sequence sequence, Epoch epoch, Bytes record) override;
+  // room.cc
+  std::uint64_t redo_share() const;
+  std::uint64_t redo_room() const;
+  bool fits_redo(std::uint64_t bytes) const;
+  Error admit(const Replica& r, std::size_t bytes) const;
+  void count_room(Replica& r);
+  void count_sources();
+  void watch_room();
+  void tell_sources();
+  void resume_filling();
+  StreamAck stream_ack(const Replica& r) const;
   // takeover.cc
   void update_tables(const meta::Catalog& c);
   void update_replica(Replica& r, const meta::Catalog& c);
@@ -327,6 +340,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   Epoch epoch_ = 1;
   Epoch flushed_epoch_ = 0;
   std::unique_ptr<Durable> durable_;
+  RedoRoom room_;
   env::Outbox* out_ = nullptr;
   Writer* self_ = nullptr;
   Time serve_until_ = 0;

@@ -180,6 +180,29 @@ TEST_CASE("the backup takes over with everything that was acknowledged") {
   check_replicas(w, {1, 2});
 }
 
+TEST_CASE("a node that comes when a reorganisation is over is filled with the fragments that it made") {
+  World w({1, 2}, {3, 4});
+  w.join(3);
+  w.join(4);
+  w.must(meta::NodeInSync{3, w.catalog().node(3)->incarnation, 0});
+  w.make_table();
+  w.must(meta::CreateGroups{{{3, 4}}});  // node 4 has never been in sync, so its comings and goings are no change of the group
+  const std::uint64_t job = w.must(meta::StartReorg{"t", false, {}, 0, 0}).ids.at(0);
+  using meta::Phase;
+  for (const Phase p : {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched, Phase::settling, Phase::cleaning, Phase::none}) {
+    w.must(meta::AdvanceReorg{job, p, 0});
+  }
+  for (int i = 0; i < 60; i++) REQUIRE(w.exec({{Op::insert, i, 0}}).head.state == TxnState::committed);
+  w.kill(4);
+  w.must(meta::NodeDown{4, w.catalog().node(4)->incarnation, "killed", false});
+  w.join(4);
+  w.pass_time(kSecond);
+  CHECK(w.worker(4).filled());
+  w.must(meta::NodeInSync{4, w.catalog().node(4)->incarnation, w.catalog().group(1)->content_view()});
+  CHECK(w.exec({{Op::update, 7, 1}}).head.state == TxnState::committed);
+  check_replicas(w, {1, 2, 3, 4});
+}
+
 TEST_CASE("a transaction whose coordinator dies after the decision is committed by the heirs") {
   World w({1, 2}, {3, 4});
   w.join(3);
