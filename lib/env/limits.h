@@ -88,6 +88,8 @@ inline constexpr std::uint32_t kNamesShown = 10;                          // in 
 // times
 inline constexpr Time kMetaHeartbeat = 20 * kMillisecond;       // leader of the metadata log to members
 inline constexpr Time kMetaElection = 500 * kMillisecond;       // 1x to 2x of it, randomised
+inline constexpr Time kMetaLostMin = 10 * kMillisecond;          // an election, once the link to the leader broke: the process is gone,
+inline constexpr Time kMetaLostMax = 60 * kMillisecond;          // or the followers that still hear of it say so; randomised
 inline constexpr Time kMetaTick = 10 * kMillisecond;
 inline constexpr Time kMetaSnapshotResend = 5 * kSecond;         // an unanswered snapshot is sent again
 inline constexpr Time kProposeTimeout = 10 * kSecond;           // then the outcome of a proposal is unknown

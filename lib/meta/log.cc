@@ -85,6 +85,18 @@ void Log::stored(Time now, std::uint64_t tag, int status) {
   i.settle();
 }
 
+void Log::lost(Time now, std::uint64_t raft_id) {
+  Impl& i = *impl_;
+  i.now = std::max(i.now, now);
+  if (!i.running() || i.raft.state != RAFT_FOLLOWER || i.raft.follower_state.current_leader.id != raft_id) return;
+  i.raft.follower_state.current_leader.id = 0;  // nobody is loyal to the dead
+  constexpr auto kMin = static_cast<int>(limits::kMetaLostMin / kMillisecond), kMax = static_cast<int>(limits::kMetaLostMax / kMillisecond);
+  const auto due = static_cast<raft_time>(i.now / kMillisecond) + static_cast<raft_time>(i.random(kMin, kMax));
+  const raft_time patience = i.raft.follower_state.randomized_election_timeout;
+  // As if it had been silent for a while. What it says next begins its time anew.
+  if (due > patience) i.raft.election_timer_start = std::min(i.raft.election_timer_start, due - patience);
+}
+
 bool Log::leader() const { return impl_->leading(); }
 
 std::uint64_t Log::leader_raft_id() const {

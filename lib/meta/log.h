@@ -89,6 +89,9 @@ class Log {
   Time next_tick() const;
   void receive(Time now, std::uint64_t from_raft_id, Bytes message);
   void stored(Time now, std::uint64_t tag, int status);
+  // The link to this member broke. When it leads, its process is probably dead: an election begins soon instead of within
+  // kMetaElection. Members that still hear of the leader refuse it their votes, so a mere broken link unseats nobody.
+  void lost(Time now, std::uint64_t raft_id);
 
   bool leader() const;
   std::uint64_t leader_raft_id() const;  // 0 = unknown

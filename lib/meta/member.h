@@ -70,6 +70,7 @@ class Member {
   std::shared_ptr<const Catalog> expected() const;
   void receive(Time now, std::uint64_t from_raft_id, Bytes bytes);  // malformed bytes are dropped
   void stored(Time now, std::uint64_t tag, int status);             // a completion of the store
+  void lost(Time now, std::uint64_t raft_id) { log_.lost(now, raft_id); }  // the link to this member broke
 
   // Never null. Before anything was applied: an empty catalog of version 0.
   std::shared_ptr<const Catalog> catalog() const { return catalog_; }

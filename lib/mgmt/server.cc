@@ -246,6 +246,7 @@ void Server::drain_changes() {
   using What = meta::Peers::Change::Kind;
   for (const meta::Peers::Change& c : std::exchange(peers_.changes, {})) {
     leader_.on_change(now_, c);
+    if (c.kind == What::down && c.raft_id != 0) member_->lost(now_, c.raft_id);
     if (c.kind == What::turned_away) on_turned_away(c);
     if (c.kind == What::down) forget_orders(c.node);
     if (c.node == 0 || (c.kind != What::up && c.kind != What::down)) continue;

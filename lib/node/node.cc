@@ -221,6 +221,7 @@ void Node::on_peer_changes() {
     for (const auto& c : changes) {
       using Kind = meta::Peers::Change::Kind;
       leader_.on_change(now_, c);
+      if (c.kind == Kind::down && c.raft_id != 0) member_.lost(now_, c.raft_id);
       if (c.kind == Kind::turned_away) log(env::Severity::warning, "turned away: " + c.text);
       if (c.peer == wire::PeerKind::data && c.node != 0) {
         if (c.kind == Kind::up) tell_all({.kind = Word::Kind::node_up, .node = c.node, .link = c.link});

@@ -40,6 +40,38 @@ TEST_CASE("a store of another member is refused") {
   CHECK(other.start(w.now).error == Error::wrong_node_id);
 }
 
+TEST_CASE("when the links to the leader break another leads at once; one that the others still hear stays") {
+  World w(3);
+  w.boot();
+  w.join(2, Role::voter);
+  w.join(3, Role::voter);
+  w.run(kSecond);
+  const std::uint64_t leader = w.leader(), term = w.at(1).term();
+  REQUIRE(leader == 1);
+  SECTION("its process is dead") {
+    w.kill(1);
+    w.at(2).lost(w.now, 1);
+    w.run(5 * kMillisecond);
+    w.at(3).lost(w.now, 1);
+    CHECK(w.run_until([&] { return w.at(2).leader() || w.at(3).leader(); }, 100 * kMillisecond));
+    CHECK(w.at(2).term() == term + 1);
+  }
+  SECTION("one link broke") {
+    w.at(2).lost(w.now, 1);
+    w.run(2 * kSecond);
+    CHECK(w.leader() == 1);
+    CHECK(w.at(1).term() == term);
+    CHECK(w.at(2).leader_raft_id() == 1);
+  }
+  SECTION("one was cut off") {
+    w.cut[{1, 2}];
+    w.at(2).lost(w.now, 1);
+    w.run(2 * kSecond);
+    CHECK(w.leader() == 1);
+    CHECK(w.at(1).term() == term);
+  }
+}
+
 TEST_CASE("members join, leaders die, the rest go on") {
   World w(2);
   w.boot();
