@@ -1,7 +1,10 @@
 // Single parameters. The present configuration is printed anew with the change, so comments of the text are lost;
 // they remain in the generation before.
 #include "changes.h"
+#include <algorithm>
+
 #include "cli/status.h"
+#include "mgmt/config_image.h"
 #include "mgmt/text_reply.h"
 #include "commands.h"
 
@@ -61,15 +64,19 @@ struct Set final : Command {
     if (live && !stored) return set_live(tool, *present);
     std::vector<Held> held;
     if (stored && !live && !options.dry_run) {
-      if (auto f = hold(tool, *present, next, &held)) return tool.fail(f);
+      if (auto f = hold(tool, *present, next, &held)) {
+        let_go(tool, held);
+        return tool.fail(f);
+      }
     }
     std::string source = "set";
     for (const std::string& a : assignments) source += " " + a;
     const int status =
         apply_text(tool, options, *present, next,
                    is_toml(present->text) ? mgmt::print_toml(next) : mgmt::print_ini(next), source);
+    if (status == kExitDone && (live || !stored) && !options.dry_run && !present->stock) release(tool, *ids);
     if (status == kExitDone || status == kExitUnknown) return status;
-    for (const Held& h : held) tool.ask("ndb set live", {{"nodes", h.nodes}, {"name", h.name}});
+    let_go(tool, held);
     return status;
   }
 
@@ -77,6 +84,10 @@ struct Set final : Command {
   struct Held {
     std::string nodes, name;
   };
+
+  static void let_go(Tool& tool, const std::vector<Held>& held) {
+    for (const Held& h : held) tool.ask("ndb set live", {{"nodes", h.nodes}, {"name", h.name}});
+  }
 
   // Running nodes keep the present values of what would otherwise reach them at once.
   static Failure hold(Tool& tool, const StoredConfig& present, const mgmt::Config& next,
@@ -89,13 +100,28 @@ struct Set final : Command {
         continue;
       const NodeStatus* n = status->node(c.nodes[0]);
       if (n == nullptr || !n->connected) continue;
-      const std::string id = std::to_string(n->id);
+      const bool one = mgmt::one_for_all_nodes(c.parameter);
+      const bool told = std::any_of(held->begin(), held->end(), [&](const Held& h) { return h.name == c.parameter; });
+      if (one && told) continue;
+      const std::string who = one ? "all" : std::to_string(n->id);
       auto r = tool.order("ndb set live",
-                          {{"nodes", id}, {"name", c.parameter}, {"value", c.old_value}});
+                          {{"nodes", who},
+                           {"name", c.parameter},
+                           {"value", mgmt::obeyed_value(present.config, *present.config.find(n->id), c.parameter)}});
       if (!r) return r.failure();
-      held->push_back({id, c.parameter});
+      held->push_back({who, c.parameter});
     }
     return {};
+  }
+
+  // What running nodes were told alone before no longer hides the configuration's value.
+  void release(Tool& tool, const std::vector<NodeId>& ids) const {
+    for (const std::string& a : assignments) {
+      const mgmt::Parameter* p = mgmt::find_parameter(mgmt::Kind::ndbd, a.substr(0, a.find('=')));
+      if (p == nullptr || !mgmt::can_be_live(p->name)) continue;
+      const bool all = ids.empty() || mgmt::one_for_all_nodes(p->name);
+      tool.order("ndb set live", {{"nodes", all ? "all" : join_ids(ids, " ")}, {"name", std::string(p->name)}});
+    }
   }
 
   int set_live(Tool& tool, const StoredConfig& present) const {

@@ -1,5 +1,9 @@
 #include "importer.h"
 
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -14,6 +18,7 @@ namespace {
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 constexpr std::size_t kRecordBytesMax = std::size_t{16} << 20;
 constexpr std::uint64_t kReasonsShown = 10;   // on stderr
+constexpr int kInputPauseMs = 20;             // without input; then smaller transactions than --batch are sent
 
 os::LoopOptions quiet() {
   os::LoopOptions o;
@@ -288,6 +293,35 @@ Failure Importer::take_results() {
   return {};
 }
 
+Failure Importer::send_open() {
+  for (auto& g : open_) {
+    if (!g || g->rows.empty()) continue;
+    if (Failure f = send(std::move(g))) return f;
+  }
+  return {};
+}
+
+Failure Importer::send_again() {
+  while (!again_.empty()) {
+    GroupPtr g = std::move(again_.front());
+    again_.pop_front();
+    if (Failure f = send(std::move(g))) return f;
+  }
+  return {};
+}
+
+// A pipe may give little, and late: what was read goes on its way meanwhile.
+Failure Importer::await_input(int fd) {
+  pollfd input{fd, POLLIN, 0};
+  if (o_.dry_run || ::poll(&input, 1, kInputPauseMs) != 0) return {};
+  if (Failure f = send_open()) return f;
+  while (::poll(&input, 1, in_flight_ > 0 ? 0 : kInputPauseMs) == 0) {
+    if (Failure f = send_again()) return f;
+    if (Failure f = pump(in_flight_ > 0)) return f;
+  }
+  return {};
+}
+
 Failure Importer::import_file(std::FILE* in, const std::string& name, std::uint64_t) {
   file_names_.push_back(name);
   const std::string& file = file_names_.back();
@@ -305,11 +339,12 @@ Failure Importer::import_file(std::FILE* in, const std::string& name, std::uint6
       return {Error::bad_message, "'" + file + "': line " + std::to_string(reader.line() + 1) + " does not end"};
     }
     buffer.resize(held + kReadBytes);
-    const std::size_t n = std::fread(buffer.data() + held, 1, kReadBytes, in);
-    if (std::ferror(in) != 0) return os::os_failure("read", file, errno);
-    buffer.resize(held + n);
-    last = n < kReadBytes && std::feof(in) != 0;
-    counts_.bytes += n;
+    if (Failure f = await_input(::fileno(in))) return f;
+    const ssize_t n = ::read(::fileno(in), buffer.data() + held, kReadBytes);
+    if (n < 0 && errno != EINTR) return os::os_failure("read", file, errno);
+    buffer.resize(held + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    last = n == 0;
+    counts_.bytes += static_cast<std::uint64_t>(std::max<ssize_t>(n, 0));
     std::uint64_t since_pump = 0;
     while (true) {
       std::size_t consumed = 0;
@@ -332,11 +367,7 @@ Failure Importer::import_file(std::FILE* in, const std::string& name, std::uint6
       if (++since_pump % 512 == 0 && !o_.dry_run) {
         if (Failure g = pump(false)) return g;
       }
-      while (!again_.empty()) {
-        GroupPtr g = std::move(again_.front());
-        again_.pop_front();
-        if (Failure h = send(std::move(g))) return h;
-      }
+      if (Failure h = send_again()) return h;
     }
   }
   return {};
@@ -349,16 +380,9 @@ void Importer::settle() {
 }
 
 Failure Importer::finish() {
-  for (auto& g : open_) {
-    if (!g || g->rows.empty()) continue;
-    if (Failure f = send(std::move(g))) return f;
-  }
+  if (Failure f = send_open()) return f;
   while (in_flight_ > 0 || !again_.empty()) {
-    while (!again_.empty()) {
-      GroupPtr g = std::move(again_.front());
-      again_.pop_front();
-      if (Failure f = send(std::move(g))) return f;
-    }
+    if (Failure f = send_again()) return f;
     if (Failure f = pump(true)) return f;
   }
   if (rejects_ != nullptr && std::fflush(rejects_) != 0) return os::os_failure("write", o_.rejects_path, errno);

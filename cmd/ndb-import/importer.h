@@ -82,6 +82,9 @@ class Importer {
   std::string encode(const client::CsvRecord& r);  // into image_; empty = fine, else why not
   Failure reject(const std::string& file, std::uint64_t line, Bytes raw, const std::string& why);
   Failure send(GroupPtr g);
+  Failure send_open();
+  Failure send_again();
+  Failure await_input(int fd);
   Failure pump(bool wait);
   Failure take_results();
   Failure judge(Group& g, const client::StepResult& r, std::vector<Row>* again, bool* read_back);

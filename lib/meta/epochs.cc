@@ -10,22 +10,39 @@ namespace ndb::meta {
 namespace {
 constexpr Time kRepeat = 200 * kMillisecond;  // an order that is not answered
 
-// A time of the configuration in ms, the first data node's.
-Time configured(const Catalog& c, const char* parameter, std::int64_t least, Time fallback) {
+constexpr const char* kBetweenDurable = "TimeBetweenGlobalCheckpoints";
+constexpr const char* kBetweenEpochs = "TimeBetweenEpochs";
+
+bool milliseconds(const std::string& text, std::int64_t least, Time* t) {
+  std::int64_t ms = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
+  if (error != std::errc{} || ms < least || ms > 32000) return false;
+  *t = ms * kMillisecond;
+  return true;
+}
+}  // namespace
+
+void EpochClock::set_live(const std::string& name, const std::string& value) {
+  if (name != kBetweenDurable && name != kBetweenEpochs) return;
+  if (value.empty()) live_.erase(name);
+  else live_[name] = value;
+}
+
+// A time in ms: as told while running, else the first data node's of the configuration.
+Time EpochClock::configured(const Catalog& c, const char* parameter, std::int64_t least, Time fallback) const {
+  Time t = fallback;
+  if (auto told = live_.find(parameter); told != live_.end() && milliseconds(told->second, least, &t)) return t;
   const ConfigImage* image = c.config();
   if (image == nullptr) return fallback;
   for (const ConfigNode& n : image->nodes) {
     auto i = n.values.find(parameter);
     if (n.type != NodeType::data || i == n.values.end()) continue;
-    std::int64_t ms = 0;
-    auto [end, error] = std::from_chars(i->second.data(), i->second.data() + i->second.size(), ms);
-    return error == std::errc{} && ms >= least && ms <= 32000 ? ms * kMillisecond : fallback;
+    return milliseconds(i->second, least, &t) ? t : fallback;
   }
   return fallback;
 }
-Time between_durable(const Catalog& c) { return configured(c, "TimeBetweenGlobalCheckpoints", 20, 2 * kSecond); }
-Time between_epochs(const Catalog& c) { return configured(c, "TimeBetweenEpochs", 0, 100 * kMillisecond); }
-}  // namespace
+Time EpochClock::between_durable(const Catalog& c) const { return configured(c, kBetweenDurable, 20, 2 * kSecond); }
+Time EpochClock::between_epochs(const Catalog& c) const { return configured(c, kBetweenEpochs, 0, 100 * kMillisecond); }
 
 std::map<NodeId, EpochClock::Taker> EpochClock::takers_of(const Catalog& c) {
   std::map<NodeId, Taker> t;
@@ -129,6 +146,7 @@ void EpochClock::step(Time now, Member& member, const Leader& leader, env::Outbo
       const Leader::Report* r = leader.report(id);
       if (r != nullptr && r->last.incarnation == n.incarnation) wanted = std::max(wanted, r->last.durable_wanted);
     }
+    next_ = std::min(next_, now + between_durable(*c));  // it may be shorter by now
     if (now < next_ && wanted <= c->durable_epoch) {
       out.wake_at(next_);
       return;

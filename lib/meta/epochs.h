@@ -18,6 +18,7 @@
 #pragma once
 #include <algorithm>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "meta/leader.h"
@@ -38,6 +39,9 @@ class EpochClock {
   // Orders to be sent are left in `orders`; states its wish with wake_at().
   void step(Time now, Member& member, const Leader& leader, env::Outbox& out);
   std::vector<Order> orders;  // drained by the owner
+  // TimeBetweenEpochs, TimeBetweenGlobalCheckpoints in place of the configuration's, for the life of this process; an empty
+  // value: as configured again.
+  void set_live(const std::string& name, const std::string& value);
   // The epoch that has begun, TimeBetweenEpochs after the one before. The owner puts it into its frames, and so pulls
   // every node along.
   Epoch present() const { return present_; }
@@ -51,9 +55,13 @@ class EpochClock {
   void tick(Time now, const Catalog& c, env::Outbox& out);
   void order(wire::EpochStep step);
   bool all_answered() const;
+  Time configured(const Catalog& c, const char* parameter, std::int64_t least, Time fallback) const;
+  Time between_durable(const Catalog& c) const;
+  Time between_epochs(const Catalog& c) const;
   static std::map<NodeId, Taker> takers_of(const Catalog& c);
   static bool group_lost(const Catalog& c);
 
+  std::map<std::string, std::string> live_;
   std::map<NodeId, Taker> takers_;
   bool running_ = false;
   bool was_leading_ = false;

@@ -7,28 +7,48 @@ namespace ndb::meta {
 
 namespace {
 
-// HeartbeatIntervalDbDb, where it is written: as in NDB a node is given up after four of them without a word.
+constexpr const char* kHeartbeatInterval = "HeartbeatIntervalDbDb";
+
+// As in NDB a node is given up after four of them without a word. 0: no number.
+Time lease_of(const std::string& interval_ms) {
+  std::int64_t ms = 0;
+  auto [end, error] = std::from_chars(interval_ms.data(), interval_ms.data() + interval_ms.size(), ms);
+  if (error != std::errc{} || ms <= 0) return 0;
+  return std::clamp(4 * std::min<std::int64_t>(ms, 1'000'000) * kMillisecond, limits::kLease, kLeaseMax);
+}
+
+// HeartbeatIntervalDbDb, where it is written.
 Time lease_by(const ConfigImage* image) {
   if (image == nullptr) return limits::kLease;
   for (const ConfigNode& n : image->nodes) {
-    auto i = n.values.find("HeartbeatIntervalDbDb");
+    auto i = n.values.find(kHeartbeatInterval);
     if (n.type != NodeType::data || i == n.values.end()) continue;
-    std::int64_t ms = 0;
-    auto [end, error] = std::from_chars(i->second.data(), i->second.data() + i->second.size(), ms);
-    if (error != std::errc{} || ms <= 0) return limits::kLease;
-    return std::clamp(4 * std::min<std::int64_t>(ms, 1'000'000) * kMillisecond, limits::kLease, kLeaseMax);
+    return std::max(lease_of(i->second), limits::kLease);
   }
   return limits::kLease;
 }
 
+// That any leader may have given by the generations that are known.
+Time longest_lease(const Catalog& c) {
+  Time longest = limits::kLease;
+  for (const auto& [number, g] : c.generations) longest = std::max(longest, lease_by(g.image.get()));
+  return longest;
+}
+
 }  // namespace
+
+void Leader::set_live(const std::string& name, const std::string& value) {
+  if (name == kHeartbeatInterval) live_lease_ = lease_of(value);
+}
+
+bool Leader::may_set_live(const Catalog& c, const std::string& value) { return lease_of(value) <= longest_lease(c); }
 
 // An earlier leader may have given leases by any generation that is still known.
 void Leader::look_up_leases(const Catalog& c) {
   if (c.generation == leases_of_) return;
   leases_of_ = c.generation;
-  lease_ = longest_lease_ = lease_by(c.config());
-  for (const auto& [number, g] : c.generations) longest_lease_ = std::max(longest_lease_, lease_by(g.image.get()));
+  lease_ = lease_by(c.config());
+  longest_lease_ = longest_lease(c);
 }
 
 void Leader::begin(Time now) {
@@ -54,8 +74,8 @@ std::uint64_t Leader::heard(Time now, wire::Heartbeat h, const Member& member) {
       w.heard = true;
       refused_.erase(h.node);
       look_up_leases(*catalog);
-      w.lease = lease_;
-      lease = static_cast<std::uint64_t>(lease_);
+      w.lease = live_lease_ != 0 ? std::min(live_lease_, longest_lease_) : lease_;
+      lease = static_cast<std::uint64_t>(w.lease);
     }
   }
   Report& report = reports_[h.node];

@@ -82,6 +82,11 @@ class Leader {
   };
   const Waiting& waiting() const { return waiting_; }
 
+  // HeartbeatIntervalDbDb in place of the configuration's, for the life of this process; empty: as configured again. Never
+  // more than the longest of the known generations: a later leader counts with that.
+  void set_live(const std::string& name, const std::string& value);
+  static bool may_set_live(const Catalog& catalog, const std::string& heartbeat_interval_ms);
+
  private:
   struct Watch {
     std::uint32_t incarnation = 0;
@@ -110,6 +115,7 @@ class Leader {
   std::uint64_t leases_of_ = 0;         // the generation that these two are of
   Time lease_ = limits::kLease;
   Time longest_lease_ = limits::kLease;
+  Time live_lease_ = 0;                 // 0 = lease_
   std::map<NodeId, Watch> watched_;
   std::map<NodeId, Report> reports_;
   std::map<std::uint64_t, NodeId> holders_;   // raft id -> node, as far as was seen

@@ -1,6 +1,7 @@
 #include "mgmt/config_image.h"
 
 #include "base/check.h"
+#include "env/limits.h"
 #include "mgmt/config_raw.h"
 
 namespace ndb::mgmt {
@@ -29,6 +30,11 @@ void put(std::string& out, std::int64_t n, std::size_t digits) {
 }
 
 }  // namespace
+
+std::string obeyed_value(const Config& c, const Node& n, std::string_view name) {
+  if (!counts_only_written(name) || !written_value(c, n, name).empty()) return effective(c, n, name);
+  return std::to_string(name.starts_with("LogLevel") ? kLevelDefault : limits::kLease / kMillisecond / 4);
+}
 
 meta::NodeType node_type(Kind k) noexcept {
   NDB_CHECK(is_node(k));

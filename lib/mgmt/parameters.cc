@@ -172,6 +172,16 @@ bool same_name(std::string_view a, std::string_view b) noexcept {
                                             [](char x, char y) { return lower(x) == lower(y); });
 }
 
+bool one_for_all_nodes(std::string_view name) noexcept {
+  return name == "HeartbeatIntervalDbDb" || name == "TimeBetweenEpochs" || name == "TimeBetweenGlobalCheckpoints" ||
+         name.starts_with("LogLevel");
+}
+
+bool can_be_live(std::string_view name) noexcept {
+  return name == "DataMemory" || name == "TransactionDeadlockDetectionTimeout" || name == "TransactionInactiveTimeout" ||
+         one_for_all_nodes(name);
+}
+
 const Parameter* find_parameter(Kind kind, std::string_view name) noexcept {
   if (is_node(kind) && same_name(name, "Id")) name = "NodeId";
   for (const Parameter& p : kTable) {

@@ -62,6 +62,11 @@ std::string_view type_name(ValueType) noexcept;
 bool is_node(Kind) noexcept;
 bool is_link(Kind) noexcept;
 bool same_name(std::string_view a, std::string_view b) noexcept;  // without regard to ASCII case
+// Parameters of data nodes that can be changed in running processes alone, and those among them that the leader of the
+// metadata log or the management servers obey: one value for the whole cluster.
+inline constexpr int kLevelDefault = 7;  // of the cluster log, where no LogLevel.. is written
+bool can_be_live(std::string_view name) noexcept;
+bool one_for_all_nodes(std::string_view name) noexcept;
 
 // The canonical value, or in *error a sentence without a subject ("is no number", "is out of range
 // 1 to 4").

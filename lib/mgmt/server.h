@@ -248,7 +248,6 @@ class Server final : public env::Machine {
   void ndb_stop_node(Session&, const Request&);
   void ndb_restart_node(Session&, const Request&);
   void ndb_start_node(Session&, const Request&);
-  void ndb_set_live(Session&, const Request&);
   struct Order {
     wire::OrderKind kind = wire::OrderKind::stop;
     std::vector<NodeId> nodes;
@@ -266,10 +265,17 @@ class Server final : public env::Machine {
   void obey(wire::OrderKind kind, bool whole);  // an order to this server itself
   void on_node_order(env::LinkId link, Bytes body);
 
+  // --- server_live.cc
+  void ndb_set_live(Session&, const Request&);
+  void set_live(const std::string& text);
+  Failure live_nodes(const Request& r, const Parameter& p, std::vector<NodeId>* nodes) const;
+  Failure live_value(const Request& r, const Parameter& p, const std::vector<NodeId>& nodes, std::string* value) const;
+
   // --- server_events.cc
   void event(env::Severity severity, int category, NodeId node, std::string text);
   void applied_event(const meta::Member::Applied& applied);
   int level_of(int category) const;
+  void forget_level(std::string_view parameter);
   std::string event_line(const EventRecord& e) const;
   void write_event(Session& session, const EventRecord& e);
   void ping_listeners();
@@ -330,6 +336,7 @@ class Server final : public env::Machine {
   std::uint64_t next_event_ = 1;
   std::array<bool, 7> log_enabled_{true, false, true, true, true, true, true};  // whole, debug .. alert
   std::map<int, int> log_levels_;    // category -> level
+  std::map<std::string, std::string> live_;  // parameters in place of the configuration's
   Time next_ping_ = 0;
 };
 

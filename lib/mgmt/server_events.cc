@@ -12,7 +12,6 @@ constexpr int kInfoEvent = 49;     // numbers of NDB's event types
 constexpr int kMemoryUsage = 50;
 constexpr std::size_t kEventsShown = 1000;
 
-constexpr int kLevelDefault = 7;
 
 struct Category {
   int number;
@@ -155,12 +154,22 @@ void Server::applied_event(const meta::Member::Applied& a) {
   if (!t.text.empty()) event(t.severity, t.category, t.node, std::move(t.text));
 }
 
-// As told by `set cluster loglevel`, else as written for the data nodes.
+// LogLevel..: what `set cluster loglevel` told before counts no longer.
+void Server::forget_level(std::string_view parameter) {
+  for (const Category& c : kCategories) {
+    if (parameter.starts_with("LogLevel") && parameter.substr(8) == c.parameter) log_levels_.erase(c.number);
+  }
+}
+
+// As told by `set cluster loglevel`, else by `ndb set live`, else as written for the data nodes.
 int Server::level_of(int category) const {
   if (auto told = log_levels_.find(category); told != log_levels_.end()) return told->second;
   const auto found = std::find_if(std::begin(kCategories), std::end(kCategories), [&](const Category& c) { return c.number == category; });
   const meta::ConfigImage* image = seen_->config();
   if (found == std::end(kCategories) || image == nullptr) return kLevelDefault;
+  if (auto told = live_.find("LogLevel" + std::string(found->parameter)); told != live_.end()) {
+    return static_cast<int>(to_number(told->second));
+  }
   for (const meta::ConfigNode& n : image->nodes) {
     if (n.type != meta::NodeType::data) continue;
     auto i = std::find_if(n.values.begin(), n.values.end(), [&](const auto& v) {

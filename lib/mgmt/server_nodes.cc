@@ -1,7 +1,6 @@
 // Orders to processes: stop, restart, start. An order is checked whole before anybody hears of it.
 #include <algorithm>
 
-#include "mgmt/config_image.h"
 #include "mgmt/server_waiting.h"
 
 namespace ndb::mgmt {
@@ -10,16 +9,6 @@ namespace {
 
 constexpr Time kLeaveBehindNodes = 8 * kSecond;  // a shutdown waits so long for data nodes
 constexpr Time kOrderForgotten = 120 * kSecond;  // a node that was told to stop and still is there
-
-// What a data node takes over while it runs (Node::apply_config).
-constexpr std::string_view kLiveParameters[] = {"DataMemory", "TransactionDeadlockDetectionTimeout",
-                                                "TransactionInactiveTimeout"};
-
-std::string live_parameters() {
-  std::string all;
-  for (std::string_view name : kLiveParameters) all += (all.empty() ? "" : ", ") + std::string(name);
-  return all;
-}
 
 Failure number(int code, std::string text) { return {static_cast<Error>(code), std::move(text)}; }
 
@@ -136,6 +125,7 @@ void Server::on_node_order(env::LinkId link, Bytes body) {
   const bool whole = order.text.find("whole") != std::string::npos;
   if (order.kind == wire::OrderKind::stop || order.kind == wire::OrderKind::restart) obey(order.kind, whole);
   if (order.kind == wire::OrderKind::leaving) leader_.leaves(peers_.raft_of(link));
+  if (order.kind == wire::OrderKind::set_parameter) set_live(order.text);
 }
 
 // --- NDB's requests
@@ -213,50 +203,6 @@ void Server::ndb_restart_node(Session& s, const Request& r) {
 }
 void Server::ndb_start_node(Session& s, const Request& r) {
   order_nodes(s, r, Order{.kind = wire::OrderKind::start, .nodes = {}}, "started");
-}
-
-// A value for running nodes alone, until their next start; without a value they follow the configuration again. Checked as
-// the configuration would be.
-void Server::ndb_set_live(Session& s, const Request& r) {
-  const Parameter* p = find_parameter(Kind::ndbd, r.text("name"));
-  const auto known = std::find_if(std::begin(kLiveParameters), std::end(kLiveParameters),
-                                  [&](std::string_view name) { return p != nullptr && p->name == name; });
-  if (known == std::end(kLiveParameters)) {
-    complain(s, r, {Error::illegal_change, "'" + std::string(r.text("name")) +
-                    "' cannot be changed in running nodes alone; these can: " + live_parameters()});
-    return;
-  }
-  std::vector<NodeId> nodes;
-  Failure f;
-  if (r.text("nodes") == "all") nodes = all_nodes(meta::NodeType::data);
-  else f = parse_nodes(r.text("nodes"), &nodes);
-  if (!f && nodes.empty()) f = number(5030, "no contact with any data node");
-  for (NodeId id : nodes) {
-    const meta::Node* n = seen_->node(id);
-    if (f || (n != nullptr && n->type == meta::NodeType::data && connected(*n))) continue;
-    f = n == nullptr || n->type != meta::NodeType::data ? Failure{Error::no_such_node, "no data node " + std::to_string(id)}
-                                                        : number(5030, "no contact with node " + std::to_string(id));
-  }
-  if (!f && seen_->config() == nullptr) f = {Error::not_ready, not_confirmed()};
-  std::string value;
-  if (!f && r.has("value")) {
-    Config config = from_image(*seen_->config()).config;
-    const auto problems = set_parameter(config, Kind::ndbd, nodes, p->name, r.text("value"));
-    if (has_errors(problems)) f = {Error::illegal_change, problems.front().text};
-    if (!f) value = effective(config, *config.find(nodes.front()), p->name);
-  }
-  if (f) {
-    complain(s, r, f);
-    return;
-  }
-  Writer body;
-  wire::encode(body, wire::NodeOrder{wire::OrderKind::set_parameter, next_report_++, std::string(p->name) + "=" + value});
-  for (NodeId id : nodes) {
-    send(peers_.link_of(id), wire::Type::node_order, body.view());
-    event(env::Severity::info, kInfo, id, "node " + std::to_string(id) + ": " + std::string(p->name) +
-          (value.empty() ? " is as configured again" : " is " + value + " until its next start"));
-  }
-  answer(s, Reply(reply_header(r)).ok().key("applied", nodes.size()).done());
 }
 
 void Server::order_nodes(Session& s, const Request& r, Order order, std::string_view done) {

@@ -48,9 +48,12 @@ void Node::send_reports() {
 void Node::set_live(const std::string& text) {
   const std::size_t equal = text.find('=');
   if (equal == std::string::npos) return;
+  const std::string name = text.substr(0, equal);
   const std::string value = text.substr(equal + 1);
-  if (value.empty()) live_.erase(text.substr(0, equal));
-  else live_[text.substr(0, equal)] = value;
+  if (value.empty()) live_.erase(name);
+  else live_[name] = value;
+  leader_.set_live(name, value);
+  epochs_.set_live(name, value);
   apply_config();
 }
 

@@ -91,6 +91,23 @@ CASES
   [ "$(ndb-sql --format=csv -e 'SELECT count(*), sum(id) FROM t' | tail -n 1 | tr -d '\r')" = 10000,50005000 ]
 }
 
+@test "rows from a pipe are in the table while the pipe is still open" {
+  mkfifo "$DIR/slow"
+  ndb-import --table=t --quiet "$DIR/slow" >"$DIR/out" 2>&1 3>&- &
+  local pid=$!
+  exec 5>"$DIR/slow"
+  printf '1,1,a\n2,2,b\n3,3' >&5
+  for _ in $(seq 100); do
+    [ "$(rows)" = '1,1,a 2,2,b ' ] && break
+    sleep 0.05
+  done
+  [ "$(rows)" = '1,1,a 2,2,b ' ]
+  printf ',c\n4,4,d' >&5
+  exec 5>&-
+  wait "$pid"
+  [ "$(rows)" = '1,1,a 2,2,b 3,3,c 4,4,d ' ]
+}
+
 @test "Ctrl-C ends it with 130; rows that were imported stay" {
   mkfifo "$DIR/pipe"
   ndb-import --table=t --batch=1 "$DIR/pipe" >"$DIR/out" 2>&1 3>&- &

@@ -265,6 +265,34 @@ CASES
   [ "$(ndb-config history --format=json | json 'j["generation"]')" = 7 ]
 }
 
+@test "live: leases, epochs and log levels are one for the whole cluster" {
+  level() {
+    exec 4<>"/dev/tcp/127.0.0.1/$PORT"
+    printf 'get cluster loglevel\n\nbye\n\n' >&4
+    timeout 10 cat <&4 | sed -n "s/^$1: //p"
+    exec 4>&-
+  }
+  generation=$(ndb-mgm show --format=json | json 'j["generation"]')
+  ndb-config set --live TimeBetweenEpochs=20 TimeBetweenGlobalCheckpoints=200 HeartbeatIntervalDbDb=50 LogLevelSchema=3
+  [ "$(level schema)" = 3 ]
+  ndb-mgm events --format=json --category=info | grep -q 'the cluster: TimeBetweenEpochs is 20 until its next start'
+  run ndb-config set --live HeartbeatIntervalDbDb=1000
+  [ "$status" -eq 1 ]
+  [[ $output == *9024*"shorter"* ]]
+  run ndb-config set --live TimeBetweenEpochs=20 --nodes=1
+  [ "$status" -eq 1 ]
+  [[ $output == *9024*"whole cluster"* ]]
+  ndb-config set --live LogLevelSchema=
+  [ "$(level schema)" = 7 ]
+  [ "$(ndb-mgm show --format=json | json 'j["generation"]')" = "$generation" ]
+  ndb-config set --stored LogLevelSchema=12 HeartbeatIntervalDbDb=100 TimeBetweenEpochs=50 --accept-warnings
+  [ "$(level schema)" = 7 ]
+  ndb-config set LogLevelSchema=13
+  [ "$(level schema)" = 13 ]
+  ndb-config rollback "$generation"
+  ndb-config set --live HeartbeatIntervalDbDb= TimeBetweenEpochs= TimeBetweenGlobalCheckpoints=
+}
+
 @test "a management server that comes back answers when it knows what there is" {
   before=$(ndb-mgm show --format=json | json '[j["generation"], [n["state"] for n in j["nodes"]]]')
   for question in 'ndb-mgm show --format=json' 'ndb-sql -e "SELECT count(*) FROM seen"' 'ndb-nodegroup list'; do

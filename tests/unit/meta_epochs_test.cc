@@ -113,3 +113,24 @@ TEST_CASE("other times, other numbers") {
   World none(Values{{"TimeBetweenEpochs", "0"}});
   CHECK(none.clock.present() == 0);
 }
+
+TEST_CASE("times told while running count instead of the configuration's, at once, until they are taken back") {
+  World w(Values{{"TimeBetweenEpochs", "1000"}, {"TimeBetweenGlobalCheckpoints", "30000"}});
+  w.run(100 * kMillisecond);
+  std::size_t rounds = w.rounds;
+  Epoch epoch = w.clock.present();
+  w.clock.set_live("TimeBetweenGlobalCheckpoints", "100");
+  w.clock.set_live("TimeBetweenEpochs", "20");
+  w.clock.set_live("DataMemory", "20");
+  w.run(kSecond);
+  CHECK(w.rounds - rounds >= 9);
+  CHECK(w.clock.present() - epoch >= 40);
+  w.clock.set_live("TimeBetweenGlobalCheckpoints", "");
+  w.clock.set_live("TimeBetweenEpochs", "");
+  w.run(200 * kMillisecond);
+  rounds = w.rounds;
+  epoch = w.clock.present();
+  w.run(5 * kSecond);
+  CHECK(w.rounds == rounds);
+  CHECK(w.clock.present() - epoch <= 6);
+}

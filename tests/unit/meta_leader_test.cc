@@ -184,6 +184,29 @@ TEST_CASE("a heartbeat interval of the configuration makes leases longer at once
   CHECK(w.state(2) == NodeState::down);
 }
 
+TEST_CASE("a heartbeat interval told to running nodes alone is never longer than every generation's") {
+  Started w;
+  auto image = std::make_shared<ConfigImage>(*w.catalog().config());
+  for (ConfigNode& n : image->nodes) {
+    if (n.type == NodeType::data) n.values["HeartbeatIntervalDbDb"] = "500";
+  }
+  CHECK_FALSE(Leader::may_set_live(w.catalog(), "500"));
+  ChangeConfig change;
+  change.expect_generation = w.catalog().generation;
+  change.generation.image = image;
+  w.apply(change);
+  CHECK(w.beat(1) == static_cast<std::uint64_t>(2 * kSecond));
+  CHECK(Leader::may_set_live(w.catalog(), "500"));
+  CHECK_FALSE(Leader::may_set_live(w.catalog(), "501"));
+  w.leader.set_live("HeartbeatIntervalDbDb", "100");
+  CHECK(w.beat(1) == static_cast<std::uint64_t>(400 * kMillisecond));
+  w.leader.set_live("HeartbeatIntervalDbDb", "2000");  // by somebody who has not asked
+  CHECK(w.beat(1) == static_cast<std::uint64_t>(2 * kSecond));
+  w.leader.set_live("HeartbeatIntervalDbDb", "");
+  w.leader.set_live("TimeBetweenEpochs", "10");
+  CHECK(w.beat(1) == static_cast<std::uint64_t>(2 * kSecond));
+}
+
 TEST_CASE("nodes that answer live on") {
   Started w;
   w.run(5 * kSecond);
