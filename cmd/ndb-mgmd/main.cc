@@ -213,7 +213,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    std::cerr << "ndb-mgmd: " << e.what() << "; see 'ndb-mgmd --help'\n";
+    return 2;
   }
   try {
     return run(o, argv);

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "cli/json_value.h"
+#include "cli/node_list.h"
 #include "cli/progress.h"
 #include "cli/status.h"
 
@@ -62,6 +63,15 @@ TEST_CASE("node ids come with commas or blanks, and nothing else is one") {
   CHECK(parse_node_ids("3;4").error() == Error::bad_node_id);
   CHECK(parse_node_ids("-3").error() == Error::bad_node_id);
   CHECK(parse_node_ids("99999").error() == Error::bad_node_id);
+}
+
+TEST_CASE("lists of nodes have ranges; each mistake has its sentence") {
+  CHECK(*parse_node_list("1,3-5") == std::vector<NodeId>{1, 3, 4, 5});
+  CHECK(parse_node_list("0").failure().text == "there is no node id 0");
+  CHECK(parse_node_list("x").failure().text == "'x' is no node id and no range of node ids");
+  CHECK(parse_node_list("3-").failure().text == "'3-' is no node id and no range of node ids");
+  CHECK(parse_node_list("5-1").failure().text == "'5-1' ends before it begins");
+  CHECK(parse_node_list("300").failure().text == "'300' is out of range; node ids end at 255");
 }
 
 TEST_CASE("JSON: what is absent is null, what is malformed is refused") {

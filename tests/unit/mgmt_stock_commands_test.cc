@@ -117,6 +117,16 @@ TEST_CASE("a stock client that shuts the cluster down is answered before its ser
   CHECK(w.ask("stop all\nabort: 0\nstop:\"mgm,db\"\n\n") == "stop reply\nresult: Ok\nstopped: 5\ndisconnect: 1\n\n");
 }
 
+TEST_CASE("a node id is refused to a caller from another host, with both hosts") {
+  std::string config = kConfig;
+  for (std::size_t at; (at = config.find("127.0.0.1")) != std::string::npos;) config.replace(at, 9, "10.0.0.1");
+  ServerWorld w(config);
+  const std::string head = "get nodeid\nversion: 525320\nnodetype: 1\nuser: u\npassword: p\npublic key: k\nendian: little\nlog_event: 1\n";
+  CHECK(w.ask(head + "nodeid: 20\n\n") ==
+        "get nodeid reply\nresult: id 20 is configured for host '10.0.0.1', the caller is '127.0.0.1'\nerror_code: 1103\n\n");
+  CHECK(w.ask(head + "nodeid: 0\n\n") == "get nodeid reply\nnodeid: 21\nresult: Ok\n\n");  // it has no host
+}
+
 TEST_CASE("a session ends with its answer, and a node's becomes a link without one") {
   Started w;
   const env::LinkId ends = w.open();
