@@ -25,8 +25,9 @@ struct World {
   std::map<NodeId, View> says_open;
 
   std::map<NodeId, std::vector<NodeId>> says_nowait;
+  std::map<NodeId, Epoch> says_restored;  // 1 + the epoch
 
-  explicit World(const Values& values = {}) {
+  explicit World(const Values& values = {}, std::uint8_t replicas = 2) {
     member = std::make_unique<Member>(store, MemberOptions{1, 3});
     REQUIRE_FALSE(member->bootstrap());
     REQUIRE_FALSE(member->start(now));
@@ -34,6 +35,7 @@ struct World {
     REQUIRE(member->leading());
     auto image = std::make_shared<ConfigImage>();
     image->name = "c";
+    image->replicas = replicas;
     for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}, NodeId{10}}) {
       ConfigNode n;
       n.id = id;
@@ -67,6 +69,10 @@ struct World {
     h.version = says_version.count(id) != 0 ? says_version[id] : catalog().version;
     h.oldest_open = says_open.count(id) != 0 ? says_open[id] : h.version;
     h.nowait = says_nowait[id];
+    if (says_restored.count(id) != 0) {
+      h.restored = says_restored[id];
+      h.phase = 5;
+    }
     return leader.heard(now, h, *member);
   }
   void run(Time t) {
@@ -103,7 +109,78 @@ struct Started : World {
   }
 };
 
+// The power of every node went; node 1 is back with its files.
+struct LostPower : World {
+  explicit LostPower(Values values, std::uint8_t replicas = 2) : World(with_short_first_start(std::move(values)), replicas) {
+    for (NodeId id : {NodeId{1}, NodeId{2}}) joins(id);
+    run(100 * kMillisecond);
+    REQUIRE(catalog().started);
+    run(kLeaderSilence);
+    for (NodeId id : {NodeId{1}, NodeId{2}}) {
+      beating[id] = false;
+      refuse(id);
+    }
+    run(50 * kMillisecond);
+    comes_back(1);
+  }
+  static Values with_short_first_start(Values v) {
+    v["StartNoNodegroupTimeout"] = "1";
+    return v;
+  }
+  void comes_back(NodeId id) {
+    says_restored[id] = catalog().durable_epoch + 1;
+    joins(id);
+  }
+  const std::string& text() const { return leader.waiting().text; }
+};
+
 }  // namespace
+
+TEST_CASE("the cluster comes back from its disks at once when all nodes are there") {
+  LostPower w({});
+  w.comes_back(2);
+  w.run(100 * kMillisecond);
+  CHECK(w.state(1) == NodeState::in_sync);
+  CHECK(w.state(2) == NodeState::in_sync);
+}
+
+TEST_CASE("a restart waits for missing nodes as long as StartPartialTimeout says, then StartPartitionedTimeout while no group is complete") {
+  LostPower w({{"StartPartialTimeout", "1000"}, {"StartPartitionedTimeout", "2000"}});
+  w.run(800 * kMillisecond);
+  CHECK(w.text() == "for node 2 (StartPartialTimeout)");
+  w.run(kSecond);
+  CHECK(w.text() == "for node 2 (StartPartitionedTimeout: no node group is complete)");
+  CHECK(w.state(1) == NodeState::joining);
+  w.run(kSecond);
+  CHECK(w.state(1) == NodeState::joining);
+  w.run(500 * kMillisecond);
+  CHECK(w.state(1) == NodeState::in_sync);
+  CHECK(w.text().empty());
+}
+
+TEST_CASE("the waits of a restart have their defaults: 30 s, then for ever") {
+  LostPower w({});
+  w.run(29 * kSecond);
+  CHECK(w.text() == "for node 2 (StartPartialTimeout)");
+  w.run(300 * kSecond);
+  CHECK(w.text() == "for node 2 (StartPartitionedTimeout: no node group is complete)");
+  CHECK(w.state(1) == NodeState::joining);
+  w.says_nowait[1] = {2};
+  w.run(100 * kMillisecond);
+  CHECK(w.state(1) == NodeState::in_sync);
+}
+
+TEST_CASE("with a complete node group nobody waits for StartPartitionedTimeout; 0 waits for ever") {
+  LostPower w({{"StartPartialTimeout", "1000"}}, 1);
+  w.run(800 * kMillisecond);
+  CHECK(w.state(1) == NodeState::joining);
+  w.run(400 * kMillisecond);
+  CHECK(w.state(1) == NodeState::in_sync);
+  LostPower forever({{"StartPartialTimeout", "0"}}, 1);
+  forever.run(300 * kSecond);
+  CHECK(forever.text() == "for node 2 (StartPartialTimeout)");
+  CHECK(forever.state(1) == NodeState::joining);
+}
 
 TEST_CASE("the cluster starts when all nodes with a group are there") {
   World w;
