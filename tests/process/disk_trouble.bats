@@ -96,6 +96,43 @@ log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n '
   [ "$(count)" = $((i * 20000)) ]
 }
 
+@test "an fsync of a node's metadata file that fails stops the node with a sentence, the others go on" {
+  start_with_shim
+  load_rows 1000
+  echo "/ndb_meta.sqlite" >"$DIR/shim/fsync"
+  ndb-sql -e 'CREATE TABLE u (id INT PRIMARY KEY)' # an entry of the log, which a majority takes without node 1
+  ends 1
+  [ "$STATUS" -eq 1 ]
+  grep -E "CRITICAL.*metadata log.*ndb_meta.sqlite" "$DIR/node1.log"
+  ndb-sql --durable -e 'INSERT INTO u VALUES (1)'
+  rm "$DIR"/shim/fsync
+  start_node 1
+  ndb-mgm wait 1 --timeout=30
+  kill_all node2
+  [ "$(count)" = 1000 ]
+}
+
+@test "an fsync of the management server's metadata file that fails stops the server with a sentence, data nodes go on" {
+  mkdir -p "$BATS_TEST_TMPDIR/shim"
+  LD_PRELOAD=$BIN/tests/ndb_shim.so NDB_SHIM=$BATS_TEST_TMPDIR/shim start_mgmd 1 2
+  start_node 1 --initial
+  start_node 2 --initial
+  ndb-mgm wait 1 2 --timeout=30
+  ndb-sql -e 'CREATE TABLE t (id BIGINT PRIMARY KEY, n INT NOT NULL, word VARCHAR(20))'
+  load_rows 1000
+  echo "/ndb_meta.sqlite" >"$BATS_TEST_TMPDIR/shim/fsync"
+  ndb-sql -e 'CREATE TABLE u (id INT PRIMARY KEY)' || true # whoever leads then may know of it, or not
+  mv "$DIR/mgmd.started" "$DIR/node10.started"
+  ends 10
+  [ "$STATUS" -eq 1 ]
+  grep -E "CRITICAL.*metadata log.*ndb_meta.sqlite" "$DIR/mgmd.log"
+  rm "$BATS_TEST_TMPDIR/shim/fsync"
+  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
+  echo $! >"$DIR/mgmd.started"
+  ndb-mgm wait 1 2 --timeout=30
+  [ "$(count)" = 1000 ]
+}
+
 @test "a torn tail is cut, and said so" {
   start_pair
   load_rows 1000
@@ -137,6 +174,26 @@ log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n '
   start_node 2
   ndb-mgm wait 1 2 --timeout=40
   [ "$(count)" = 1002 ]
+}
+
+@test "both copies are damaged: refused with file and offset, and nothing is changed" {
+  start_pair
+  load_rows 1000
+  ndb-sql --durable -e "INSERT INTO t VALUES (2000, 1, NULL)"
+  ndb-sql --durable -e "INSERT INTO t VALUES (2001, 1, NULL)"
+  kill_all node1 node2
+  local id
+  for id in 1 2; do flip "$DIR/ndb_${id}_fs/w0/redo.0000" $((4096 + $(log_end $id) / 2)); done
+  tree_state "$DIR/ndb_1_fs/w0" >"$DIR/before"
+  start_node 1
+  start_node 2
+  for id in 1 2; do
+    ends $id
+    [ "$STATUS" -eq 1 ]
+    grep -E "ERROR.*'$DIR/ndb_${id}_fs/w0/redo.0000' at offset [0-9]+: the redo log is damaged" "$DIR/node$id.log"
+    grep "its files are damaged and no other node has its rows; stopping, nothing was changed" "$DIR/node$id.log"
+  done
+  tree_state "$DIR/ndb_1_fs/w0" | diff - "$DIR/before"
 }
 
 @test "a damaged checkpoint is passed over" {
