@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <list>
 
 #include "cli/exit.h"
 
@@ -26,10 +27,9 @@ void interrupted(int) {
 
 void on_interrupt(const std::string& tool, const std::string& what_goes_on) {
   const char* line = ::isatty(STDERR_FILENO) != 0 ? "\n" : "";
-  const std::string text = line + tool + ": interrupted; " + what_goes_on + "\n";
-  char* kept = new char[text.size() + 1];
-  std::memcpy(kept, text.c_str(), text.size() + 1);
-  g_text.store(kept);
+  static auto& texts = *new std::list<std::string>;  // never destroyed: a signal may be reading one at any time
+  texts.push_back(line + tool + ": interrupted; " + what_goes_on + "\n");
+  g_text.store(texts.back().c_str());
   struct sigaction action {};
   action.sa_handler = interrupted;
   ::sigaction(SIGINT, &action, nullptr);
