@@ -11,6 +11,8 @@
 //   the previous one in the log, where a snapshot may have dropped it, and forgets to do so after a restart.
 // - Whoever is asked for its vote votes, member or not in its own view (4.2.1): libraft refuses, and two members of which
 //   the second has not heard of its promotion yet would never elect a leader again.
+// - Who is asked before an election by one of an older term, and refuses, says its own term: libraft says the asker's, and a
+//   member with a later term and one with a longer log would keep each other from leading for good.
 // - A lone voter gets a new term before it elects itself: libraft would go on in the old one and could put other entries
 //   in the place of those that its followers got before it crashed.
 // - A leader stores a change of membership before it sends it: a follower that is no voter by it would keep it from being

@@ -187,6 +187,11 @@ int Log::Impl::send(raft_io_send* request, const raft_message& message, raft_io_
         same = std::max({same, verified_index, checking_index});
       if (r.rejected == 0) r.last_log_index = std::min(same, stored_index);
     }
+    if (m.type == RAFT_IO_REQUEST_VOTE_RESULT && !m.request_vote_result.vote_granted) {
+      // libraft answers a question before an election with the candidate's own term, so that one who asks with an old term and
+      // a long log, and one who has a later term and a shorter log, would refuse each other for good.
+      m.request_vote_result.term = std::max(m.request_vote_result.term, raft.current_term);
+    }
     Writer w;
     codec::encode(w, m, kMessageBytes);
     Send out{message.server_id, std::string(w.view())};

@@ -73,6 +73,26 @@ TEST_CASE("a lone voter that was deposed elects itself in a new term") {
   CHECK(w.nodes[1]->store.durable().vote == 1);
 }
 
+TEST_CASE("a voter of a later term whose log is shorter tells its term to one that asks before an election") {
+  World w(21);
+  w.boot();
+  w.join(2, Role::voter);
+  w.join(3, Role::voter);
+  w.wait_leader();
+  w.run(kSecond);
+  w.kill(2);
+  REQUIRE(w.propose("a"));
+  REQUIRE(w.run_until([&] { return w.states[1].data == "a"; }, kSecond));
+  const std::uint64_t term = w.at(1).term();
+  w.kill(3);  // for good
+  w.kill(1);
+  w.nodes[2]->store.set_term(term + 2);  // it stood for elections that nobody heard of
+  REQUIRE(!w.start(1));
+  REQUIRE(!w.start(2));
+  REQUIRE(w.run_until([&] { return w.at(1).leader(); }, 20 * kSecond));
+  CHECK(w.at(1).term() > term + 2);
+}
+
 TEST_CASE("a promoted member that has not heard of it votes") {
   World w(3);
   w.boot();
