@@ -8,6 +8,7 @@ setup() {
   mapfile -t PORTS < <(for _ in 1 2 3 4; do free_port; done | sort -u)
   [ "${#PORTS[@]}" -eq 4 ]
   mkdir "$DIR/m10" "$DIR/m11"
+  cd "$DIR" || return 1 # pid files and logs of servers without a DataDir
   P10=${PORTS[0]} P11=${PORTS[1]}
   write two.ini
 }
