@@ -1,5 +1,6 @@
-// What the nodes hold of a table's fragments, asked of all members of its groups: for `ndb describe table` and the plan of a
-// reorganisation. A node that does not answer in time leaves its fragments unknown.
+// What the nodes hold of a table's fragments: asked of all members of its groups for `ndb describe table`, and of all groups'
+// for a reorganisation, which begins only when some member of each group that is to hold fragments has answered. A node
+// that does not answer in time leaves its fragments unknown.
 #include <algorithm>
 
 #include "mgmt/report.h"
@@ -11,6 +12,24 @@ namespace {
 
 constexpr Time kGatherTime = 2 * kSecond;
 
+// A node that serves in the catalog may be dead and not missed yet. Fragments that nobody takes would be lost at once, and all
+// nodes would have to come back from their disks.
+Failure check_taken(const meta::Catalog& c, const meta::Table& after, const std::set<NodeId>& heard) {
+  for (GroupId id : after.distribution.groups) {
+    const meta::Group* g = c.group(id);
+    if (g == nullptr) continue;
+    const bool taken = std::any_of(g->members.begin(), g->members.end(), [&](NodeId n) {
+      return heard.count(n) != 0 && c.node(n)->state == meta::NodeState::in_sync;
+    });
+    if (taken) continue;
+    std::string nodes;
+    for (NodeId n : g->members) nodes += (nodes.empty() ? "" : ", ") + std::to_string(n);
+    return {Error::all_nodes_dead, "none of the nodes " + nodes + " of node group " + std::to_string(id) +
+                                       " serves and answers; wait until one does ('ndb-mgm wait')"};
+  }
+  return {};
+}
+
 }  // namespace
 
 void Server::gather(Session& s, const Request& r, const meta::Table& t) {
@@ -19,9 +38,10 @@ void Server::gather(Session& s, const Request& r, const meta::Table& t) {
   w.gather = std::make_unique<Gather>();
   w.gather->request = next_report_++;
   w.gather->table = t.id;
+  const bool all = r.command->name != "ndb describe table";
   for (const auto& [group, members] : seen_->groups) {
     const auto& groups = t.distribution.groups;
-    if (std::find(groups.begin(), groups.end(), group) == groups.end()) continue;
+    if (!all && std::find(groups.begin(), groups.end(), group) == groups.end()) continue;
     for (NodeId node : members.members) {
       const env::LinkId link = peers_.link_of(node);
       if (link == 0 || !w.gather->missing.insert(node).second) continue;
@@ -40,7 +60,9 @@ void Server::on_node_report(env::LinkId link, Bytes body) {
   for (auto& w : waiting_) {
     if (w->done || !w->gather || w->gather->request != request) continue;
     const NodeId node = peers_.node_of(link);
-    if (w->gather->missing.erase(node) != 0) read_replicas(text, w->gather->table, node, &w->gather->replicas);
+    if (w->gather->missing.erase(node) == 0) continue;
+    w->gather->heard.insert(node);
+    read_replicas(text, w->gather->table, node, &w->gather->replicas);
   }
 }
 
@@ -77,6 +99,10 @@ void Server::finish_gather(Waiting& w) {
   const meta::Table* after = copy.table(before->id);
   if (outcome.error != Error::ok || after == nullptr) {
     change(*s, r, std::move(reorg));  // refused by the log's order, in the usual words
+    return;
+  }
+  if (Failure dead = outcome.changed ? check_taken(*seen_, *after, w.gather->heard) : Failure{}) {
+    complain(*s, r, dead);
     return;
   }
   const Plan plan = plan_of(*before, *after, w.gather->replicas);

@@ -16,6 +16,7 @@ struct Server::Gather {
   std::uint32_t request = 0;            // of the node_order
   TableId table = 0;
   std::set<NodeId> missing;             // have not answered yet
+  std::set<NodeId> heard;               // have
   Replicas replicas;
 };
 

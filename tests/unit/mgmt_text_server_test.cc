@@ -21,8 +21,8 @@ std::string create_table(const std::string& json, const std::string& keys = {}) 
 }
 
 // Nodes 1 and 2 say what they hold of table 1: fragment 0 is primary at node 1, fragment 1 at node 2.
-void answer_gather(Started& w, std::uint64_t bytes0, std::uint64_t bytes1) {
-  for (NodeId node : {NodeId{1}, NodeId{2}}) {
+void answer_gather(Started& w, std::uint64_t bytes0, std::uint64_t bytes1, NodeId last = 4) {
+  for (NodeId node = 1; node <= last; node++) {
     Bytes sent = w.received[w.links[node]];
     wire::Message m;
     bool damaged = false;
@@ -36,9 +36,10 @@ void answer_gather(Started& w, std::uint64_t bytes0, std::uint64_t bytes1) {
     Writer body;
     const std::size_t at = wire::begin_message(body, wire::Type::node_report, kControl, kControl);
     body.u32(request);
-    body.bytes32("fragment.1.0=" + std::string(node == 1 ? "primary" : "backup") + " rows=100 checksum=9 bytes=" +
-                 std::to_string(bytes0) + "\nfragment.1.1=" + (node == 2 ? "primary" : "backup") + " rows=50 bytes=" +
-                 std::to_string(bytes1) + "\nversion=3\n");
+    std::string held = "version=3\n";
+    if (node <= 2) held = "fragment.1.0=" + std::string(node == 1 ? "primary" : "backup") + " rows=100 checksum=9 bytes=" + std::to_string(bytes0) +
+                          "\nfragment.1.1=" + (node == 2 ? "primary" : "backup") + " rows=50 bytes=" + std::to_string(bytes1) + "\n" + held;
+    body.bytes32(held);
     wire::end_message(body, at);
     w.step(event(env::EventKind::frame, w.links[node], body.view()));
   }
@@ -156,6 +157,24 @@ TEST_CASE("the plan of a reorganisation, with what nodes report") {
   CHECK(w.catalog()->jobs.empty());
   CHECK_THAT(w.ask("ndb start reorg\ntable: nope\n\n"), Contains("result: 723-"));
   CHECK_THAT(w.ask("ndb cancel reorg\n\n"), Contains("result: 9030-"));
+}
+
+TEST_CASE("a reorganisation onto a group of which nobody answers is refused: it would be lost at once") {
+  Started w;
+  w.ask(create_table(kTable));
+  w.ask("ndb create nodegroup\nnodes: 3 4\n\n");
+  auto start = [&](NodeId last) {
+    const env::LinkId link = w.open();
+    for (auto& [id, l] : w.links) w.received[l].clear();
+    w.step(event(env::EventKind::text, link, "ndb start reorg\ntable: t\n\n"));
+    answer_gather(w, 4000, 2000, last);
+    w.run(3 * kSecond);  // the others have no more time
+    return w.received[link];
+  };
+  CHECK_THAT(start(2), Contains("result: 324-none of the nodes 3, 4 of node group 1 serves and answers"));
+  CHECK(w.catalog()->jobs.empty());
+  CHECK(value_of(start(3), "result") == "Ok");  // one is enough
+  CHECK(w.catalog()->jobs.size() == 1);
 }
 
 TEST_CASE("a reorganisation for which the new nodes have too little memory is refused with the numbers") {
