@@ -64,13 +64,14 @@ void index_miss(benchmark::State& state) {
   w.fill();
   Prng random(2);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(w.index.find(static_cast<std::uint32_t>(random.next()), [](RowRef r) { return r == UINT32_MAX; }));
+    benchmark::DoNotOptimize(
+        w.index.find(static_cast<std::uint32_t>(random.next()), [](RowRef r) { return r == UINT32_MAX; }));
   }
 }
 BENCHMARK(index_miss)->Arg(1000)->Arg(1000000);
 
-// Growth included: from nothing to so many. `longest_us` is the slowest insert, a split of a segment or a doubling of the
-// directory: there is no stop to hash everything anew.
+// Growth included: from nothing to so many. `longest_us` is the slowest insert, a split of a segment or a doubling of
+// the directory: there is no stop to hash everything anew.
 void index_insert_and_grow(benchmark::State& state) {
   double longest = 0, bytes = 0;
   for (auto _ : state) {
@@ -84,7 +85,8 @@ void index_insert_and_grow(benchmark::State& state) {
   for (std::size_t i = 0; i < w.hashes.size(); i++) {
     const auto begin = std::chrono::steady_clock::now();
     if (!w.index.insert(w.hashes[i], static_cast<RowRef>(i + 1))) std::abort();
-    longest = std::max(longest, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
+    longest =
+        std::max(longest, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
   state.counters["bytes_per_entry"] = bytes;

@@ -1,6 +1,7 @@
 // os::Loop over loopback: a client and a server, one process each, frames of small messages.
 //   ping-pong   one frame in flight: the latency of a round trip
-//   pipelined   several frames in flight, as a busy client keeps them: messages per second, and what they cost in system calls
+//   pipelined   several frames in flight, as a busy client keeps them: messages per second, and what they cost in
+//   system calls
 // Arguments: messages in a frame, frames in flight.
 #include <benchmark/benchmark.h>
 #include <csignal>
@@ -101,7 +102,13 @@ void echo(benchmark::State& state) {
   ::close(ends[0]);
   ::close(ends[1]);
 }
-BENCHMARK(echo)->ArgNames({"burst", "frames"})->Args({1, 1})->Args({64, 1})->Args({64, 4})->Args({64, 16})->UseRealTime();
+BENCHMARK(echo)
+    ->ArgNames({"burst", "frames"})
+    ->Args({1, 1})
+    ->Args({64, 1})
+    ->Args({64, 4})
+    ->Args({64, 16})
+    ->UseRealTime();
 
 }  // namespace
 BENCHMARK_MAIN();

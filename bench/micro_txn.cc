@@ -165,7 +165,8 @@ void requests(benchmark::State& state, wire::Op kind) {
     w.step([&] { w.deliver(f.view()); });
     asked += kBatch;
   }
-  if (w.counters().commits + w.counters().reads - committed != asked) state.SkipWithError("not every request was carried out");
+  if (w.counters().commits + w.counters().reads - committed != asked)
+    state.SkipWithError("not every request was carried out");
   state.SetItemsProcessed(static_cast<std::int64_t>(asked));
 }
 void worker_read(benchmark::State& state) { requests(state, wire::Op::read); }
@@ -173,8 +174,8 @@ void worker_replace(benchmark::State& state) { requests(state, wire::Op::replace
 BENCHMARK(worker_read);
 BENCHMARK(worker_replace);
 
-// 64 rows share-locked, then let go of, as for a row that is on the move: a lock taken and given back, with the part that
-// holds it and the look-up of the row.
+// 64 rows share-locked, then let go of, as for a row that is on the move: a lock taken and given back, with the part
+// that holds it and the look-up of the row.
 void lock_table(benchmark::State& state) {
   World& w = world();
   Prng random(4);

@@ -12,7 +12,7 @@ using namespace ndb;
 
 namespace {
 constexpr std::size_t kRowBytes = 40;
-constexpr Time kTick = 50 * kMicrosecond;  // of the clock that feeds a fixed rate: what it delays counts as latency
+constexpr Time kTick = 50 * kMicrosecond;      // of the clock that feeds a fixed rate: what it delays counts as latency
 constexpr std::uint64_t kStride = 2654435761;  // prime: rows are visited in a scattered order, each once
 
 os::LoopOptions quiet_options() {
@@ -78,11 +78,19 @@ void Driver::add_operation(client::Handle h, Kind kind, std::uint64_t row) {
   const Bytes key(image, 8);
   const std::uint64_t hash = key_hash(key);
   switch (kind) {
-    case Kind::insert: client_.add(h, wire::Op::insert, table_.id, hash, key, {image, kRowBytes}); break;
+    case Kind::insert:
+      client_.add(h, wire::Op::insert, table_.id, hash, key, {image, kRowBytes});
+      break;
     case Kind::update:
-    case Kind::multi: client_.add(h, wire::Op::replace, table_.id, hash, key, {image, kRowBytes}); break;
-    case Kind::remove: client_.add(h, wire::Op::remove, table_.id, hash, key); break;
-    default: client_.add(h, wire::Op::read, table_.id, hash, key); break;
+    case Kind::multi:
+      client_.add(h, wire::Op::replace, table_.id, hash, key, {image, kRowBytes});
+      break;
+    case Kind::remove:
+      client_.add(h, wire::Op::remove, table_.id, hash, key);
+      break;
+    default:
+      client_.add(h, wire::Op::read, table_.id, hash, key);
+      break;
   }
 }
 

@@ -23,16 +23,16 @@ struct TableInfo {
 
 struct Work {
   Kind kind = Kind::read;
-  std::uint64_t rows = 0;         // of the table: keys 0 .. rows - 1
-  std::uint64_t first = 0;        // this driver's share of transactions: first, first + 1 ..
-  std::uint64_t operations = 0;   // in all
+  std::uint64_t rows = 0;        // of the table: keys 0 .. rows - 1
+  std::uint64_t first = 0;       // this driver's share of transactions: first, first + 1 ..
+  std::uint64_t operations = 0;  // in all
   std::uint32_t per_transaction = 1;
   std::uint32_t inflight = 64;
   std::uint32_t read_percent = 95;  // mix
-  double rate = 0;                // transactions a second of this driver; 0 = as fast as possible
-  std::int32_t generation = 0;    // what the columns hold: reads check it
+  double rate = 0;                  // transactions a second of this driver; 0 = as fast as possible
+  std::int32_t generation = 0;      // what the columns hold: reads check it
   std::int32_t new_generation = 0;
-  bool durable = false;           // answered when it is on disk
+  bool durable = false;  // answered when it is on disk
   bool check = true;
 };
 
@@ -40,7 +40,7 @@ struct Report {
   std::uint64_t operations = 0, transactions = 0, rows_scanned = 0;
   std::uint64_t errors = 0, wrong = 0;
   std::string first_error;
-  Histogram latency;              // of transactions
+  Histogram latency;  // of transactions
 };
 
 class Driver : public ndb::env::Machine {
@@ -51,7 +51,7 @@ class Driver : public ndb::env::Machine {
   // Waits until the table is in the catalog; empty = fine, else why not.
   std::string connect(const std::string& table, ndb::Time timeout);
   const TableInfo& table() const { return table_; }
-  void warm_up();                 // a link to every node before the clock runs
+  void warm_up();  // a link to every node before the clock runs
   Report run(const Work& work);
   const ndb::client::ClientCounts& counts() const { return client_.counts(); }
 
@@ -84,7 +84,7 @@ class Driver : public ndb::env::Machine {
     std::uint64_t transaction;
     bool reads;
   };
-  std::vector<Flight> flights_;       // by handle
+  std::vector<Flight> flights_;  // by handle
   bool active_ = false;
 };
 

@@ -19,7 +19,8 @@ using namespace bench;
 
 struct Options {
   std::string connectstring;
-  bool start = false, json = false, vs_redis = false, keep = false, histogram = false, keep_table = false, diskless = false;
+  bool start = false, json = false, vs_redis = false, keep = false, histogram = false, keep_table = false,
+       diskless = false;
   std::uint64_t rows = 1024000;
   std::uint32_t threads = 4, inflight = 64, per_transaction = 1, read_percent = 95, nodes = 2, workers = 1;
   std::uint64_t operations = 0, memory_mb = 0;
@@ -75,7 +76,8 @@ class Bench {
     if (Failure f = drop_table(*management_, o_.table)) {
       fail("cannot drop table '" + o_.table + "': " + f.sentence(), error_info(f.error).exit_status);
     }
-    if (Failure f = create_table(*management_, o_.table)) fail("cannot create table '" + o_.table + "': " + f.sentence());
+    if (Failure f = create_table(*management_, o_.table))
+      fail("cannot create table '" + o_.table + "': " + f.sentence());
     for (std::uint32_t i = 0; i < o_.threads; i++) {
       auto options = cli::client_options(servers_);
       options.slots = std::max(o_.inflight, 64u);
@@ -92,7 +94,8 @@ class Bench {
       all.phases.push_back(name == "import" ? import_phase() : phase(name));
       print(all.phases.back());
       if (name == "insert") {
-        all.bytes_per_row = (static_cast<double>(memory_used()) - static_cast<double>(before)) / static_cast<double>(o_.rows * replicas_);
+        all.bytes_per_row = (static_cast<double>(memory_used()) - static_cast<double>(before)) /
+                            static_cast<double>(o_.rows * replicas_);
         if (!o_.json) std::printf("%-8s %.1f bytes a row and replica\n", "memory", all.bytes_per_row);
       }
     }
@@ -103,7 +106,8 @@ class Bench {
 
  private:
   std::uint64_t memory_used() {
-    // Heartbeats tell it: believed when two in a row say the same. A node that tells nothing is taken for an average one.
+    // Heartbeats tell it: believed when two in a row say the same. A node that tells nothing is taken for an average
+    // one.
     std::uint64_t last = 0;
     for (int i = 0;; i++) {
       auto s = cluster_status(*management_);
@@ -126,15 +130,15 @@ class Bench {
   }
 
   Work work_of(const std::string& name) {
-    static const std::map<std::string, Kind> kinds{{"insert", Kind::insert}, {"read", Kind::read},
-                                                   {"update", Kind::update}, {"delete", Kind::remove},
-                                                   {"mix", Kind::mix},       {"multi", Kind::multi},
-                                                   {"scan", Kind::scan},     {"half", Kind::read},
-                                                   {"durable", Kind::update}};
+    static const std::map<std::string, Kind> kinds{
+        {"insert", Kind::insert}, {"read", Kind::read}, {"update", Kind::update},
+        {"delete", Kind::remove}, {"mix", Kind::mix},   {"multi", Kind::multi},
+        {"scan", Kind::scan},     {"half", Kind::read}, {"durable", Kind::update}};
     auto k = kinds.find(name);
     if (k == kinds.end()) {
       fail("unknown phase '" + name +
-               "'; there are insert, read, update, delete, mix, multi, scan, half, durable, import", 2);
+               "'; there are insert, read, update, delete, mix, multi, scan, half, durable, import",
+           2);
     }
     Work w;
     w.kind = k->second;
@@ -259,9 +263,12 @@ void usage(FILE* to) {
       "  --inflight=P        transactions in flight of each client (64)\n"
       "  --ops-per-txn=K     operations in a transaction (1)\n"
       "  --phases=LIST       of insert, read, update, delete, mix, multi, scan, half, durable, import\n"
-      "                      (insert,read,update,read,delete). multi: transactions over two fragments or more; scan: counts\n"
-      "                      with a filter; half: reads at half the rate of the phases 'read' before it; durable: updates one\n"
-      "                      after the other, each on disk before the next; import: ndb-import into a table of its own\n"
+      "                      (insert,read,update,read,delete). multi: transactions over two fragments or more; scan: "
+      "counts\n"
+      "                      with a filter; half: reads at half the rate of the phases 'read' before it; durable: "
+      "updates one\n"
+      "                      after the other, each on disk before the next; import: ndb-import into a table of its "
+      "own\n"
       "  --mix=R/W           add a phase of R %% reads and W %% updates before the last one\n"
       "  --operations=N      in each phase but insert and delete (as many as rows)\n"
       "  --rate=R            transactions a second in all, by the clock (as fast as possible)\n"
@@ -290,54 +297,134 @@ std::uint64_t number(const char* name, const char* text, std::uint64_t least, st
 
 Options parse(int argc, char** argv) {
   Options o;
-  enum { kStart = 256, kConnect, kRows, kThreads, kInflight, kOps, kPhases, kMix, kOperations, kRate, kNodes, kWorkers,
-         kMemory, kPids, kTable, kKeepTable, kRedis, kHistogram, kJson, kKeep, kDiskless, kHelp };
-  const option longs[] = {
-      {"start", 0, nullptr, kStart},       {"connectstring", 1, nullptr, kConnect}, {"rows", 1, nullptr, kRows},
-      {"threads", 1, nullptr, kThreads},   {"inflight", 1, nullptr, kInflight},     {"ops-per-txn", 1, nullptr, kOps},
-      {"phases", 1, nullptr, kPhases},     {"mix", 1, nullptr, kMix},               {"operations", 1, nullptr, kOperations},
-      {"rate", 1, nullptr, kRate},         {"nodes", 1, nullptr, kNodes},           {"workers", 1, nullptr, kWorkers},
-      {"memory", 1, nullptr, kMemory},     {"pids", 1, nullptr, kPids},             {"table", 1, nullptr, kTable},
-      {"vs-redis", 0, nullptr, kRedis},    {"histogram", 0, nullptr, kHistogram},   {"json", 0, nullptr, kJson},
-      {"keep-table", 0, nullptr, kKeepTable},
-      {"diskless", 0, nullptr, kDiskless},
-      {"keep", 0, nullptr, kKeep},         {"help", 0, nullptr, kHelp},             {nullptr, 0, nullptr, 0}};
+  enum {
+    kStart = 256,
+    kConnect,
+    kRows,
+    kThreads,
+    kInflight,
+    kOps,
+    kPhases,
+    kMix,
+    kOperations,
+    kRate,
+    kNodes,
+    kWorkers,
+    kMemory,
+    kPids,
+    kTable,
+    kKeepTable,
+    kRedis,
+    kHistogram,
+    kJson,
+    kKeep,
+    kDiskless,
+    kHelp
+  };
+  const option longs[] = {{"start", 0, nullptr, kStart},
+                          {"connectstring", 1, nullptr, kConnect},
+                          {"rows", 1, nullptr, kRows},
+                          {"threads", 1, nullptr, kThreads},
+                          {"inflight", 1, nullptr, kInflight},
+                          {"ops-per-txn", 1, nullptr, kOps},
+                          {"phases", 1, nullptr, kPhases},
+                          {"mix", 1, nullptr, kMix},
+                          {"operations", 1, nullptr, kOperations},
+                          {"rate", 1, nullptr, kRate},
+                          {"nodes", 1, nullptr, kNodes},
+                          {"workers", 1, nullptr, kWorkers},
+                          {"memory", 1, nullptr, kMemory},
+                          {"pids", 1, nullptr, kPids},
+                          {"table", 1, nullptr, kTable},
+                          {"vs-redis", 0, nullptr, kRedis},
+                          {"histogram", 0, nullptr, kHistogram},
+                          {"json", 0, nullptr, kJson},
+                          {"keep-table", 0, nullptr, kKeepTable},
+                          {"diskless", 0, nullptr, kDiskless},
+                          {"keep", 0, nullptr, kKeep},
+                          {"help", 0, nullptr, kHelp},
+                          {nullptr, 0, nullptr, 0}};
   int index = 0;
   for (int c; (c = ::getopt_long(argc, argv, "", longs, &index)) != -1;) {
     auto n = [&](std::uint64_t least, std::uint64_t most) { return number(longs[index].name, optarg, least, most); };
     switch (c) {
-      case kStart: o.start = true; break;
-      case kConnect: o.connectstring = optarg; break;
-      case kRows: o.rows = n(1000, 1u << 30); break;
-      case kThreads: o.threads = static_cast<std::uint32_t>(n(1, 256)); break;
-      case kInflight: o.inflight = static_cast<std::uint32_t>(n(1, limits::kClientWritesMax)); break;
-      case kOps: o.per_transaction = static_cast<std::uint32_t>(n(1, 1000)); break;
-      case kPhases: o.phases = optarg; break;
+      case kStart:
+        o.start = true;
+        break;
+      case kConnect:
+        o.connectstring = optarg;
+        break;
+      case kRows:
+        o.rows = n(1000, 1u << 30);
+        break;
+      case kThreads:
+        o.threads = static_cast<std::uint32_t>(n(1, 256));
+        break;
+      case kInflight:
+        o.inflight = static_cast<std::uint32_t>(n(1, limits::kClientWritesMax));
+        break;
+      case kOps:
+        o.per_transaction = static_cast<std::uint32_t>(n(1, 1000));
+        break;
+      case kPhases:
+        o.phases = optarg;
+        break;
       case kMix: {
-        o.read_percent = static_cast<std::uint32_t>(number("mix", std::string(optarg).substr(0, std::string(optarg).find('/')).c_str(), 0, 100));
+        o.read_percent = static_cast<std::uint32_t>(
+            number("mix", std::string(optarg).substr(0, std::string(optarg).find('/')).c_str(), 0, 100));
         const std::size_t last = o.phases.rfind(',');
-        o.phases = last == std::string::npos ? o.phases + ",mix" : o.phases.substr(0, last) + ",mix" + o.phases.substr(last);
+        o.phases =
+            last == std::string::npos ? o.phases + ",mix" : o.phases.substr(0, last) + ",mix" + o.phases.substr(last);
         break;
       }
-      case kOperations: o.operations = n(1, 1u << 30); break;
-      case kRate: o.rate = static_cast<double>(n(1, 1u << 30)); break;
-      case kNodes: o.nodes = static_cast<std::uint32_t>(n(2, 16)); break;
-      case kWorkers: o.workers = static_cast<std::uint32_t>(n(1, limits::kWorkersMax)); break;
-      case kMemory: o.memory_mb = n(16, 1u << 20); break;
+      case kOperations:
+        o.operations = n(1, 1u << 30);
+        break;
+      case kRate:
+        o.rate = static_cast<double>(n(1, 1u << 30));
+        break;
+      case kNodes:
+        o.nodes = static_cast<std::uint32_t>(n(2, 16));
+        break;
+      case kWorkers:
+        o.workers = static_cast<std::uint32_t>(n(1, limits::kWorkersMax));
+        break;
+      case kMemory:
+        o.memory_mb = n(16, 1u << 20);
+        break;
       case kPids: {
         std::istringstream list(optarg);
-        for (std::string p; std::getline(list, p, ',');) o.pids.push_back(static_cast<pid_t>(number("pids", p.c_str(), 1, 1u << 22)));
+        for (std::string p; std::getline(list, p, ',');)
+          o.pids.push_back(static_cast<pid_t>(number("pids", p.c_str(), 1, 1u << 22)));
         break;
       }
-      case kTable: o.table = optarg; break;
-      case kRedis: o.vs_redis = true; break;
-      case kHistogram: o.histogram = true; break;
-      case kJson: o.json = true; break;
-      case kDiskless: o.diskless = true; break;
-      case kKeep: o.keep = true; break;
-      case kKeepTable: o.keep_table = true; break;
-      case kHelp: usage(stdout); std::exit(0);
-      default: usage(stderr); std::exit(2);
+      case kTable:
+        o.table = optarg;
+        break;
+      case kRedis:
+        o.vs_redis = true;
+        break;
+      case kHistogram:
+        o.histogram = true;
+        break;
+      case kJson:
+        o.json = true;
+        break;
+      case kDiskless:
+        o.diskless = true;
+        break;
+      case kKeep:
+        o.keep = true;
+        break;
+      case kKeepTable:
+        o.keep_table = true;
+        break;
+      case kHelp:
+        usage(stdout);
+        std::exit(0);
+      default:
+        usage(stderr);
+        std::exit(2);
     }
   }
   if (optind != argc) fail("unexpected argument '" + std::string(argv[optind]) + "'", 2);

@@ -43,8 +43,9 @@ bool answers_ping(std::uint16_t port) {
   a.sin_port = htons(port);
   a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   char answer[8] = {};
-  return ::connect(s.get(), reinterpret_cast<sockaddr*>(&a), sizeof a) == 0 && ::send(s.get(), "PING\r\n", 6, MSG_NOSIGNAL) == 6 &&
-         ::recv(s.get(), answer, sizeof answer, 0) > 0 && Bytes(answer, 5) == "+PONG";
+  return ::connect(s.get(), reinterpret_cast<sockaddr*>(&a), sizeof a) == 0 &&
+         ::send(s.get(), "PING\r\n", 6, MSG_NOSIGNAL) == 6 && ::recv(s.get(), answer, sizeof answer, 0) > 0 &&
+         Bytes(answer, 5) == "+PONG";
 }
 
 // A new file in the scratch folder, removed at the end.
@@ -181,13 +182,15 @@ Result<std::unique_ptr<OwnCluster>> OwnCluster::start(const Options& o) {
   ini += "[api]\nNodeId=150\n[api]\nNodeId=151\n";
   const std::string file = c->directory_ + "/config.ini";
   if (Failure f = os::write_file_atomically(file, ini)) return f;
-  c->processes_.emplace_back("mgmd", std::vector<std::string>{mgmd, "--config-file=" + file, "--initial", "--nodaemon",
-                                                  "--configdir=" + c->directory_ + "/mgmd"},
+  c->processes_.emplace_back("mgmd",
+                             std::vector<std::string>{mgmd, "--config-file=" + file, "--initial", "--nodaemon",
+                                                      "--configdir=" + c->directory_ + "/mgmd"},
                              c->directory_ + "/mgmd.log");
   for (std::uint32_t i = 1; i <= o.nodes; i++) {
     const std::string id = std::to_string(i);
-    c->processes_.emplace_back("node" + id, std::vector<std::string>{node, "--ndb-nodeid=" + id, "--nodaemon", "--initial",
-                                                         "--connectstring=" + c->connectstring_},
+    c->processes_.emplace_back("node" + id,
+                               std::vector<std::string>{node, "--ndb-nodeid=" + id, "--nodaemon", "--initial",
+                                                        "--connectstring=" + c->connectstring_},
                                c->directory_ + "/node" + id + ".log");
   }
   auto servers = cli::parse_connectstring(c->connectstring_);
@@ -196,8 +199,10 @@ Result<std::unique_ptr<OwnCluster>> OwnCluster::start(const Options& o) {
   for (int i = 0; i < 600; i++) {
     auto s = cluster_status(m);
     if (s && s->serving) return c;
-    if (!s) why = s.failure().sentence();
-    else why = "the data nodes do not come up";
+    if (!s)
+      why = s.failure().sentence();
+    else
+      why = "the data nodes do not come up";
     for (auto& p : c->processes_) {
       if (!p.running()) {
         c->keep_ = true;
@@ -267,7 +272,8 @@ Result<double> run_import(const std::string& connectstring, const std::string& t
   if (out == nullptr) return os::os_failure("write", file.path, errno);
   for (std::uint64_t i = 0; i < rows; i++) {
     const auto n = static_cast<std::int32_t>(i);
-    std::fprintf(out, "%d,%d,%d,%d,%d,%d,%d,%d,%d,%d\n", n, static_cast<std::int32_t>(i * 7), n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7);
+    std::fprintf(out, "%d,%d,%d,%d,%d,%d,%d,%d,%d,%d\n", n, static_cast<std::int32_t>(i * 7), n, n + 1, n + 2, n + 3,
+                 n + 4, n + 5, n + 6, n + 7);
   }
   if (std::fclose(out) != 0) return os::os_failure("write", file.path, errno);
   const Time start = os::Loop::now();
@@ -294,7 +300,8 @@ double fsync_ms() {
 
 Result<RedisFigures> measure_redis(std::uint64_t operations) {
   const std::string server = find_program("redis-server"), benchmark = find_program("redis-benchmark");
-  if (server.empty() || benchmark.empty()) return Failure{Error::os_failed, "redis-server or redis-benchmark is missing"};
+  if (server.empty() || benchmark.empty())
+    return Failure{Error::os_failed, "redis-server or redis-benchmark is missing"};
   const std::uint16_t number = free_port();
   const std::string port = std::to_string(number);
   Process p("redis", {server, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"}, "/dev/null");
@@ -302,8 +309,9 @@ Result<RedisFigures> measure_redis(std::uint64_t operations) {
     if (!p.running() || i == 200) return Failure{Error::os_failed, "redis-server does not start"};
     pause_ms(50);
   }
-  auto [status, text] = run_program({benchmark, "-p", port, "-d", "36", "-P", "64", "-c", "4", "-n",
-                                     std::to_string(operations), "-r", std::to_string(operations), "-t", "set,get", "--csv"});
+  auto [status, text] =
+      run_program({benchmark, "-p", port, "-d", "36", "-P", "64", "-c", "4", "-n", std::to_string(operations), "-r",
+                   std::to_string(operations), "-t", "set,get", "--csv"});
   RedisFigures f;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {

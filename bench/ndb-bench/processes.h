@@ -25,10 +25,11 @@ class Process {
   pid_t pid_;
 };
 
-double cpu_seconds(pid_t pid);       // user and system, of a process that may be any; 0 = gone
+double cpu_seconds(pid_t pid);  // user and system, of a process that may be any; 0 = gone
 double own_cpu_seconds();
-std::uint16_t free_port();           // on 127.0.0.1, free a moment ago
-std::string find_program(const std::string& name);  // beside this program, in the folder above it, or on PATH; empty = none
+std::uint16_t free_port();  // on 127.0.0.1, free a moment ago
+std::string find_program(
+    const std::string& name);  // beside this program, in the folder above it, or on PATH; empty = none
 std::pair<int, std::string> run_program(const std::vector<std::string>& arguments);  // status, stdout
 
 // ndb-mgmd and `nodes` ndb-node on loopback, in a scratch directory that is removed at the end.
@@ -55,10 +56,10 @@ class OwnCluster {
 };
 
 struct ClusterStatus {
-  bool serving = false;              // started, every data node with a group is in sync
-  std::uint64_t memory_used = 0;     // of the data nodes that tell it
+  bool serving = false;           // started, every data node with a group is in sync
+  std::uint64_t memory_used = 0;  // of the data nodes that tell it
   std::uint32_t nodes = 0, telling = 0;
-  std::uint64_t rows = 0;            // in primaries
+  std::uint64_t rows = 0;  // in primaries
   std::uint32_t replicas = 2;
 };
 ndb::Result<ClusterStatus> cluster_status(ndb::cli::Management& m);

@@ -13,26 +13,19 @@ namespace {
 class AppOptions final : public Options {
  public:
   explicit AppOptions(CLI::App& app) : app_(app) {}
-  void flag(const char* names, bool* value, const char* help) override {
-    app_.add_flag(names, *value, help);
-  }
-  void text(const char* names, std::string* value, const char* help, const char* meta,
-            bool required) override {
+  void flag(const char* names, bool* value, const char* help) override { app_.add_flag(names, *value, help); }
+  void text(const char* names, std::string* value, const char* help, const char* meta, bool required) override {
     app_.add_option(names, *value, help)->required(required)->type_name(type_of(names, meta));
   }
-  void number(const char* names, std::uint64_t* value, const char* help, const char* meta,
-              bool required) override {
+  void number(const char* names, std::uint64_t* value, const char* help, const char* meta, bool required) override {
     app_.add_option(names, *value, help)->required(required)->type_name(type_of(names, meta));
   }
   void list(const char* names, std::vector<std::string>* values, const char* help, const char* meta,
             bool required) override {
-    CLI::Option* o =
-        app_.add_option(names, *values, help)->required(required)->type_name(type_of(names, meta));
-    if (names[0] == '-')
-      o->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+    CLI::Option* o = app_.add_option(names, *values, help)->required(required)->type_name(type_of(names, meta));
+    if (names[0] == '-') o->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
   }
-  void choice(const char* names, std::string* value, const char* help,
-              std::vector<std::string> words) override {
+  void choice(const char* names, std::string* value, const char* help, std::vector<std::string> words) override {
     std::string meta;
     for (const std::string& w : words) meta += (meta.empty() ? "" : "|") + w;
     app_.add_option(names, *value, help)->type_name(meta)->check([words](const std::string& v) {
@@ -46,9 +39,7 @@ class AppOptions final : public Options {
   }
 
  private:
-  static std::string type_of(const char* names, const char* meta) {
-    return names[0] == '-' ? meta : "";
-  }
+  static std::string type_of(const char* names, const char* meta) { return names[0] == '-' ? meta : ""; }
   CLI::App& app_;
 };
 
@@ -56,8 +47,7 @@ void declare_common(CLI::App& app, Tool& tool) {
   AppOptions o(app);
   o.text("-c,--connectstring,--ndb-connectstring", &tool.connectstring,
          "management servers: host[:port][,host[:port]...]", "STRING", false);
-  o.choice("--format", &tool.format_word, "what to print on standard output",
-           {"table", "json", "tsv"});
+  o.choice("--format", &tool.format_word, "what to print on standard output", {"table", "json", "tsv"});
   app.get_formatter()->column_width(36);
   app.set_help_flag("-h,--help", "print this help and leave");
 }
@@ -66,13 +56,11 @@ void declare_common(CLI::App& app, Tool& tool) {
 std::string usage_sentence(std::string text) {
   for (char& c : text) c = c == '\n' ? ' ' : c;
   while (!text.empty() && (text.back() == ' ' || text.back() == '.')) text.pop_back();
-  if (text.size() > 1 && text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a')
-    text[0] = static_cast<char>(text[0] + 32);
+  if (text.size() > 1 && text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a') text[0] = static_cast<char>(text[0] + 32);
   return text;
 }
 
-int parse_and_run(CLI::App& app, Tool& tool, std::span<const Subcommand> table,
-                         std::vector<std::string> words) {
+int parse_and_run(CLI::App& app, Tool& tool, std::span<const Subcommand> table, std::vector<std::string> words) {
   declare_common(app, tool);
   bool version = false;
   app.add_flag("--version", version, "print the version and leave");
@@ -107,9 +95,8 @@ int parse_and_run(CLI::App& app, Tool& tool, std::span<const Subcommand> table,
     const std::vector<std::string> extra = app.remaining(true);
     const std::string word = extra.empty() ? "" : extra.front();
     const bool verb = wanted == &app && !word.starts_with('-') && table.size() > 1;
-    return tool.usage("'" + word + "' is " + (verb ? "no subcommand" : "not known here") +
-                      "; see '" + tool.name() + (wanted == &app ? "" : " " + wanted->get_name()) +
-                      " --help'");
+    return tool.usage("'" + word + "' is " + (verb ? "no subcommand" : "not known here") + "; see '" + tool.name() +
+                      (wanted == &app ? "" : " " + wanted->get_name()) + " --help'");
   } catch (const CLI::ParseError& e) {
     for (CLI::App* s : app.get_subcommands()) wanted = s;
     const std::string verb = wanted == &app ? "" : " " + wanted->get_name();
@@ -131,8 +118,7 @@ int dispatch_words(Tool& tool, const char* name, const char* summary, std::span<
   return parse_and_run(app, tool, table, std::move(words));
 }
 
-int tool_main(const char* name, const char* summary, std::span<const Subcommand> table,
-                     int argc, char** argv) {
+int tool_main(const char* name, const char* summary, std::span<const Subcommand> table, int argc, char** argv) {
   Tool tool(name);
   const int status = dispatch_words(tool, name, summary, table, {argv + 1, argv + argc});
   if (std::fflush(stdout) != 0) return tool.refuse("cannot write to standard output");

@@ -16,9 +16,7 @@ struct Apply final : Command {
   int run(Tool& tool) override {
     auto f = read_config_file(tool, file);
     if (!f) return tool.fail(f.failure());
-    if (!f->ok)
-      return tool.fail(
-          {Error::illegal_change, "'" + f->source + "' has errors; nothing was changed"});
+    if (!f->ok) return tool.fail({Error::illegal_change, "'" + f->source + "' has errors; nothing was changed"});
     auto present = read_config(tool);
     if (!present) return tool.fail(present.failure());
     return apply_text(tool, options, *present, f->config, f->text, f->source);

@@ -44,9 +44,7 @@ std::string plan_json(const mgmt::RestartPlan& plan) {
 void write_problems(mgmt::Json& j, const std::vector<mgmt::Problem>& problems) {
   j.name("problems").array();
   for (const mgmt::Problem& p : problems) {
-    j.object()
-        .member("line", p.line)
-        .member("severity", p.severity == mgmt::Severity::error ? "error" : "warning");
+    j.object().member("line", p.line).member("severity", p.severity == mgmt::Severity::error ? "error" : "warning");
     j.member("text", p.text).end_object();
   }
   j.end_array();
@@ -54,8 +52,7 @@ void write_problems(mgmt::Json& j, const std::vector<mgmt::Problem>& problems) {
 
 }  // namespace
 
-void print_problems(const Tool& tool, const std::string& source,
-                    const std::vector<mgmt::Problem>& problems) {
+void print_problems(const Tool& tool, const std::string& source, const std::vector<mgmt::Problem>& problems) {
   for (const mgmt::Problem& p : problems) tool.note(source + ": " + mgmt::problem_line(p));
 }
 
@@ -65,8 +62,7 @@ void print_refused(const Tool& tool, const std::string& source) {
   for (const JsonValue& p : (*report)["problems"].items) {
     tool.note(source + ": " +
               mgmt::problem_line({static_cast<int>(p["line"].number()),
-                                  p["severity"].text == "error" ? mgmt::Severity::error
-                                                                : mgmt::Severity::warning,
+                                  p["severity"].text == "error" ? mgmt::Severity::error : mgmt::Severity::warning,
                                   p["text"].text}));
   }
 }
@@ -93,15 +89,10 @@ Comparison compare(const mgmt::Config& from, const mgmt::Config& to, bool stock)
   return c;
 }
 
-void print_comparison(const Tool& tool, const Comparison& c, const std::string& from,
-                      const std::string& to) {
+void print_comparison(const Tool& tool, const Comparison& c, const std::string& from, const std::string& to) {
   if (tool.json()) {
     mgmt::Json j;
-    j.object()
-        .member("format_version", 1)
-        .member("changed", !c.changes.empty())
-        .member("from", from)
-        .member("to", to);
+    j.object().member("format_version", 1).member("changed", !c.changes.empty()).member("from", from).member("to", to);
     j.name("difference").raw(mgmt::diff_json(c.changes)).name("plan").raw(plan_json(c.plan));
     write_problems(j, c.problems);
     print_line(j.end_object().text());
@@ -116,40 +107,31 @@ void print_comparison(const Tool& tool, const Comparison& c, const std::string& 
 
 void ApplyOptions::declare(Options& o) {
   o.flag("--dry-run", &dry_run, "only check and say what would happen; nothing is changed");
-  o.number("--if-generation", &if_generation,
-           "refuse (exit 6) unless this is the present generation", "N");
+  o.number("--if-generation", &if_generation, "refuse (exit 6) unless this is the present generation", "N");
   o.text("-m,--message", &message, "why, for the history", "TEXT");
   o.flag("--accept-warnings", &accept_warnings, "go on although the change would hurt");
 }
 
 Failure ApplyOptions::check(const StoredConfig& present) const {
   if (if_generation == 0 || if_generation == present.generation) return {};
-  return {Error::generation_moved, "the configuration is at generation " +
-                                       std::to_string(present.generation) + ", not " +
-                                       std::to_string(if_generation)};
+  return {Error::generation_moved, "the configuration is at generation " + std::to_string(present.generation) +
+                                       ", not " + std::to_string(if_generation)};
 }
 
-int judge(const Tool& tool, const ApplyOptions& options, const Comparison& c,
-          const std::string& source) {
+int judge(const Tool& tool, const ApplyOptions& options, const Comparison& c, const std::string& source) {
   print_problems(tool, source, c.problems);
   if (mgmt::has_errors(c.problems))
-    return tool.fail({Error::illegal_change,
-                      "'" + source + "' cannot become the configuration; nothing was changed"});
+    return tool.fail({Error::illegal_change, "'" + source + "' cannot become the configuration; nothing was changed"});
   if (c.problems.empty() || options.accept_warnings || options.dry_run) return kExitDone;
-  return tool.fail(
-      {Error::illegal_change,
-       "'" + source +
-           "' would hurt; nothing was changed; if that is meant, use --accept-warnings"});
+  return tool.fail({Error::illegal_change,
+                    "'" + source + "' would hurt; nothing was changed; if that is meant, use --accept-warnings"});
 }
 
-int report_applied(Tool& tool, const ApplyOptions& options, const Comparison& c,
-                   std::uint64_t generation, bool changed) {
+int report_applied(Tool& tool, const ApplyOptions& options, const Comparison& c, std::uint64_t generation,
+                   bool changed) {
   if (tool.json()) {
     mgmt::Json j;
-    j.object()
-        .member("format_version", 1)
-        .member("changed", changed)
-        .member("dry_run", options.dry_run);
+    j.object().member("format_version", 1).member("changed", changed).member("dry_run", options.dry_run);
     if (options.dry_run) j.member("would_change", !c.changes.empty());
     j.member("generation", generation).name("difference").raw(mgmt::diff_json(c.changes));
     j.name("plan").raw(plan_json(c.plan));
@@ -165,8 +147,7 @@ int report_applied(Tool& tool, const ApplyOptions& options, const Comparison& c,
   if (options.dry_run) {
     print_line("would become generation " + std::to_string(generation + 1) + "; then:");
   } else {
-    print_line("configuration generation " + std::to_string(generation) +
-               " is in force; what is to be done:");
+    print_line("configuration generation " + std::to_string(generation) + " is in force; what is to be done:");
   }
   print(mgmt::plan_text(c.plan));
   if (!c.plan.steps.empty() && c.plan.worst < mgmt::Restart::system && !options.dry_run) {
@@ -175,8 +156,8 @@ int report_applied(Tool& tool, const ApplyOptions& options, const Comparison& c,
   return kExitDone;
 }
 
-int apply_text(Tool& tool, const ApplyOptions& options, const StoredConfig& present,
-               const mgmt::Config& next, const std::string& text, const std::string& source) {
+int apply_text(Tool& tool, const ApplyOptions& options, const StoredConfig& present, const mgmt::Config& next,
+               const std::string& text, const std::string& source) {
   if (present.stock) return tool.refuse_stock("apply");
   if (auto f = options.check(present)) return tool.fail(f);
   const Comparison c = compare(present.config, next, false);
@@ -191,8 +172,7 @@ int apply_text(Tool& tool, const ApplyOptions& options, const StoredConfig& pres
   auto r = tool.change("ndb apply config", keys, ChangeOptions{.dry_run = options.dry_run}, text);
   if (r) {
     const std::uint64_t generation =
-        options.dry_run ? present.generation
-                        : std::strtoull(r->value("generation").c_str(), nullptr, 10);
+        options.dry_run ? present.generation : std::strtoull(r->value("generation").c_str(), nullptr, 10);
     return report_applied(tool, options, c, generation, r->value("changed") == "1");
   }
   print_refused(tool, source);

@@ -9,8 +9,7 @@
 namespace ndb::cli {
 
 // "ndb-config: new.ini: line 4: warning: ..", one line a problem, on stderr.
-void print_problems(const Tool& tool, const std::string& source,
-                    const std::vector<mgmt::Problem>& problems);
+void print_problems(const Tool& tool, const std::string& source, const std::vector<mgmt::Problem>& problems);
 
 // The text of a file ("-": standard input), and what it says. Prints all its problems. Fails when it cannot be
 // read; with errors in it the answer's `ok` is false.
@@ -28,8 +27,7 @@ struct Comparison {
   mgmt::RestartPlan plan;
 };
 Comparison compare(const mgmt::Config& from, const mgmt::Config& to, bool stock);
-void print_comparison(const Tool& tool, const Comparison& c, const std::string& from,
-                      const std::string& to);
+void print_comparison(const Tool& tool, const Comparison& c, const std::string& from, const std::string& to);
 
 // --dry-run, --if-generation, --message, --accept-warnings
 struct ApplyOptions {
@@ -41,15 +39,14 @@ struct ApplyOptions {
 };
 // Compares with `present`, asks for what must be asked for, applies, and says what is to be done next. The exit
 // status.
-int apply_text(Tool& tool, const ApplyOptions& options, const StoredConfig& present,
-               const mgmt::Config& next, const std::string& text, const std::string& source);
+int apply_text(Tool& tool, const ApplyOptions& options, const StoredConfig& present, const mgmt::Config& next,
+               const std::string& text, const std::string& source);
 // What the server's answer says besides its sentence when it has refused: the problems that it found.
 void print_refused(const Tool& tool, const std::string& source);
 // What apply and rollback have in common: refusals of the comparison on stderr, kExitDone when nothing stands in
 // the way.
-int judge(const Tool& tool, const ApplyOptions& options, const Comparison& c,
-          const std::string& source);
-int report_applied(Tool& tool, const ApplyOptions& options, const Comparison& c,
-                   std::uint64_t generation, bool changed);
+int judge(const Tool& tool, const ApplyOptions& options, const Comparison& c, const std::string& source);
+int report_applied(Tool& tool, const ApplyOptions& options, const Comparison& c, std::uint64_t generation,
+                   bool changed);
 
 }  // namespace ndb::cli

@@ -17,25 +17,20 @@ struct Check final : Command {
   int run(Tool& tool) override {
     auto f = read_config_file(tool, file);
     if (!f) return tool.fail(f.failure());
-    const auto errors =
-        std::count_if(f->problems.begin(), f->problems.end(),
-                      [](const mgmt::Problem& p) { return p.severity == mgmt::Severity::error; });
+    const auto errors = std::count_if(f->problems.begin(), f->problems.end(),
+                                      [](const mgmt::Problem& p) { return p.severity == mgmt::Severity::error; });
     if (!f->ok) {
-      return tool.refuse("'" + f->source + "' has " + std::to_string(errors) +
-                         (errors == 1 ? " error" : " errors") + "; correct it and check again");
+      return tool.refuse("'" + f->source + "' has " + std::to_string(errors) + (errors == 1 ? " error" : " errors") +
+                         "; correct it and check again");
     }
     if (tool.json()) {
       mgmt::Json j;
-      j.object()
-          .member("format_version", 1)
-          .member("changed", false)
-          .member("nodes", f->config.nodes.size());
+      j.object().member("format_version", 1).member("changed", false).member("nodes", f->config.nodes.size());
       print_line(j.member("warnings", f->problems.size()).end_object().text());
       return kExitDone;
     }
-    print_line(
-        "'" + f->source + "' is correct: " + std::to_string(f->config.nodes.size()) + " nodes" +
-        (f->problems.empty() ? "" : ", " + std::to_string(f->problems.size()) + " warnings"));
+    print_line("'" + f->source + "' is correct: " + std::to_string(f->config.nodes.size()) + " nodes" +
+               (f->problems.empty() ? "" : ", " + std::to_string(f->problems.size()) + " warnings"));
     return kExitDone;
   }
 };

@@ -24,15 +24,13 @@ struct Diff final : Command {
   }
 
   int run(Tool& tool) override {
-    if (sides.size() > 2)
-      return tool.usage("two sides can be compared, not " + std::to_string(sides.size()));
+    if (sides.size() > 2) return tool.usage("two sides can be compared, not " + std::to_string(sides.size()));
     Side a, b;
     std::string first = "0", second = "0";
     if (sides.size() == 2) {
       first = sides[0];
       second = sides[1];
-      if (!is_number(first))
-        return tool.usage("'" + first + "' is no generation; only the second side may be a file");
+      if (!is_number(first)) return tool.usage("'" + first + "' is no generation; only the second side may be a file");
     } else if (sides.size() == 1) {
       (is_number(sides[0]) ? first : second) = sides[0];
     }

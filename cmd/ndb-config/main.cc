@@ -15,6 +15,5 @@ int main(int argc, char** argv) {
       {"history", "list the generations: when, who, why", make_history},
       {"rollback", "make an earlier generation the configuration again", make_rollback},
   };
-  return tool_main("ndb-config", "the configuration of a cluster, and its history", kTable, argc,
-                   argv);
+  return tool_main("ndb-config", "the configuration of a cluster, and its history", kTable, argc, argv);
 }

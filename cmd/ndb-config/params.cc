@@ -12,8 +12,7 @@ struct Params final : Command {
 
   void declare(Options& o) override {
     o.text("name", &name, "a parameter, in any case", "NAME");
-    o.text("--section", &section,
-           "only those of one section: system, ndbd, ndb_mgmd, mysqld, tcp, shm", "NAME");
+    o.text("--section", &section, "only those of one section: system, ndbd, ndb_mgmd, mysqld, tcp, shm", "NAME");
   }
 
   int run(Tool& tool) override {
@@ -21,18 +20,15 @@ struct Params final : Command {
     if (!section.empty()) {
       kind = mgmt::find_kind(section);
       if (!kind)
-        return tool.usage("'" + section +
-                          "' is no section; there are system, ndbd, ndb_mgmd, mysqld, tcp, shm");
+        return tool.usage("'" + section + "' is no section; there are system, ndbd, ndb_mgmd, mysqld, tcp, shm");
     }
     std::vector<const mgmt::Parameter*> found;
     for (const mgmt::Parameter& p : mgmt::parameters()) {
       if (kind && p.kind != *kind) continue;
-      if (name.empty() ? !p.hidden() && !p.internal() : mgmt::same_name(p.name, name))
-        found.push_back(&p);
+      if (name.empty() ? !p.hidden() && !p.internal() : mgmt::same_name(p.name, name)) found.push_back(&p);
     }
     if (found.empty())
-      return tool.refuse("no parameter '" + name + "'" + similar(kind) +
-                         "; 'ndb-config params' lists them");
+      return tool.refuse("no parameter '" + name + "'" + similar(kind) + "; 'ndb-config params' lists them");
     if (tool.json()) {
       print_json(found);
     } else if (name.empty()) {
@@ -45,8 +41,8 @@ struct Params final : Command {
 
  private:
   std::string similar(std::optional<mgmt::Kind> kind) const {
-    for (mgmt::Kind k : {mgmt::Kind::ndbd, mgmt::Kind::ndb_mgmd, mgmt::Kind::api, mgmt::Kind::tcp,
-                         mgmt::Kind::system}) {
+    for (mgmt::Kind k :
+         {mgmt::Kind::ndbd, mgmt::Kind::ndb_mgmd, mgmt::Kind::api, mgmt::Kind::tcp, mgmt::Kind::system}) {
       if (kind && k != *kind) continue;
       if (const mgmt::Parameter* p = mgmt::similar_parameter(k, name))
         return ", did you mean '" + std::string(p->name) + "'";
@@ -66,9 +62,8 @@ struct Params final : Command {
   static void print_list(const Tool& tool, const std::vector<const mgmt::Parameter*>& found) {
     Table table({"section", "parameter", "type", "default", "restart", "note"});
     for (const mgmt::Parameter* p : found) {
-      table.row({std::string(mgmt::kind_name(p->kind)), std::string(p->name),
-                 std::string(mgmt::type_name(p->type)), default_of(*p),
-                 std::string(mgmt::restart_name(p->restart)), notes_of(*p)});
+      table.row({std::string(mgmt::kind_name(p->kind)), std::string(p->name), std::string(mgmt::type_name(p->type)),
+                 default_of(*p), std::string(mgmt::restart_name(p->restart)), notes_of(*p)});
     }
     table.print(tool.format());
   }

@@ -16,10 +16,8 @@ struct QueryCommand final : Command {
 
   void declare(Options& o) override {
     o.flag("--print-config-ini,--print_config_ini", &ini, "print the configuration as config.ini");
-    o.flag("--print-config-toml,--print_config_toml", &toml,
-           "print the configuration as config.toml");
-    o.text("-q,--query", &fields,
-           "print these parameters, a row for each node (also nodeid, type, host)",
+    o.flag("--print-config-toml,--print_config_toml", &toml, "print the configuration as config.toml");
+    o.text("-q,--query", &fields, "print these parameters, a row for each node (also nodeid, type, host)",
            "NAME[,NAME...]");
     o.flag("-a,--query-all,--query_all", &all, "print all parameters");
     o.text("--type", &type, "only nodes of a type: ndbd, ndb_mgmd, mysqld", "TYPE");
@@ -31,18 +29,15 @@ struct QueryCommand final : Command {
     o.text("-f,--fields", &field_separator, "what stands between fields (,)", "TEXT");
     o.text("-r,--rows", &row_separator, "what stands between rows (a blank)", "TEXT");
     o.flag("--configinfo", &configinfo, "list all parameters: as 'params'");
-    o.flag("--diff-default,--diff_default", &diff_default,
-           "what differs from the defaults: as 'show --defaults'");
+    o.flag("--diff-default,--diff_default", &diff_default, "what differs from the defaults: as 'show --defaults'");
     o.text("--config-file,--config_file", &file, "of this file, not of the cluster", "FILE");
-    o.number("--config-from-node,--config_from_node", &from_node, "what this data node runs with",
-             "ID");
+    o.number("--config-from-node,--config_from_node", &from_node, "what this data node runs with", "ID");
     o.number("--generation", &generation, "an earlier one; 0 = the present one", "N");
   }
 
   int run(Tool& tool) override {
     const bool anything = ini || toml || all || configinfo || diff_default || !fields.empty();
-    if (!anything)
-      return tool.usage("a subcommand or a query is required; see 'ndb-config --help'");
+    if (!anything) return tool.usage("a subcommand or a query is required; see 'ndb-config --help'");
     if (int{nodes} + int{connections} + int{system} > 1) {
       return tool.usage("only one of --nodes, --connections and --system can be asked for");
     }
@@ -65,18 +60,13 @@ struct QueryCommand final : Command {
  private:
   static void print_text_json(const std::string& text) {
     mgmt::Json j;
-    print_line(j.object()
-                   .member("format_version", 1)
-                   .member("changed", false)
-                   .member("text", text)
-                   .end_object()
-                   .text());
+    print_line(
+        j.object().member("format_version", 1).member("changed", false).member("text", text).end_object().text());
   }
 
   int load(Tool& tool, mgmt::Config* config) {
     if (int{!file.empty()} + int{from_node != 0} + int{generation != 0} > 1) {
-      return tool.usage(
-          "only one of --config-file, --config-from-node and --generation can be read");
+      return tool.usage("only one of --config-file, --config-from-node and --generation can be read");
     }
     if (!file.empty()) {
       auto f = read_config_file(tool, file);
@@ -88,13 +78,11 @@ struct QueryCommand final : Command {
     if (from_node != 0) {
       auto status = read_status(tool);
       if (!status) return tool.fail(status.failure());
-      const NodeStatus* n =
-          from_node <= UINT16_MAX ? status->node(static_cast<NodeId>(from_node)) : nullptr;
+      const NodeStatus* n = from_node <= UINT16_MAX ? status->node(static_cast<NodeId>(from_node)) : nullptr;
       if (n == nullptr || !n->data())
         return tool.fail({Error::no_such_node, "no data node " + std::to_string(from_node)});
       if (n->generation == 0)
-        return tool.fail(
-            {Error::bad_node_state, "node " + std::to_string(from_node) + " is not running"});
+        return tool.fail({Error::bad_node_state, "node " + std::to_string(from_node) + " is not running"});
       generation = n->generation;
     }
     auto stored = read_config(tool, generation);
@@ -105,9 +93,7 @@ struct QueryCommand final : Command {
 
   int query(Tool& tool, const mgmt::Config& config) {
     mgmt::Query q;
-    q.of = connections ? mgmt::Query::Of::connections
-           : system    ? mgmt::Query::Of::system
-                       : mgmt::Query::Of::nodes;
+    q.of = connections ? mgmt::Query::Of::connections : system ? mgmt::Query::Of::system : mgmt::Query::Of::nodes;
     q.all = all;
     for (std::string_view f : mgmt::split_words(fields)) q.fields.emplace_back(f);
     q.host = host;
@@ -120,8 +106,7 @@ struct QueryCommand final : Command {
         return tool.usage("'" + type + "' is no type of node; there are ndbd, ndb_mgmd, mysqld");
     }
     const mgmt::QueryResult r = mgmt::run_query(config, q);
-    for (const std::string& f : r.unknown)
-      tool.note("no parameter '" + f + "'; its field is empty");
+    for (const std::string& f : r.unknown) tool.note("no parameter '" + f + "'; its field is empty");
     if (tool.json())
       print_text_json(r.text);
     else

@@ -11,10 +11,8 @@ struct Rollback final : Command {
 
   void declare(Options& o) override {
     o.number("generation", &generation, "whose content is wanted again", "N", true);
-    o.flag("--dry-run", &options.dry_run,
-           "only check and say what would happen; nothing is changed");
-    o.number("--if-generation", &options.if_generation,
-             "refuse (exit 6) unless this is the present generation", "N");
+    o.flag("--dry-run", &options.dry_run, "only check and say what would happen; nothing is changed");
+    o.number("--if-generation", &options.if_generation, "refuse (exit 6) unless this is the present generation", "N");
     o.text("-m,--message", &options.message, "why, for the history", "TEXT");
   }
 
@@ -28,8 +26,7 @@ struct Rollback final : Command {
     if (auto f = options.check(*present)) return tool.fail(f);
     const Comparison c = compare(present->config, old->config, false);
     const std::string source = "generation " + std::to_string(generation);
-    ApplyOptions lenient =
-        options;  // what it warns of was accepted when that generation was made, or left
+    ApplyOptions lenient = options;  // what it warns of was accepted when that generation was made, or left
     lenient.accept_warnings = true;
     if (int status = judge(tool, lenient, c, source); status != kExitDone) return status;
     if (c.changes.empty()) return report_applied(tool, options, c, present->generation, false);

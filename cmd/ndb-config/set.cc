@@ -13,8 +13,8 @@ namespace {
 
 // The language that parse_any() takes the text for.
 bool is_toml(const std::string& text) {
-  return text.starts_with("[[") || text.starts_with("[default.") ||
-         text.find("\n[[") != std::string::npos || text.find("\n[default.") != std::string::npos;
+  return text.starts_with("[[") || text.starts_with("[default.") || text.find("\n[[") != std::string::npos ||
+         text.find("\n[default.") != std::string::npos;
 }
 
 struct Set final : Command {
@@ -24,15 +24,11 @@ struct Set final : Command {
   ApplyOptions options;
 
   void declare(Options& o) override {
-    o.list("assignments", &assignments, "parameter=value; nothing behind the = removes it",
-           "NAME=VALUE", true);
-    o.list("--nodes", &nodes, "in the sections of these nodes, instead of the defaults",
-           "ID,ID...");
-    o.text("--section", &section,
-           "where a parameter of several sections belongs: ndbd, ndb_mgmd, mysqld, tcp, system",
+    o.list("assignments", &assignments, "parameter=value; nothing behind the = removes it", "NAME=VALUE", true);
+    o.list("--nodes", &nodes, "in the sections of these nodes, instead of the defaults", "ID,ID...");
+    o.text("--section", &section, "where a parameter of several sections belongs: ndbd, ndb_mgmd, mysqld, tcp, system",
            "NAME");
-    o.flag("--live", &live,
-           "in the running nodes, until their next start; without --stored not in the configuration");
+    o.flag("--live", &live, "in the running nodes, until their next start; without --stored not in the configuration");
     o.flag("--stored", &stored,
            "in the configuration; without --live the running nodes keep their values until they restart");
     options.declare(o);
@@ -46,20 +42,17 @@ struct Set final : Command {
     mgmt::Config next = present->config;
     for (const std::string& a : assignments) {
       const std::size_t equal = a.find('=');
-      if (equal == std::string::npos || equal == 0)
-        return tool.usage("'" + a + "' is no NAME=VALUE");
+      if (equal == std::string::npos || equal == 0) return tool.usage("'" + a + "' is no NAME=VALUE");
       const std::string name = a.substr(0, equal);
       const std::string value = a.substr(equal + 1);
       mgmt::Kind kind = mgmt::Kind::ndbd;
       std::string why;
       if (!find_section(*present, *ids, name, &kind, &why)) return tool.usage(why);
-      const auto problems = mgmt::set_parameter(
-          next, kind, *ids, name,
-          value.empty() ? std::nullopt : std::optional<std::string_view>(value));
+      const auto problems = mgmt::set_parameter(next, kind, *ids, name,
+                                                value.empty() ? std::nullopt : std::optional<std::string_view>(value));
       print_problems(tool, "'" + a + "'", problems);
       if (mgmt::has_errors(problems))
-        return tool.fail(
-            {Error::illegal_change, "'" + a + "' is not possible; nothing was changed"});
+        return tool.fail({Error::illegal_change, "'" + a + "' is not possible; nothing was changed"});
     }
     if (live && !stored) return set_live(tool, *present);
     std::vector<Held> held;
@@ -71,9 +64,8 @@ struct Set final : Command {
     }
     std::string source = "set";
     for (const std::string& a : assignments) source += " " + a;
-    const int status =
-        apply_text(tool, options, *present, next,
-                   is_toml(present->text) ? mgmt::print_toml(next) : mgmt::print_ini(next), source);
+    const int status = apply_text(tool, options, *present, next,
+                                  is_toml(present->text) ? mgmt::print_toml(next) : mgmt::print_ini(next), source);
     if (status == kExitDone && (live || !stored) && !options.dry_run && !present->stock) release(tool, *ids);
     if (status == kExitDone || status == kExitUnknown) return status;
     let_go(tool, held);
@@ -90,14 +82,12 @@ struct Set final : Command {
   }
 
   // Running nodes keep the present values of what would otherwise reach them at once.
-  static Failure hold(Tool& tool, const StoredConfig& present, const mgmt::Config& next,
-                      std::vector<Held>* held) {
+  static Failure hold(Tool& tool, const StoredConfig& present, const mgmt::Config& next, std::vector<Held>* held) {
     auto status = read_status(tool);
     if (!status) return status.failure();
     if (status->stock) return {};  // apply_text() refuses
     for (const mgmt::Change& c : mgmt::diff(present.config, next)) {
-      if (c.section != mgmt::Kind::ndbd || c.parameter.empty() || c.restart != mgmt::Restart::online)
-        continue;
+      if (c.section != mgmt::Kind::ndbd || c.parameter.empty() || c.restart != mgmt::Restart::online) continue;
       const NodeStatus* n = status->node(c.nodes[0]);
       if (n == nullptr || !n->connected) continue;
       const bool one = mgmt::one_for_all_nodes(c.parameter);
@@ -143,8 +133,7 @@ struct Set final : Command {
     } else {
       print_line(std::string(options.dry_run ? "would hold" : "holds") + " in " +
                  (who == "all" ? "all running data nodes" : "nodes " + who) +
-                 " until their next start; the configuration stays generation " +
-                 std::to_string(present.generation));
+                 " until their next start; the configuration stays generation " + std::to_string(present.generation));
     }
     return kExitDone;
   }
@@ -154,8 +143,8 @@ struct Set final : Command {
     return ids ? join_ids(*ids, " ") : std::string{};
   }
 
-  bool find_section(const StoredConfig& present, const std::vector<NodeId>& ids,
-                    const std::string& name, mgmt::Kind* kind, std::string* why) const {
+  bool find_section(const StoredConfig& present, const std::vector<NodeId>& ids, const std::string& name,
+                    mgmt::Kind* kind, std::string* why) const {
     if (!ids.empty()) {
       for (NodeId id : ids) {
         const mgmt::Node* n = present.config.find(id);
@@ -181,8 +170,8 @@ struct Set final : Command {
     }
     std::string all;
     int count = 0;
-    for (mgmt::Kind k : {mgmt::Kind::system, mgmt::Kind::ndb_mgmd, mgmt::Kind::api, mgmt::Kind::tcp,
-                         mgmt::Kind::ndbd}) {
+    for (mgmt::Kind k :
+         {mgmt::Kind::system, mgmt::Kind::ndb_mgmd, mgmt::Kind::api, mgmt::Kind::tcp, mgmt::Kind::ndbd}) {
       if (mgmt::find_parameter(k, name) == nullptr) continue;
       *kind = k;
       ++count;
@@ -190,8 +179,7 @@ struct Set final : Command {
     }
     if (count == 1) return true;
     *why = count == 0 ? "no parameter '" + name + "'; 'ndb-config params' lists them"
-                      : "'" + name + "' belongs to several sections (" + all +
-                            "); say which with --section or --nodes";
+                      : "'" + name + "' belongs to several sections (" + all + "); say which with --section or --nodes";
     return false;
   }
 };

@@ -11,10 +11,8 @@ struct Show final : Command {
   std::uint64_t generation = 0;
 
   void declare(Options& o) override {
-    o.flag("--print-config-ini,--print_config_ini", &ini,
-           "as config.ini, whatever it was given as");
-    o.flag("--print-config-toml,--print_config_toml", &toml,
-           "as config.toml, whatever it was given as");
+    o.flag("--print-config-ini,--print_config_ini", &ini, "as config.ini, whatever it was given as");
+    o.flag("--print-config-toml,--print_config_toml", &toml, "as config.toml, whatever it was given as");
     o.number("--generation", &generation, "an earlier one; 0 = the present one", "N");
     o.flag("--effective", &effective, "every value that holds, also those that nobody wrote");
     o.flag("--defaults", &defaults, "only what differs from the defaults, beside them");
@@ -35,19 +33,13 @@ struct Show final : Command {
     if (effective) {
       auto all = read_effective_config(tool, stored->generation);
       if (!all)
-        return Tool::unknown_command(all.failure()) ? tool.refuse_stock("show --effective")
-                                                    : tool.fail(all.failure());
+        return Tool::unknown_command(all.failure()) ? tool.refuse_stock("show --effective") : tool.fail(all.failure());
       text = *all;
     }
     if (tool.json()) {
       mgmt::Json j;
-      j.object()
-          .member("format_version", 1)
-          .member("changed", false)
-          .member("generation", stored->generation);
-      j.member("when_s", stored->when_s)
-          .member("who", stored->who)
-          .member("source", stored->source);
+      j.object().member("format_version", 1).member("changed", false).member("generation", stored->generation);
+      j.member("when_s", stored->when_s).member("who", stored->who).member("source", stored->source);
       print_line(j.member("message", stored->message).member("text", text).end_object().text());
       return kExitDone;
     }

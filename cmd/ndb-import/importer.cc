@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 constexpr std::size_t kRecordBytesMax = std::size_t{16} << 20;
-constexpr std::uint64_t kReasonsShown = 10;   // on stderr
-constexpr int kInputPauseMs = 20;             // without input; then smaller transactions than --batch are sent
+constexpr std::uint64_t kReasonsShown = 10;  // on stderr
+constexpr int kInputPauseMs = 20;            // without input; then smaller transactions than --batch are sent
 
 os::LoopOptions quiet() {
   os::LoopOptions o;

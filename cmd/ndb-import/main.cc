@@ -19,10 +19,14 @@ using namespace ndb;
 
 // One character, or \t.
 bool character(const std::string& text, bool may_be_none, char* c) {
-  if (text == "\\t") *c = '\t';
-  else if (text.size() == 1) *c = text[0];
-  else if (text.empty() && may_be_none) *c = 0;
-  else return false;
+  if (text == "\\t")
+    *c = '\t';
+  else if (text.size() == 1)
+    *c = text[0];
+  else if (text.empty() && may_be_none)
+    *c = 0;
+  else
+    return false;
   return *c != '\n' && *c != '\r';
 }
 
@@ -40,11 +44,12 @@ std::vector<std::string> split(const std::string& list) {
 int report(cli::Tool& tool, const tool::ImportCounts& n, double seconds, bool dry_run, const Failure& failure) {
   const std::uint64_t rate = static_cast<std::uint64_t>(static_cast<double>(n.imported) / std::max(seconds, 1e-6));
   if (tool.json()) {
-    std::printf("{\"format_version\":1,\"changed\":%s,\"read\":%llu,\"imported\":%llu,\"skipped\":%llu,\"rejected\":%llu,"
-                "\"seconds\":%.3f,\"rows_per_second\":%llu}\n",
-                n.imported > 0 && !dry_run ? "true" : "false", static_cast<unsigned long long>(n.read),
-                static_cast<unsigned long long>(n.imported), static_cast<unsigned long long>(n.skipped),
-                static_cast<unsigned long long>(n.rejected), seconds, static_cast<unsigned long long>(rate));
+    std::printf(
+        "{\"format_version\":1,\"changed\":%s,\"read\":%llu,\"imported\":%llu,\"skipped\":%llu,\"rejected\":%llu,"
+        "\"seconds\":%.3f,\"rows_per_second\":%llu}\n",
+        n.imported > 0 && !dry_run ? "true" : "false", static_cast<unsigned long long>(n.read),
+        static_cast<unsigned long long>(n.imported), static_cast<unsigned long long>(n.skipped),
+        static_cast<unsigned long long>(n.rejected), seconds, static_cast<unsigned long long>(rate));
   } else if (!failure) {
     std::string line = cli::show_count(n.imported) + (dry_run ? " rows could be imported" : " rows imported");
     if (n.skipped > 0) line += ", " + cli::show_count(n.skipped) + " exist already";
@@ -53,7 +58,8 @@ int report(cli::Tool& tool, const tool::ImportCounts& n, double seconds, bool dr
   }
   if (failure) {
     if (!dry_run && n.imported > 0) {
-      tool.note(cli::show_count(n.imported) + " rows were imported before; repeating with --ignore-existing goes on from there");
+      tool.note(cli::show_count(n.imported) +
+                " rows were imported before; repeating with --ignore-existing goes on from there");
     }
     if (failure.error != Error::cancelled) return tool.fail(failure);
     return tool.refuse(failure.sentence(), n.unknown ? cli::kExitUnknown : cli::kExitRefused);
@@ -73,7 +79,8 @@ int main(int argc, char** argv) {
   app.set_help_flag("-h,--help", "print this help and leave");
   app.get_formatter()->column_width(36);
   app.add_option("-c,--connectstring,--ndb-connectstring", tool.connectstring,
-                 "management servers: host[:port][,host[:port]...]")->type_name("STRING");
+                 "management servers: host[:port][,host[:port]...]")
+      ->type_name("STRING");
   app.add_option("-t,--table", table, "the table")->type_name("NAME");
   app.add_option("--columns", columns, "columns of the fields, in order; else all of the table")->type_name("LIST");
   app.add_flag("--header", o.header, "the first record of each file names the columns");
@@ -87,11 +94,13 @@ int main(int argc, char** argv) {
   app.add_option("--rejects", o.rejects_path, "rejected rows: file, line, reason, row")->type_name("FILE");
   app.add_option("--max-rejects", o.max_rejects, "stop when more rows than this were rejected (0)")->type_name("N");
   app.add_option("--batch", o.batch_rows, "rows in a transaction (32)")->type_name("N")->check(CLI::Range(1, 1000));
-  app.add_option("--inflight", o.inflight, "transactions on their way at a time (64)")->type_name("N")
+  app.add_option("--inflight", o.inflight, "transactions on their way at a time (64)")
+      ->type_name("N")
       ->check(CLI::Range(1, static_cast<int>(limits::kClientWritesMax)));
   app.add_flag("--durable", o.durable, "rows count when they are on disk");
   app.add_flag("--dry-run", o.dry_run, "read and check everything, change nothing");
-  app.add_option("--format", tool.format_word, "how the result is printed: table or json")->type_name("WORD")
+  app.add_option("--format", tool.format_word, "how the result is printed: table or json")
+      ->type_name("WORD")
       ->check(CLI::IsMember({"table", "json"}));
   app.add_flag("--quiet", quiet, "no progress");
   app.add_flag("--version", version, "print the version and leave");
@@ -148,8 +157,10 @@ int main(int argc, char** argv) {
     }
     if (failure) break;
   }
-  if (!failure) failure = importer.finish();
-  else importer.settle();
+  if (!failure)
+    failure = importer.finish();
+  else
+    importer.settle();
   progress.finish();
   return report(tool, importer.counts(), static_cast<double>(os::Loop::now() - start) / 1e9, dry_run, failure);
 }

@@ -24,8 +24,7 @@ struct Events final : Command {
     o.choice("--severity", &severity, "only what is at least as severe",
              {"debug", "info", "warning", "error", "critical", "alert"});
     o.list("--category", &categories,
-           "only of this kind: startup, shutdown, noderestart, connection, schema, info; may be given again",
-           "WORD");
+           "only of this kind: startup, shutdown, noderestart, connection, schema, info; may be given again", "WORD");
     o.list("--node", &ids, "only what concerns this node; may be given again", "ID");
     o.number("--after", &after, "only what has a greater number", "NUMBER");
     o.number("--limit", &limit, "at most so many of those that are remembered (100)", "N");
@@ -37,12 +36,9 @@ struct Events final : Command {
     if (!nodes) return tool.fail(nodes.failure());
     bool first = true;
     do {
-      auto r = tool.ask("ndb list events",
-                        {{"after", std::to_string(after)}, {"limit", first ? "1000" : "100"}},
+      auto r = tool.ask("ndb list events", {{"after", std::to_string(after)}, {"limit", first ? "1000" : "100"}},
                         follow ? kPatience : 0);
-      if (!r)
-        return Tool::unknown_command(r.failure()) ? tool.refuse_stock("events")
-                                                  : tool.fail(r.failure());
+      if (!r) return Tool::unknown_command(r.failure()) ? tool.refuse_stock("events") : tool.fail(r.failure());
       auto v = JsonValue::parse(r->bulk);
       if (!v) return tool.fail(v.failure());
       print_events(tool, (*v)["events"].items, *nodes, first);
@@ -58,23 +54,20 @@ struct Events final : Command {
 
  private:
   static long rank(const std::string& word) {
-    return std::find(std::begin(kSeverities), std::end(kSeverities), word) -
-           std::begin(kSeverities);
+    return std::find(std::begin(kSeverities), std::end(kSeverities), word) - std::begin(kSeverities);
   }
 
-  void print_events(const Tool& tool, const std::vector<JsonValue>& all,
-                    const std::vector<NodeId>& nodes, bool first) const {
+  void print_events(const Tool& tool, const std::vector<JsonValue>& all, const std::vector<NodeId>& nodes,
+                    bool first) const {
     std::vector<const JsonValue*> shown;
     for (const JsonValue& e : all) {
       const auto node = static_cast<NodeId>(e["node"].number());
-      const bool wanted =
-          nodes.empty() || std::find(nodes.begin(), nodes.end(), node) != nodes.end();
-      const bool of_kind = categories.empty() || std::find(categories.begin(), categories.end(),
-                                                           e["category"].text) != categories.end();
+      const bool wanted = nodes.empty() || std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+      const bool of_kind =
+          categories.empty() || std::find(categories.begin(), categories.end(), e["category"].text) != categories.end();
       if (wanted && of_kind && rank(e["severity"].text) >= rank(severity)) shown.push_back(&e);
     }
-    if (first && shown.size() > limit)
-      shown.erase(shown.begin(), shown.end() - static_cast<std::ptrdiff_t>(limit));
+    if (first && shown.size() > limit) shown.erase(shown.begin(), shown.end() - static_cast<std::ptrdiff_t>(limit));
     mgmt::Json list;
     list.object().member("format_version", 1).member("changed", false).name("events").array();
     if (first && tool.format() == Format::tsv) print_line("number\twhen\tseverity\tcategory\tnode\ttext");
@@ -96,8 +89,8 @@ struct Events final : Command {
         else
           list.raw(j.text());
       } else if (tool.format() == Format::tsv) {
-        print_line(v["number"].text + "\t" + when + "\t" + v["severity"].text + "\t" +
-                   v["category"].text + "\t" + v["node"].text + "\t" + v["text"].text);
+        print_line(v["number"].text + "\t" + when + "\t" + v["severity"].text + "\t" + v["category"].text + "\t" +
+                   v["node"].text + "\t" + v["text"].text);
       } else {
         print_line(when + " " + v["severity"].text + ": " + v["text"].text);
       }

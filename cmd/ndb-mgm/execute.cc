@@ -13,8 +13,7 @@
 namespace ndb::cli {
 namespace {
 
-constexpr std::array<const char*, 7> kSeverities{"enabled", "debug",    "info", "warning",
-                                                 "error",   "critical", "alert"};
+constexpr std::array<const char*, 7> kSeverities{"enabled", "debug", "info", "warning", "error", "critical", "alert"};
 constexpr const char* kHelp =
     "SHOW                                     nodes, groups and states\n"
     "<id>|ALL STATUS                          what nodes are doing\n"
@@ -34,13 +33,12 @@ struct Execute final : Command {
   std::string statement;
 
   void declare(Options& o) override {
-    o.text("-e,--execute", &statement,
-           "a statement of NDB's own management client, such as \"ALL STATUS\"", "STATEMENT");
+    o.text("-e,--execute", &statement, "a statement of NDB's own management client, such as \"ALL STATUS\"",
+           "STATEMENT");
   }
 
   int run(Tool& tool) override {
-    if (statement.empty())
-      return tool.usage("a subcommand or -e STATEMENT is required; see 'ndb-mgm --help'");
+    if (statement.empty()) return tool.usage("a subcommand or -e STATEMENT is required; see 'ndb-mgm --help'");
     auto s = read_statement(statement);
     if (!s) return tool.usage(s.failure().text);
     switch (s->kind) {
@@ -105,8 +103,7 @@ struct Execute final : Command {
     return kExitDone;
   }
 
-  static Result<std::vector<NodeId>> data_nodes(const ClusterStatus& s,
-                                                const std::vector<std::string>& words) {
+  static Result<std::vector<NodeId>> data_nodes(const ClusterStatus& s, const std::vector<std::string>& words) {
     if (!names_all(words)) return named_nodes(s, words);
     std::vector<NodeId> ids;
     for (const NodeStatus& n : s.nodes) {
@@ -159,8 +156,7 @@ struct Execute final : Command {
   static int drop_group(Tool& tool, const std::vector<std::string>& words) {
     if (words.size() != 1) return tool.usage("DROP NODEGROUP takes one number");
     auto r = tool.change("ndb drop nodegroup", {{"group", words[0]}}, {});
-    if (!r && Tool::unknown_command(r.failure()))
-      r = tool.order("drop nodegroup", {{"ng", words[0]}});
+    if (!r && Tool::unknown_command(r.failure())) r = tool.order("drop nodegroup", {{"ng", words[0]}});
     return r ? say(tool, "Drop Node Group " + words[0] + " done") : tool.fail(r.failure());
   }
 
@@ -191,8 +187,7 @@ struct Execute final : Command {
     }
     if (which.empty()) which.push_back(0);
     for (std::size_t level : which) {
-      auto r =
-          tool.order("set logfilter", {{"level", std::to_string(level)}, {"enable", words[0]}});
+      auto r = tool.order("set logfilter", {{"level", std::to_string(level)}, {"enable", words[0]}});
       // `result` is 1 here when it worked
       if (!r && r.failure().text != "1") return tool.fail(r.failure());
     }

@@ -17,16 +17,22 @@ constexpr Time kConnectPatience = 5 * kSecond;
 std::size_t whole_number_bytes(meta::Type type) {
   switch (type) {
     case meta::Type::tinyint:
-    case meta::Type::utinyint: return 1;
+    case meta::Type::utinyint:
+      return 1;
     case meta::Type::smallint:
-    case meta::Type::usmallint: return 2;
+    case meta::Type::usmallint:
+      return 2;
     case meta::Type::mediumint:
-    case meta::Type::umediumint: return 3;
+    case meta::Type::umediumint:
+      return 3;
     case meta::Type::integer:
-    case meta::Type::uinteger: return 4;
+    case meta::Type::uinteger:
+      return 4;
     case meta::Type::bigint:
-    case meta::Type::ubigint: return 8;
-    default: return 0;
+    case meta::Type::ubigint:
+      return 8;
+    default:
+      return 0;
   }
 }
 

@@ -12,14 +12,11 @@ namespace {
 
 constexpr Time kPatience = 60 * kSecond;  // with a management server that restarts meanwhile
 constexpr Time kLookEvery = 100 * kMillisecond;
-constexpr Time kStockRestartTimeout =
-    600 * kSecond;  // a stock server answers when the node has restarted
+constexpr Time kStockRestartTimeout = 600 * kSecond;  // a stock server answers when the node has restarted
 
 Failure bad(int number, std::string text) { return {static_cast<Error>(number), std::move(text)}; }
 
-bool contains(const std::vector<NodeId>& v, NodeId id) {
-  return std::find(v.begin(), v.end(), id) != v.end();
-}
+bool contains(const std::vector<NodeId>& v, NodeId id) { return std::find(v.begin(), v.end(), id) != v.end(); }
 
 Failure order_stock(Tool& tool, const OrderTo& o) {
   const std::string words = join_ids(o.nodes, " ");
@@ -31,8 +28,7 @@ Failure order_stock(Tool& tool, const OrderTo& o) {
     return {};
   }
   if (o.kind == OrderKind::stop) {
-    auto r = tool.order("stop v2", {{"node", words}, {"abort", "0"}, {"force", force}},
-                        kStockRestartTimeout);
+    auto r = tool.order("stop v2", {{"node", words}, {"abort", "0"}, {"force", force}}, kStockRestartTimeout);
     return r ? Failure{} : r.failure();
   }
   auto r = tool.order("restart node v2",
@@ -51,8 +47,7 @@ bool names_all(const std::vector<std::string>& words) {
   return words.size() == 1 && (words[0] == "all" || words[0] == "ALL");
 }
 
-Result<std::vector<NodeId>> named_nodes(const ClusterStatus& status,
-                                        const std::vector<std::string>& words) {
+Result<std::vector<NodeId>> named_nodes(const ClusterStatus& status, const std::vector<std::string>& words) {
   if (names_all(words)) {
     std::vector<NodeId> ids;
     for (const NodeStatus& n : status.nodes) {
@@ -67,8 +62,7 @@ Result<std::vector<NodeId>> named_nodes(const ClusterStatus& status,
   std::vector<NodeId> once;
   for (NodeId id : *ids) {
     if (status.node(id) == nullptr) {
-      return Failure{Error::no_such_node,
-                     "no node " + std::to_string(id) + " in the configuration"};
+      return Failure{Error::no_such_node, "no node " + std::to_string(id) + " in the configuration"};
     }
     if (!contains(once, id)) once.push_back(id);
   }
@@ -89,8 +83,7 @@ Failure foresee(const ClusterStatus& s, const OrderTo& o) {
     const std::string who = "node " + std::to_string(id);
     if (n.type == "api") return bad(5002, who + " is an API node: it is not stopped from here");
     if (!n.connected) return bad(5030, "no contact with " + who);
-    if (n.data() && n.state == "joining" && !o.force)
-      return {Error::bad_node_state, who + " is starting"};
+    if (n.data() && n.state == "joining" && !o.force) return {Error::bad_node_state, who + " is starting"};
     if (o.kind == OrderKind::start && n.state != "not_started") {
       return {Error::bad_node_state, who + " does not wait to be started: it is " + n.state};
     }
@@ -105,8 +98,7 @@ Failure foresee(const ClusterStatus& s, const OrderTo& o) {
   for (NodeId id : o.nodes) {
     const NodeStatus& n = *s.node(id);
     if (n.data() && n.state == "in_sync" && !s.group_survives(id)) {
-      return {Error::would_lose_group,
-              "node group " + std::to_string(*n.group) + " would lose its last member"};
+      return {Error::would_lose_group, "node group " + std::to_string(*n.group) + " would lose its last member"};
     }
   }
   return {};
@@ -125,18 +117,15 @@ Failure give_order(Tool& tool, const ClusterStatus& status, const OrderTo& o) {
   return r ? Failure{} : r.failure();
 }
 
-Result<Restarted> await_restart(Tool& tool, const NodeStatus& before, bool stock, bool nostart,
-                                Time deadline) {
+Result<Restarted> await_restart(Tool& tool, const NodeStatus& before, bool stock, bool nostart, Time deadline) {
   Progress progress("node " + std::to_string(before.id), "rows");
   std::uint64_t version = 0;
-  std::uint64_t applied =
-      0;  // what the node must have applied; set when it is first seen in sync again
+  std::uint64_t applied = 0;  // what the node must have applied; set when it is first seen in sync again
   while (true) {
     auto s = read_status(tool, kPatience);
     if (!s) return s.failure();
     const NodeStatus* n = s->node(before.id);
-    if (n == nullptr)
-      return Failure{Error::no_such_node, "node " + std::to_string(before.id) + " was removed"};
+    if (n == nullptr) return Failure{Error::no_such_node, "node " + std::to_string(before.id) + " was removed"};
     const bool management = !n->data();
     const bool again = stock || management || n->incarnation != before.incarnation;
     if (management && n->connected) return Restarted{*n, true};
@@ -153,19 +142,14 @@ Result<Restarted> await_restart(Tool& tool, const NodeStatus& before, bool stock
   }
 }
 
-void print_order(const Tool& tool, const std::string& text, const std::vector<NodeId>& nodes,
-                 bool changed, bool dry_run) {
+void print_order(const Tool& tool, const std::string& text, const std::vector<NodeId>& nodes, bool changed,
+                 bool dry_run) {
   if (!tool.json()) {
     print_line(text);
     return;
   }
   mgmt::Json j;
-  j.object()
-      .member("format_version", 1)
-      .member("changed", changed)
-      .member("dry_run", dry_run)
-      .name("nodes")
-      .array();
+  j.object().member("format_version", 1).member("changed", changed).member("dry_run", dry_run).name("nodes").array();
   for (NodeId id : nodes) j.value(id);
   print_line(j.end_array().end_object().text());
 }
@@ -179,8 +163,8 @@ std::string state_of_word(const std::string& word) {
   return {};
 }
 
-Result<bool> await_state(Tool& tool, const std::vector<NodeId>& nodes, const std::string& state,
-                         Time deadline, ClusterStatus* last) {
+Result<bool> await_state(Tool& tool, const std::vector<NodeId>& nodes, const std::string& state, Time deadline,
+                         ClusterStatus* last) {
   Progress progress("waiting", "nodes");
   while (true) {
     auto s = read_status(tool, kPatience);
@@ -195,8 +179,7 @@ Result<bool> await_state(Tool& tool, const std::vector<NodeId>& nodes, const std
     }
     if (missing.empty()) return true;
     if (os::monotonic_now() >= deadline) return false;
-    progress.update(nodes.size() - missing.size(), nodes.size(),
-                    "for " + state + " of " + join_ids(missing));
+    progress.update(nodes.size() - missing.size(), nodes.size(), "for " + state + " of " + join_ids(missing));
     tool.wait_for_change(last->version, kLookEvery);
   }
 }

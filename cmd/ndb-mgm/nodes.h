@@ -9,8 +9,7 @@
 namespace ndb::cli {
 
 // "3 4" or "3,4" or "all" (all data nodes that are connected); fails for unknown nodes and for none.
-Result<std::vector<NodeId>> named_nodes(const ClusterStatus& status,
-                                        const std::vector<std::string>& words);
+Result<std::vector<NodeId>> named_nodes(const ClusterStatus& status, const std::vector<std::string>& words);
 bool names_all(const std::vector<std::string>& words);
 
 // The state of affairs before an order; fails when --if-version does not hold.
@@ -33,19 +32,18 @@ struct Restarted {
   NodeStatus node;
   bool reached = false;  // false: the deadline has passed; node is as last seen
 };
-Result<Restarted> await_restart(Tool& tool, const NodeStatus& before, bool stock, bool nostart,
-                                Time deadline);
+Result<Restarted> await_restart(Tool& tool, const NodeStatus& before, bool stock, bool nostart, Time deadline);
 
 // A line for people, or an object for programs: {"format_version":1,"changed":..,"dry_run":..,"nodes":[..]}.
-void print_order(const Tool& tool, const std::string& text, const std::vector<NodeId>& nodes,
-                 bool changed, bool dry_run);
+void print_order(const Tool& tool, const std::string& text, const std::vector<NodeId>& nodes, bool changed,
+                 bool dry_run);
 
 // States for `wait`: in_sync, started, down, stopped, not_started, connected, joining. Empty: no such word.
 std::string state_of_word(const std::string& word);
 // Waits until all nodes are in the state; false when the deadline passed first. `last`: the state of affairs at the
 // end.
-Result<bool> await_state(Tool& tool, const std::vector<NodeId>& nodes, const std::string& state,
-                         Time deadline, ClusterStatus* last);
+Result<bool> await_state(Tool& tool, const std::vector<NodeId>& nodes, const std::string& state, Time deadline,
+                         ClusterStatus* last);
 
 inline Time deadline_after(std::uint64_t seconds, Time now) {
   return seconds == 0 ? kNever : now + static_cast<Time>(seconds) * kSecond;

@@ -10,8 +10,7 @@ class NodeOrder : public Command {
  public:
   void declare(Options& o) override {
     o.list("nodes", &ids_, "node ids, or all (data nodes)", "ID", true);
-    o.flag("-f,--force", &order_.force,
-           "at once, even when a node group loses its last member or a node is starting");
+    o.flag("-f,--force", &order_.force, "at once, even when a node group loses its last member or a node is starting");
     change_.declare(o);
   }
 
@@ -42,8 +41,7 @@ class NodeOrder : public Command {
   }
 
  protected:
-  NodeOrder(OrderKind kind, const char* verb, std::string done, const char* goes_on,
-            std::uint64_t timeout_s)
+  NodeOrder(OrderKind kind, const char* verb, std::string done, const char* goes_on, std::uint64_t timeout_s)
       : verb_(verb), done_(std::move(done)), goes_on_(goes_on), timeout_s_(timeout_s) {
     order_.kind = kind;
   }
@@ -69,8 +67,8 @@ struct Stop final : NodeOrder {
   void declare(Options& o) override {
     NodeOrder::declare(o);
     o.flag("--wait", &wait_, "wait until they are down");
-    o.number("--timeout", &timeout_s_,
-             "with --wait: give up waiting (exit 7) after so long (120); 0 = never", "SECONDS");
+    o.number("--timeout", &timeout_s_, "with --wait: give up waiting (exit 7) after so long (120); 0 = never",
+             "SECONDS");
   }
 
   int await(Tool& tool, const ClusterStatus&, Time deadline) const override {
@@ -78,24 +76,22 @@ struct Stop final : NodeOrder {
     auto down = await_state(tool, order_.nodes, "down", deadline, &last);
     if (!down) return tool.fail(down.failure());
     if (*down) return kExitDone;
-    return tool.refuse(who_ + " did not end within " + std::to_string(timeout_s_) + " s",
-                       kExitStillRunning);
+    return tool.refuse(who_ + " did not end within " + std::to_string(timeout_s_) + " s", kExitStillRunning);
   }
 };
 
 struct Restart final : NodeOrder {
   Restart()
-      : NodeOrder(OrderKind::restart, "restart", "restarted",
-                  " goes on restarting; 'ndb-mgm wait' waits for it", 300) {}
+      : NodeOrder(OrderKind::restart, "restart", "restarted", " goes on restarting; 'ndb-mgm wait' waits for it", 300) {
+  }
 
   void declare(Options& o) override {
     NodeOrder::declare(o);
-    o.flag("-i,--initial", &order_.initial,
-           "the nodes forget their files and fetch all rows from their peers");
+    o.flag("-i,--initial", &order_.initial, "the nodes forget their files and fetch all rows from their peers");
     o.flag("-n,--nostart", &order_.nostart, "the nodes come back and wait for 'ndb-mgm start'");
     o.flag("--wait", &wait_, "wait until they serve again (with --nostart: wait to be started)");
-    o.number("--timeout", &timeout_s_,
-             "with --wait: give up waiting (exit 7) after so long (300); 0 = never", "SECONDS");
+    o.number("--timeout", &timeout_s_, "with --wait: give up waiting (exit 7) after so long (300); 0 = never",
+             "SECONDS");
   }
 
   int check(Tool& tool) const override {
@@ -111,8 +107,7 @@ struct Restart final : NodeOrder {
       if (!r) return tool.fail(r.failure());
       if (r->reached) continue;
       return tool.refuse("node " + std::to_string(id) + " is still " + r->node.state + " after " +
-                             std::to_string(timeout_s_) +
-                             " s; it goes on, 'ndb-mgm wait' waits for it",
+                             std::to_string(timeout_s_) + " s; it goes on, 'ndb-mgm wait' waits for it",
                          kExitStillRunning);
     }
     return kExitDone;

@@ -15,8 +15,7 @@ struct Report final : Command {
   }
 
   int run(Tool& tool) override {
-    if (what != "memory")
-      return tool.usage("'" + what + "' is nothing to report; there is: memory");
+    if (what != "memory") return tool.usage("'" + what + "' is nothing to report; there is: memory");
     auto status = read_status(tool);
     if (!status) return tool.fail(status.failure());
     if (status->stock) return tool.refuse_stock("report memory");
@@ -43,8 +42,7 @@ struct Report final : Command {
     for (NodeId id : nodes) {
       const NodeStatus& n = *status->node(id);
       const bool known = n.memory_used && n.memory_total && *n.memory_total != 0;
-      table.row({std::to_string(id), known ? show_bytes(*n.memory_used) : "",
-                 known ? show_bytes(*n.memory_total) : "",
+      table.row({std::to_string(id), known ? show_bytes(*n.memory_used) : "", known ? show_bytes(*n.memory_total) : "",
                  known ? std::to_string(*n.memory_used * 100 / *n.memory_total) : "",
                  n.rows ? show_count(*n.rows) : ""});
       j.object().member("id", id);

@@ -21,8 +21,7 @@ class Reserve : public Command {
       return Tool::unknown_command(r.failure()) ? tool.refuse_stock(enable_ ? "enable" : "disable")
                                                 : tool.fail(r.failure());
     const bool changed = r->value("changed") == "1";
-    std::string text =
-        "node " + id + (enable_ ? " is enabled; start it with --initial" : " is in reserve");
+    std::string text = "node " + id + (enable_ ? " is enabled; start it with --initial" : " is in reserve");
     if (change_.dry_run)
       text = std::string("would ") + (enable_ ? "enable" : "disable") + " node " + id;
     else if (!changed)

@@ -9,18 +9,10 @@ namespace ndb::cli {
 // {"format_version":1,"changed":false,"stock":true,"nodes":[..]} of a stock server, in the words of ours.
 static std::string stock_json(const ClusterStatus& s) {
   mgmt::Json j;
-  j.object()
-      .member("format_version", 1)
-      .member("changed", false)
-      .member("stock", true)
-      .member("started", s.started);
+  j.object().member("format_version", 1).member("changed", false).member("stock", true).member("started", s.started);
   j.member("single_user", s.single_user).name("nodes").array();
   for (const NodeStatus& n : s.nodes) {
-    j.object()
-        .member("id", n.id)
-        .member("type", n.type)
-        .member("host", n.host)
-        .member("state", n.state);
+    j.object().member("id", n.id).member("type", n.type).member("host", n.host).member("state", n.state);
     j.member("connected", n.connected).name("group");
     if (n.group)
       j.value(*n.group);
@@ -41,8 +33,7 @@ namespace {
 
 std::string memory_of(const NodeStatus& n) {
   if (!n.memory_used || !n.memory_total || *n.memory_total == 0) return "";
-  return std::to_string(*n.memory_used * 100 / *n.memory_total) + "% of " +
-         show_bytes(*n.memory_total);
+  return std::to_string(*n.memory_used * 100 / *n.memory_total) + "% of " + show_bytes(*n.memory_total);
 }
 
 struct Show final : Command {
@@ -68,8 +59,8 @@ struct Show final : Command {
       const std::string group = !n.data() ? "" : n.group ? std::to_string(*n.group) : "none";
       const std::string generation =
           n.data() && n.generation != 0 ? std::to_string(n.generation) + (behind ? "*" : "") : "";
-      table.row({std::to_string(n.id), n.type, n.host.empty() ? n.address : n.host, state, group,
-                 generation, n.rows ? show_count(*n.rows) : "", memory_of(n)});
+      table.row({std::to_string(n.id), n.type, n.host.empty() ? n.address : n.host, state, group, generation,
+                 n.rows ? show_count(*n.rows) : "", memory_of(n)});
     }
     if (tool.format() == Format::table && !s.stock) heading(s);
     table.print(tool.format());

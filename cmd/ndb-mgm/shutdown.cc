@@ -25,8 +25,8 @@ struct Shutdown final : Command {
       auto r = tool.order("stop all", {{"abort", "0"}, {"stop", data_only ? "db" : "mgm,db"}});
       if (!r) return tool.fail(r.failure());
     }
-    print_order(tool, change.dry_run ? "would stop " + who : "the cluster is being stopped: " + who,
-                nodes, !change.dry_run, change.dry_run);
+    print_order(tool, change.dry_run ? "would stop " + who : "the cluster is being stopped: " + who, nodes,
+                !change.dry_run, change.dry_run);
     return kExitDone;
   }
 };

@@ -16,8 +16,7 @@ struct SingleUser final : Command {
   }
 
   int run(Tool& tool) override {
-    if (verb != "enter" && verb != "exit")
-      return tool.usage("'" + verb + "' is neither enter nor exit");
+    if (verb != "enter" && verb != "exit") return tool.usage("'" + verb + "' is neither enter nor exit");
     if (verb == "enter" && node == 0) return tool.usage("enter needs the id of an API node");
     auto status = read_status_for(tool, change);
     if (!status) return tool.fail(status.failure());
@@ -32,17 +31,12 @@ struct SingleUser final : Command {
       if (enter && (n == nullptr || n->type != "api")) {
         return tool.fail({static_cast<Error>(5062), "node " + who + " is no API node"});
       }
-      return say(
-          tool,
-          enter ? "would enter single user mode for node " + who : "would leave single user mode",
-          false);
+      return say(tool, enter ? "would enter single user mode for node " + who : "would leave single user mode", false);
     }
-    auto r = enter ? tool.order("enter single user", {{"nodeId", who}}, 300 * kSecond)
-                   : tool.order("exit single user", {});
+    auto r =
+        enter ? tool.order("enter single user", {{"nodeId", who}}, 300 * kSecond) : tool.order("exit single user", {});
     if (!r) return tool.fail(r.failure());
-    return say(tool,
-               enter ? "single user mode: only API node " + who + " may work"
-                     : "single user mode has ended",
+    return say(tool, enter ? "single user mode: only API node " + who + " may work" : "single user mode has ended",
                true);
   }
 

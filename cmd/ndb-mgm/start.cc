@@ -22,8 +22,7 @@ struct Start final : Command {
         if (n.data() && n.state == "not_started") nodes.push_back(n.id);
       }
       if (nodes.empty()) {
-        print_order(tool, "nothing to do: no data node waits to be started", nodes, false,
-                    change.dry_run);
+        print_order(tool, "nothing to do: no data node waits to be started", nodes, false, change.dry_run);
         return kExitDone;
       }
     } else {
@@ -36,13 +35,11 @@ struct Start final : Command {
     const std::string who = (nodes.size() == 1 ? "node " : "nodes ") + join_ids(nodes, ", ");
     if (!change.dry_run) {
       for (NodeId id : nodes) {  // a server takes one at a time
-        if (auto f = give_order(tool, *status, {.kind = OrderKind::start, .nodes = {id}}))
-          return tool.fail(f);
+        if (auto f = give_order(tool, *status, {.kind = OrderKind::start, .nodes = {id}})) return tool.fail(f);
       }
     }
     print_order(tool,
-                change.dry_run ? "would start " + who
-                               : who + (nodes.size() == 1 ? " is" : " are") + " being started",
+                change.dry_run ? "would start " + who : who + (nodes.size() == 1 ? " is" : " are") + " being started",
                 nodes, !change.dry_run, change.dry_run);
     return kExitDone;
   }

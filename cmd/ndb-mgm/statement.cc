@@ -14,13 +14,11 @@ using Kind = Statement::Kind;
 
 bool is(const std::string& word, std::string_view key) { return mgmt::same_name(word, key); }
 
-bool is_number(const std::string& w) {
-  return !w.empty() && w.find_first_not_of("0123456789") == std::string::npos;
-}
+bool is_number(const std::string& w) { return !w.empty() && w.find_first_not_of("0123456789") == std::string::npos; }
 
 Failure bad(const std::string& word) {
-  return {Error::bad_definition, "invalid command: '" + word +
-                                     "' is not understood; 'ndb-mgm -e HELP' lists the statements"};
+  return {Error::bad_definition,
+          "invalid command: '" + word + "' is not understood; 'ndb-mgm -e HELP' lists the statements"};
 }
 
 // -n -i -a -f behind RESTART and STOP.
@@ -73,10 +71,8 @@ Result<Statement> about_nodes(const Words& w) {
   if (is(verb, "STOP")) return order("stop", nodes, rest);
   if (is(verb, "RESTART")) return order("restart", nodes, rest);
   if (is(verb, "REPORT")) return report(nodes, rest);
-  if (is(verb, "ACTIVATE") && nodes.size() == 1)
-    return Statement{Kind::words, {"enable", nodes[0]}};
-  if (is(verb, "DEACTIVATE") && nodes.size() == 1)
-    return Statement{Kind::words, {"disable", nodes[0]}};
+  if (is(verb, "ACTIVATE") && nodes.size() == 1) return Statement{Kind::words, {"enable", nodes[0]}};
+  if (is(verb, "DEACTIVATE") && nodes.size() == 1) return Statement{Kind::words, {"disable", nodes[0]}};
   if (is(verb, "DUMP")) {
     std::string args;
     for (const std::string& a : rest) args += (args.empty() ? "" : " ") + a;
@@ -92,8 +88,7 @@ Result<Statement> about_nodes(const Words& w) {
 
 Result<Statement> node_group(const Words& w) {
   if (w.size() < 3 || !is(w[1], "NODEGROUP")) return bad(w.size() < 2 ? w[0] : w[1]);
-  return Statement{is(w[0], "CREATE") ? Kind::create_group : Kind::drop_group,
-                   {w.begin() + 2, w.end()}};
+  return Statement{is(w[0], "CREATE") ? Kind::create_group : Kind::drop_group, {w.begin() + 2, w.end()}};
 }
 
 Result<Statement> cluster_log(const Words& w) {
@@ -124,8 +119,7 @@ Result<Statement> backup(const Words& w) {
 
 Result<Statement> read_statement(std::string_view text) {
   text = text.substr(0, text.find('#'));
-  while (!text.empty() && (text.back() == ';' || text.back() == ' ' || text.back() == '\n'))
-    text.remove_suffix(1);
+  while (!text.empty() && (text.back() == ';' || text.back() == ' ' || text.back() == '\n')) text.remove_suffix(1);
   Words w;
   for (std::string_view word : mgmt::split_words(text)) w.emplace_back(word);
   if (w.empty()) return Statement{};

@@ -32,12 +32,7 @@ struct Status final : Command {
     bool degraded = false;
     Table table({"node", "state", "group", "phase", "percent", "left", "doing"});
     mgmt::Json j;
-    j.object()
-        .member("format_version", 1)
-        .member("changed", false)
-        .member("version", s.version)
-        .name("nodes")
-        .array();
+    j.object().member("format_version", 1).member("changed", false).member("version", s.version).name("nodes").array();
     for (NodeId id : nodes) {
       const NodeStatus& n = *s.node(id);
       degraded |= n.data() && n.group && n.state != "in_sync";
@@ -45,11 +40,7 @@ struct Status final : Command {
       table.row({std::to_string(id), n.state, group, n.phase != 0 ? std::to_string(n.phase) : "",
                  n.state == "joining" ? std::to_string(n.percent) : "",
                  n.seconds_left ? std::to_string(*n.seconds_left) + " s" : "", n.doing});
-      j.object()
-          .member("id", id)
-          .member("state", n.state)
-          .member("connected", n.connected)
-          .name("group");
+      j.object().member("id", id).member("state", n.state).member("connected", n.connected).name("group");
       if (n.data() && n.group)
         j.value(*n.group);
       else

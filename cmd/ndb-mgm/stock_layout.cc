@@ -75,8 +75,7 @@ std::string stock_show(const ClusterStatus& s) {
 std::string stock_status(const ClusterStatus& s, const NodeStatus& n) {
   const std::string line = "Node " + std::to_string(n.id) + ": " + state_words(s, n);
   if (!n.connected) return line + "\n";
-  const std::string phase =
-      n.state == "joining" ? " (Last completed phase " + std::to_string(n.phase) + ")" : "";
+  const std::string phase = n.state == "joining" ? " (Last completed phase " + std::to_string(n.phase) + ")" : "";
   return line + phase + " (" + version_words(n) + ")\n";
 }
 

@@ -17,8 +17,7 @@ struct Wait final : Command {
     o.list("nodes", &ids, "node ids; none: all data nodes that are not in reserve", "ID");
     o.choice("--state", &state, "the state to wait for (in_sync)",
              {"in_sync", "started", "joining", "not_started", "down", "stopped", "connected"});
-    o.number("--timeout", &timeout_s, "give up waiting (exit 7) after so long (120); 0 = never",
-             "SECONDS");
+    o.number("--timeout", &timeout_s, "give up waiting (exit 7) after so long (120); 0 = never", "SECONDS");
   }
 
   int run(Tool& tool) override {
@@ -45,20 +44,17 @@ struct Wait final : Command {
     if (nodes.empty()) return tool.refuse("there is no data node to wait for");
     const std::string wanted = state_of_word(state);
     ClusterStatus last;
-    auto reached =
-        await_state(tool, nodes, wanted, deadline, &last);
+    auto reached = await_state(tool, nodes, wanted, deadline, &last);
     if (!reached) return tool.fail(reached.failure());
     std::string late;
     for (NodeId id : nodes) {
       const NodeStatus* n = last.node(id);
       const std::string is = n == nullptr ? "gone" : n->state;
-      if (is != wanted)
-        late += (late.empty() ? "node " : ", node ") + std::to_string(id) + " is " + is;
+      if (is != wanted) late += (late.empty() ? "node " : ", node ") + std::to_string(id) + " is " + is;
     }
     if (!*reached) {
-      return tool.refuse(
-          "still waiting for '" + wanted + "' after " + std::to_string(timeout_s) + " s: " + late,
-          kExitStillRunning);
+      return tool.refuse("still waiting for '" + wanted + "' after " + std::to_string(timeout_s) + " s: " + late,
+                         kExitStillRunning);
     }
     print_order(tool, "nodes " + join_ids(nodes, ", ") + " are " + wanted, nodes, false, false);
     return kExitDone;

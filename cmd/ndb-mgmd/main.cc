@@ -152,7 +152,8 @@ int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   const std::string fault = os::arm_fault();
   if (!fault.empty()) loop.log(env::Severity::warning, "this process will kill itself at '" + fault + "' (NDB_FAULT)");
   daemon.ready();
-  loop.log(env::Severity::info, "management server " + std::to_string(p.node) + " listens on port " + std::to_string(*port));
+  loop.log(env::Severity::info,
+           "management server " + std::to_string(p.node) + " listens on port " + std::to_string(*port));
   if (o.reload && o.config_file.empty()) loop.log(env::Severity::warning, "--reload without a file changes nothing");
   const int status = loop.run();
   store.drain();
@@ -189,7 +190,8 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--ndb-nodeid", o.node_id, "this server's node id")->check(CLI::Range(1, 255));
   app.add_flag("!--no-nodeid-checks", o.node_id_checks, "give node ids to callers from any host");
   app.add_option("--bind-address", o.bind_address, "local address of the management port");
-  app.add_option("--port-file", o.port_file, "write the port that it listens on to this file; with PortNumber=0 taken again from there");
+  app.add_option("--port-file", o.port_file,
+                 "write the port that it listens on to this file; with PortNumber=0 taken again from there");
   app.add_option("--nowait-nodes,--no-wait-nodes", o.nowait_nodes,
                  "management servers that the first start does not wait for: 1,3-5");
   app.add_flag("--initial", o.initial, "forget what this server has stored");

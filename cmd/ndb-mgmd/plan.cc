@@ -117,8 +117,8 @@ mgmt::Config fetched_config(const cli::ConnectString& servers) {
       refuse("no management server of '" + servers.text + "' gave a configuration: " + reply.failure().sentence());
     }
     if (i % kTriesEachRound == 1) {
-      std::cerr << "ndb-mgmd: waiting for a configuration from '" << servers.text
-                << "': " << reply.failure().sentence() << std::endl;
+      std::cerr << "ndb-mgmd: waiting for a configuration from '" << servers.text << "': " << reply.failure().sentence()
+                << std::endl;
     }
     usleep(1000000);
   }
@@ -148,7 +148,8 @@ void check_hosts(const mgmt::Config& config) {
   }
   for (const std::string& host : mgmt::hosts(config)) {
     if (os::look_up(host, 1)) continue;
-    refuse("host name '" + host + "' of the configuration cannot be resolved; correct it, or set "
+    refuse("host name '" + host +
+           "' of the configuration cannot be resolved; correct it, or set "
            "AllowUnresolvedHostnames=1 in [tcp default]");
   }
 }

@@ -1,11 +1,12 @@
-// What a management server finds out, and what it refuses, before anything is created: who it is, which configuration it
-// starts with, where its files lie.
+// What a management server finds out, and what it refuses, before anything is created: who it is, which configuration
+// it starts with, where its files lie.
 //
 //   stored here, no --reload   the metadata log decides; a file is not even read
 //   stored here, --reload      the file is proposed when it differs; it must be good
 //   nothing stored, a file     generation 1, together with the other management servers
 //   nothing stored, no file    another management server of the connect string is asked, until it answers
-//   --initial                  as with nothing stored; what is stored goes when the file and the port are known to be good
+//   --initial                  as with nothing stored; what is stored goes when the file and the port are known to be
+//   good
 //   --skip-config-cache        as with nothing stored, and nothing is kept
 #pragma once
 #include <optional>

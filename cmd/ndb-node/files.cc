@@ -39,7 +39,8 @@ struct Report {
 };
 
 // The files of one worker, and what the metadata file says about them.
-void check_worker(const std::string& dir, const std::string& name, const meta::Stored& stored, NodeId id, Report* report) {
+void check_worker(const std::string& dir, const std::string& name, const meta::Stored& stored, NodeId id,
+                  Report* report) {
   auto disk = os::FileDisk::open_to_read(dir + "/" + name);
   if (!disk.ok()) return report->wrong(name, disk.failure().sentence());
   std::vector<std::string> lines;
@@ -66,7 +67,8 @@ void check_worker(const std::string& dir, const std::string& name, const meta::S
                      std::to_string(r.checkpoint) + " (" + std::to_string(r.rows) + " rows) and " +
                      std::to_string(r.applied) + " records of the redo log";
   if (r.epoch < stored.durable) {
-    text += "; epoch " + std::to_string(stored.durable) + " was durable: what is missing has to come from its node group";
+    text +=
+        "; epoch " + std::to_string(stored.durable) + " was durable: what is missing has to come from its node group";
   }
   report->line(name, text);
 }
@@ -151,7 +153,8 @@ int dump_file(const std::string& path) {
       std::cout << f.sentence() << "\n";
       return f.error == Error::in_use ? 0 : 1;
     }
-    std::cout << "'" << path << "' is held by nobody; the last process was " << bytes->substr(0, bytes->find('\n')) << "\n";
+    std::cout << "'" << path << "' is held by nobody; the last process was " << bytes->substr(0, bytes->find('\n'))
+              << "\n";
     return 0;
   }
   const std::string text = store::dump_store_file(*bytes);

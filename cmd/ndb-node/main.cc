@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
   app.add_option("-c,--connectstring,--ndb-connectstring", o.connectstring,
                  "management servers, host[:port][,..]; else NDB_CONNECTSTRING, ndb.toml, localhost:1186");
   app.add_option("--ndb-nodeid", o.node_id, "this node's id in the configuration")->check(CLI::Range(1, 144));
-  app.add_option("--datadir", o.data_dir, "where ndb_<id>_fs, the pid file and the log lie; else FileSystemPath and DataDir");
+  app.add_option("--datadir", o.data_dir,
+                 "where ndb_<id>_fs, the pid file and the log lie; else FileSystemPath and DataDir");
   app.add_option("--bind-address", o.bind_address, "address to listen on; else HostName");
   app.add_option("--port-file", o.port_file, "write the port that it listens on to this file");
   app.add_option("--connect-retries", o.connect_retries, "tries to reach a management server")->capture_default_str();
@@ -24,13 +25,15 @@ int main(int argc, char** argv) {
   app.add_flag("--initial", o.initial, "remove this node's files before the start");
   app.add_flag("-n,--nostart", o.nostart, "wait for the order to start");
   app.add_option("--nowait-nodes", o.nowait_nodes, "a start of the cluster does not wait for these nodes: 1,3-5");
-  app.add_option("--worker-threads", o.worker_threads,
-                 "several workers have a thread each: yes, no (they take turns), auto: with more processors than workers")
+  app.add_option(
+         "--worker-threads", o.worker_threads,
+         "several workers have a thread each: yes, no (they take turns), auto: with more processors than workers")
       ->check(CLI::IsMember({"auto", "yes", "no"}));
   app.add_flag("--nodaemon", o.nodaemon, "stay in the foreground");
   app.add_flag("--foreground", o.foreground, "the same");
   auto* check = app.add_flag("--check-files", o.check_files, "read the files of a node that does not run, and report");
-  app.add_option("--dump", o.dump, "print what this file of a node holds: redo, checkpoint, metadata, lock")->excludes(check);
+  app.add_option("--dump", o.dump, "print what this file of a node holds: redo, checkpoint, metadata, lock")
+      ->excludes(check);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

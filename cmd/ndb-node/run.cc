@@ -69,14 +69,16 @@ Failure check_stored(const std::string& path, NodeId id, const Settings& setting
   }
   const meta::Stored stored = meta::look_at(*state);
   auto refused = [&](const std::string& why) {
-    return Failure{Error::wrong_cluster, "metadata file '" + path + "' " + why + kInitial + "give it its own directory"};
+    return Failure{Error::wrong_cluster,
+                   "metadata file '" + path + "' " + why + kInitial + "give it its own directory"};
   };
   if (stored.cluster != 0 && settings.cluster != 0 && stored.cluster != settings.cluster) {
     std::string why = "belongs to another cluster (" + std::to_string(stored.cluster) + ", this one is " +
                       std::to_string(settings.cluster) + ")";
     const auto& image = stored.generation.image;
     if (image != nullptr && image->replicas != settings.replicas) {
-      why += " with NoOfReplicas=" + std::to_string(image->replicas) + " (here " + std::to_string(settings.replicas) + ")";
+      why +=
+          " with NoOfReplicas=" + std::to_string(image->replicas) + " (here " + std::to_string(settings.replicas) + ")";
     }
     return refused(why);
   }

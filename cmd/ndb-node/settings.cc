@@ -75,7 +75,8 @@ Result<Settings> fetch_settings(const cli::ConnectString& servers, NodeId id, co
       if (s.ok()) s->cluster = std::strtoull(reply->value("cluster_id").c_str(), nullptr, 10);
       return s;
     }
-    const Failure why = reply.ok() ? Failure{Error::not_ready, "the configuration is not confirmed yet"} : reply.failure();
+    const Failure why =
+        reply.ok() ? Failure{Error::not_ready, "the configuration is not confirmed yet"} : reply.failure();
     if (!is_temporary(why.error) && why.error != Error::no_such_generation) return why;
     if (attempt >= o.connect_retries) return why;
     usleep(static_cast<useconds_t>(o.connect_retry_delay_s) * (attempt < 10 ? 20000 : 1000000));

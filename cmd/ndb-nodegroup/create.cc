@@ -11,8 +11,7 @@ struct Create final : Command {
   ChangeOptions change;
 
   void declare(Options& o) override {
-    o.list("--nodes", &nodes, "the members of a new group; give it again for several groups",
-           "ID,ID...", true);
+    o.list("--nodes", &nodes, "the members of a new group; give it again for several groups", "ID,ID...", true);
     change.declare(o);
   }
 
@@ -21,8 +20,7 @@ struct Create final : Command {
     for (const std::string& group : nodes) {
       auto ids = parse_node_ids(group);
       if (!ids) return tool.fail(ids.failure());
-      if (ids->empty())
-        return tool.fail({Error::wrong_number_of_nodes, "no nodes are given for a new node group"});
+      if (ids->empty()) return tool.fail({Error::wrong_number_of_nodes, "no nodes are given for a new node group"});
       words += (words.empty() ? "" : ", ") + join_ids(*ids, " ");
     }
     auto r = tool.change("ndb create nodegroup", {{"nodes", words}}, change);
@@ -31,14 +29,9 @@ struct Create final : Command {
     const bool changed = r->value("changed") == "1";
     if (tool.json()) {
       mgmt::Json j;
-      j.object()
-          .member("format_version", 1)
-          .member("changed", changed)
-          .member("dry_run", change.dry_run);
+      j.object().member("format_version", 1).member("changed", changed).member("dry_run", change.dry_run);
       if (change.dry_run) j.member("would_change", r->value("would_change") == "1");
-      j.member("version", std::strtoull(r->value("version").c_str(), nullptr, 10))
-          .name("groups")
-          .array();
+      j.member("version", std::strtoull(r->value("version").c_str(), nullptr, 10)).name("groups").array();
       for (NodeId g : ids_of(r->value("groups"))) j.value(g);
       print_line(j.end_array().member("request", r->value("request")).end_object().text());
       return kExitDone;
@@ -49,8 +42,8 @@ struct Create final : Command {
       print_line("would create " + many + join_ids(made, ", "));
       return kExitDone;
     }
-    print_line((changed ? "created " : "already there: ") + many + join_ids(made, ", ") +
-               " at version " + r->value("version"));
+    print_line((changed ? "created " : "already there: ") + many + join_ids(made, ", ") + " at version " +
+               r->value("version"));
     tool.note("new tables use every group now; spread the old ones with 'ndb-reorg start --all'");
     return kExitDone;
   }

@@ -18,8 +18,7 @@ struct Drop final : Command {
     auto r = tool.change("ndb drop nodegroup", {{"group", std::to_string(group)}}, change);
     bool stock = false;
     if (!r && Tool::unknown_command(r.failure())) {
-      if (change.dry_run || change.if_version != 0)
-        return tool.refuse_stock("drop --dry-run or --if-version");
+      if (change.dry_run || change.if_version != 0) return tool.refuse_stock("drop --dry-run or --if-version");
       stock = true;
       r = tool.order("drop nodegroup", {{"ng", std::to_string(group)}});
     }
@@ -27,20 +26,15 @@ struct Drop final : Command {
     const bool changed = stock || r->value("changed") == "1";
     if (tool.json()) {
       mgmt::Json j;
-      j.object()
-          .member("format_version", 1)
-          .member("changed", changed)
-          .member("dry_run", change.dry_run);
+      j.object().member("format_version", 1).member("changed", changed).member("dry_run", change.dry_run);
       if (change.dry_run) j.member("would_change", r->value("would_change") == "1");
       if (!stock) j.member("version", std::strtoull(r->value("version").c_str(), nullptr, 10));
       print_line(j.member("group", group).end_object().text());
     } else if (change.dry_run) {
       print_line("would drop node group " + std::to_string(group));
     } else {
-      print_line((changed ? "dropped node group " : "already gone: node group ") +
-                 std::to_string(group));
-      if (changed)
-        tool.note("its nodes are in no group now; they can be stopped, or used for another one");
+      print_line((changed ? "dropped node group " : "already gone: node group ") + std::to_string(group));
+      if (changed) tool.note("its nodes are in no group now; they can be stopped, or used for another one");
     }
     return kExitDone;
   }

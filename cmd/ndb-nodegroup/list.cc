@@ -23,11 +23,9 @@ struct List final : Command {
     Table table({"group", "nodes", "in_sync", "state"});
     for (const auto& g : s.groups) {
       const std::size_t up = serving(s, g.members);
-      table.row({std::to_string(g.id), join_ids(g.members), std::to_string(up),
-                 state(up, g.members.size())});
+      table.row({std::to_string(g.id), join_ids(g.members), std::to_string(up), state(up, g.members.size())});
     }
-    if (!free.empty())
-      table.row({"-", join_ids(free), std::to_string(serving(s, free)), "no group"});
+    if (!free.empty()) table.row({"-", join_ids(free), std::to_string(serving(s, free)), "no group"});
     table.print(tool.format());
     return kExitDone;
   }

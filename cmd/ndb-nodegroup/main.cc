@@ -5,8 +5,7 @@
 int main(int argc, char** argv) {
   using namespace ndb::cli;
   static constexpr Subcommand kTable[] = {
-      {"list", "list the node groups, their members, and nodes that could form a new one",
-       make_list},
+      {"list", "list the node groups, their members, and nodes that could form a new one", make_list},
       {"create", "make node groups of data nodes that are in none", make_create},
       {"drop", "dissolve a node group that holds no rows", make_drop},
   };

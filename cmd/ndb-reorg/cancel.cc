@@ -18,18 +18,15 @@ struct Cancel final : Command {
     if (id == 0) {
       auto newest = read_job(tool, 0);
       if (!newest)
-        return Tool::unknown_command(newest.failure()) ? tool.refuse_stock("cancel")
-                                                       : tool.fail(newest.failure());
-      if (!newest->running())
-        return say(tool, 0, false, "nothing to do: no reorganisation is running");
+        return Tool::unknown_command(newest.failure()) ? tool.refuse_stock("cancel") : tool.fail(newest.failure());
+      if (!newest->running()) return say(tool, 0, false, "nothing to do: no reorganisation is running");
       id = newest->id;  // so that a repeated request can never hit a later one
     }
     auto r = tool.change("ndb cancel reorg", {{"job", std::to_string(id)}}, change);
     if (!r) return tool.fail(r.failure());
     const std::string n = std::to_string(id);
     if (change.dry_run) return say(tool, id, false, "would cancel job " + n);
-    return say(tool, id, r->value("changed") == "1",
-               "cancelled job " + n + ": its table is as before");
+    return say(tool, id, r->value("changed") == "1", "cancelled job " + n + ": its table is as before");
   }
 
  private:

@@ -34,8 +34,7 @@ struct Plan {
   std::uint64_t fragments_before = 0, fragments_after = 0, buckets = 0, buckets_moved = 0;
   std::string rows, rows_moved, bytes_moved;  // "?" when the nodes did not say
 };
-Result<Plan> make_plan_of(Tool& tool, const std::string& table, const std::string& drain,
-                          std::uint64_t if_version);
+Result<Plan> make_plan_of(Tool& tool, const std::string& table, const std::string& drain, std::uint64_t if_version);
 void print_plans(const Tool& tool, const std::vector<Plan>& plans);
 // Node groups to be emptied, "1,2" -> "1 2"; fails with the word that is no number.
 Result<std::string> drain_words(const std::string& option);

@@ -12,7 +12,6 @@ int main(int argc, char** argv) {
       {"cancel", "undo a running reorganisation that is before its commit point", make_cancel},
       {"verify", "compare the replicas of tables: rows and checksums", make_verify},
   };
-  return tool_main("ndb-reorg",
-                   "spread the rows of tables over the node groups of a running cluster", kTable,
-                   argc, argv);
+  return tool_main("ndb-reorg", "spread the rows of tables over the node groups of a running cluster", kTable, argc,
+                   argv);
 }

@@ -13,9 +13,8 @@ void TableOptions::declare(Options& o) {
 
 Result<std::vector<std::string>> TableOptions::tables(Tool& tool) const {
   if (all != names.empty()) {
-    return Failure{Error::no_such_table,
-                   all ? "both --all and --table are given; one of them is enough"
-                       : "no table is named; give --table NAME or --all"};
+    return Failure{Error::no_such_table, all ? "both --all and --table are given; one of them is enough"
+                                             : "no table is named; give --table NAME or --all"};
   }
   if (!all) return names;
   auto known = read_tables(tool);
@@ -26,8 +25,7 @@ Result<std::vector<std::string>> TableOptions::tables(Tool& tool) const {
 }
 
 int TableOptions::refuse(Tool& tool, const Failure& f) {
-  if (f.error == Error::no_such_table)
-    return tool.usage(f.text);  // tables() says it of the options alone
+  if (f.error == Error::no_such_table) return tool.usage(f.text);  // tables() says it of the options alone
   return Tool::unknown_command(f) ? tool.refuse_stock("ndb-reorg") : tool.fail(f);
 }
 
@@ -59,10 +57,8 @@ struct PlanCommand final : Command {
 
   void declare(Options& o) override {
     which.declare(o);
-    o.text("--drain", &drain, "node groups that shall hold nothing of the table afterwards",
-           "GROUP[,GROUP...]");
-    o.number("--if-version", &if_version,
-             "refuse (exit 6) when the cluster has changed since this version", "VERSION");
+    o.text("--drain", &drain, "node groups that shall hold nothing of the table afterwards", "GROUP[,GROUP...]");
+    o.number("--if-version", &if_version, "refuse (exit 6) when the cluster has changed since this version", "VERSION");
   }
 
   int run(Tool& tool) override {
@@ -83,11 +79,9 @@ struct PlanCommand final : Command {
 
 }  // namespace
 
-Result<Plan> make_plan_of(Tool& tool, const std::string& table, const std::string& drain,
-                          std::uint64_t if_version) {
+Result<Plan> make_plan_of(Tool& tool, const std::string& table, const std::string& drain, std::uint64_t if_version) {
   Tool::Keys keys{{"table", table}, {"drain", drain}};
-  auto r = tool.change("ndb start reorg", keys,
-                       ChangeOptions{.dry_run = true, .if_version = if_version});
+  auto r = tool.change("ndb start reorg", keys, ChangeOptions{.dry_run = true, .if_version = if_version});
   if (!r) return r.failure();
   auto v = JsonValue::parse(r->bulk);
   if (!v) return v.failure();
@@ -121,8 +115,8 @@ void print_plans(const Tool& tool, const std::vector<Plan>& plans) {
     print_line(j.end_array().end_object().text());
     return;
   }
-  Table table({"table", "groups", "groups_after", "fragments", "fragments_after", "rows",
-               "rows_to_move", "bytes_to_move", "buckets_to_move"});
+  Table table({"table", "groups", "groups_after", "fragments", "fragments_after", "rows", "rows_to_move",
+               "bytes_to_move", "buckets_to_move"});
   for (const Plan& p : plans) {
     table.row({p.table, p.groups_before, p.groups_after, std::to_string(p.fragments_before),
                std::to_string(p.fragments_after), p.rows, p.rows_moved, p.bytes_moved,

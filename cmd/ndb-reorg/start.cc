@@ -16,14 +16,11 @@ struct Start final : Command {
 
   void declare(Options& o) override {
     which.declare(o);
-    o.text("--drain", &drain, "node groups that shall hold nothing of the table afterwards",
-           "GROUP[,GROUP...]");
+    o.text("--drain", &drain, "node groups that shall hold nothing of the table afterwards", "GROUP[,GROUP...]");
     o.flag("--resume-on-failure", &resume,
            "keep what was copied when the leader fails, and go on, instead of rolling back");
-    o.flag("--wait", &wait,
-           "wait until it has ended; also for another schema change that is in the way");
-    o.number("--timeout", &timeout_s,
-             "with --wait: give up waiting (exit 7) after so long; 0 = never", "SECONDS");
+    o.flag("--wait", &wait, "wait until it has ended; also for another schema change that is in the way");
+    o.number("--timeout", &timeout_s, "with --wait: give up waiting (exit 7) after so long; 0 = never", "SECONDS");
     change.declare(o);
   }
 
@@ -33,16 +30,14 @@ struct Start final : Command {
     auto tables = which.tables(tool);
     if (!tables) return TableOptions::refuse(tool, tables.failure());
     if (change.dry_run) return plan(tool, *tables, *groups);
-    deadline_ =
-        timeout_s == 0 ? kNever : os::monotonic_now() + static_cast<Time>(timeout_s) * kSecond;
+    deadline_ = timeout_s == 0 ? kNever : os::monotonic_now() + static_cast<Time>(timeout_s) * kSecond;
     std::vector<Job> jobs;
     for (std::size_t i = 0; i < tables->size(); ++i) {
       if (!jobs.empty() && jobs.back().running()) {  // the next one needs its end
         if (int status = await(tool, &jobs.back()); status != kExitDone) return status;
       }
       Job job;
-      if (int status = start_one(tool, (*tables)[i], *groups, &job); status != kExitDone)
-        return status;
+      if (int status = start_one(tool, (*tables)[i], *groups, &job); status != kExitDone) return status;
       if (job.id != 0) jobs.push_back(std::move(job));
     }
     if (wait && !jobs.empty() && jobs.back().running()) {
@@ -73,17 +68,14 @@ struct Start final : Command {
         version_ = tool.wait_for_change(version_, kSecond);
         continue;
       }
-      if (!r)
-        return Tool::unknown_command(r.failure()) ? tool.refuse_stock("start")
-                                                  : tool.fail(r.failure());
+      if (!r) return Tool::unknown_command(r.failure()) ? tool.refuse_stock("start") : tool.fail(r.failure());
       change.if_version = 0;  // it was true before our own first change
       job->id = std::strtoull(r->value("job").c_str(), nullptr, 10);
       job->table = table;
       const bool changed = r->value("changed") == "1" && job->id != 0;
       job->state = changed ? "running" : "done";
       if (changed) {
-        tool.on_interrupt("job " + r->value("job") + " (table '" + table +
-                          "') goes on; 'ndb-reorg wait' waits for it");
+        tool.on_interrupt("job " + r->value("job") + " (table '" + table + "') goes on; 'ndb-reorg wait' waits for it");
       } else {
         job->id = 0;
       }
@@ -96,8 +88,7 @@ struct Start final : Command {
   }
 
   int await(Tool& tool, Job* job) {
-    const Time left =
-        deadline_ == kNever ? 0 : std::max<Time>(deadline_ - os::monotonic_now(), kMillisecond);
+    const Time left = deadline_ == kNever ? 0 : std::max<Time>(deadline_ - os::monotonic_now(), kMillisecond);
     auto end = wait_for_job(tool, job->id, left);
     if (!end) return tool.fail(end.failure());
     *job = std::move(*end);
@@ -109,8 +100,7 @@ struct Start final : Command {
     j.object().member("format_version", 1).member("changed", !jobs.empty()).name("jobs").array();
     for (const Job& job : jobs) {
       j.object().member("id", job.id).member("table", job.table).member("state", job.state);
-      if (!job.json.empty())
-        j.member("rows_to_move", job.rows_to_move).member("rows_moved", job.rows_moved);
+      if (!job.json.empty()) j.member("rows_to_move", job.rows_to_move).member("rows_moved", job.rows_moved);
       j.end_object();
     }
     print_line(j.end_array().end_object().text());

@@ -6,8 +6,7 @@ namespace {
 
 void add_row(Table* table, const Job& j) {
   table->row({std::to_string(j.id), j.table, j.state, j.phase, std::to_string(j.percent) + "%",
-              show_count(j.rows_moved), show_count(j.rows_to_move), show_when(j.started_s),
-              j.detail});
+              show_count(j.rows_moved), show_count(j.rows_to_move), show_when(j.started_s), j.detail});
 }
 
 struct Status final : Command {
@@ -20,8 +19,7 @@ struct Status final : Command {
   }
 
   int run(Tool& tool) override {
-    Table table({"job", "table", "state", "phase", "percent", "rows_moved", "rows_to_move",
-                 "started", "detail"});
+    Table table({"job", "table", "state", "phase", "percent", "rows_moved", "rows_to_move", "started", "detail"});
     if (all) {
       if (tool.json()) {
         auto r = tool.ask("ndb list jobs");

@@ -38,8 +38,8 @@ Verdict judge(const std::string& table, const JsonValue& o) {
     for (const JsonValue& r : replicas) {
       const JsonValue& first = replicas.front();
       equal &= r["rows"].text == first["rows"].text && r["checksum"].text == first["checksum"].text;
-      v.replicas.push_back({number, r["node"].text, r["role"].text, r["checksum"].text,
-                            r["rows"].number(), r["bytes"].number()});
+      v.replicas.push_back(
+          {number, r["node"].text, r["role"].text, r["checksum"].text, r["rows"].number(), r["bytes"].number()});
     }
     if (!equal) v.different += (v.different.empty() ? "" : ",") + number;
   }
@@ -57,9 +57,7 @@ struct Verify final : Command {
     std::vector<Verdict> verdicts;
     for (const std::string& t : *tables) {
       auto v = look(tool, t);
-      if (!v)
-        return Tool::unknown_command(v.failure()) ? tool.refuse_stock("verify")
-                                                  : tool.fail(v.failure());
+      if (!v) return Tool::unknown_command(v.failure()) ? tool.refuse_stock("verify") : tool.fail(v.failure());
       verdicts.push_back(std::move(*v));
     }
     std::string different;
@@ -67,8 +65,7 @@ struct Verify final : Command {
     for (const Verdict& v : verdicts) {
       missing += v.missing;
       if (!v.different.empty())
-        different +=
-            (different.empty() ? "table '" : ", table '") + v.table + "' fragment " + v.different;
+        different += (different.empty() ? "table '" : ", table '") + v.table + "' fragment " + v.different;
     }
     if (!different.empty()) {
       return tool.refuse("error 9033: replicas differ: " + different +
@@ -105,8 +102,7 @@ struct Verify final : Command {
     Table table({"table", "fragment", "node", "role", "rows", "bytes", "checksum"});
     for (const Verdict& v : verdicts) {
       for (const Replica& r : v.replicas) {
-        table.row({v.table, r.fragment, r.node, r.role, std::to_string(r.rows),
-                   std::to_string(r.bytes), r.checksum});
+        table.row({v.table, r.fragment, r.node, r.role, std::to_string(r.rows), std::to_string(r.bytes), r.checksum});
       }
     }
     table.print(tool.format());
@@ -120,9 +116,7 @@ struct Verify final : Command {
       j.object().member("table", v.table).member("rows", v.rows).name("replicas").array();
       for (const Replica& r : v.replicas) {
         j.object().member("fragment", std::strtoull(r.fragment.c_str(), nullptr, 10));
-        j.member("node", std::strtoull(r.node.c_str(), nullptr, 10))
-            .member("role", r.role)
-            .member("rows", r.rows);
+        j.member("node", std::strtoull(r.node.c_str(), nullptr, 10)).member("role", r.role).member("rows", r.rows);
         j.member("bytes", r.bytes).member("checksum", r.checksum).end_object();
       }
       j.end_array().end_object();

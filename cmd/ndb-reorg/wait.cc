@@ -12,11 +12,10 @@ int report_end(Tool& tool, const Job& job) {
     if (!tool.json()) print_line(who + " is done: " + show_count(job.rows_moved) + " rows moved");
     return kExitDone;
   }
-  const std::string why = job.detail.empty()
-                              ? std::string(error_info(static_cast<Error>(job.error)).sentence)
-                              : job.detail;
-  return tool.refuse("error " + std::to_string(job.error) + ": " + who + " was rolled back: " +
-                     why + "; the table is as before, it may be started again");
+  const std::string why =
+      job.detail.empty() ? std::string(error_info(static_cast<Error>(job.error)).sentence) : job.detail;
+  return tool.refuse("error " + std::to_string(job.error) + ": " + who + " was rolled back: " + why +
+                     "; the table is as before, it may be started again");
 }
 
 namespace {
@@ -26,16 +25,13 @@ struct Wait final : Command {
 
   void declare(Options& o) override {
     o.number("--job", &job, "which one; 0 = the newest", "JOB");
-    o.number("--timeout", &timeout_s, "give up waiting (exit 7) after so long; 0 = never",
-             "SECONDS");
+    o.number("--timeout", &timeout_s, "give up waiting (exit 7) after so long; 0 = never", "SECONDS");
   }
 
   int run(Tool& tool) override {
     tool.on_interrupt("the reorganisation goes on");
     auto first = read_job(tool, job);
-    if (!first)
-      return Tool::unknown_command(first.failure()) ? tool.refuse_stock("wait")
-                                                    : tool.fail(first.failure());
+    if (!first) return Tool::unknown_command(first.failure()) ? tool.refuse_stock("wait") : tool.fail(first.failure());
     if (first->id == 0) {
       if (tool.json())
         print_line(R"({"format_version":1,"changed":false,"id":0,"state":"none"})");

@@ -20,10 +20,15 @@ int main(int argc, char** argv) {
   app.set_help_flag("-h,--help", "print this help and leave");
   app.get_formatter()->column_width(36);
   app.add_option("-c,--connectstring,--ndb-connectstring", tool.connectstring,
-                 "management servers: host[:port][,host[:port]...]")->type_name("STRING");
+                 "management servers: host[:port][,host[:port]...]")
+      ->type_name("STRING");
   app.add_option("-e,--execute", statements, "run these statements and leave; may be given several times")
-      ->type_name("SQL")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
-  app.add_option("--format", format, "how results are printed: table, csv or json")->type_name("WORD")
+      ->type_name("SQL")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  app.add_option("--format", format, "how results are printed: table, csv or json")
+      ->type_name("WORD")
       ->check(CLI::IsMember({"table", "csv", "json"}));
   app.add_flag("--durable", durable, "commits wait until they are on disk");
   app.add_flag("-f,--force", keep_going, "go on after a statement that fails; the exit status is that of the first");

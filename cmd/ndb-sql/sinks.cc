@@ -108,8 +108,10 @@ class CsvPrinter : public Printer {
     for (const Cell& c : cells) {
       if (&c != &cells.front()) out += ',';
       if (c.kind == Cell::Kind::null) continue;  // an empty field; an empty text is ""
-      if (c.kind == Cell::Kind::text && c.bytes.empty()) out += "\"\"";
-      else add(&out, c.kind == Cell::Kind::blob ? "0x" + hex(c.bytes) : std::string(c.bytes), true);
+      if (c.kind == Cell::Kind::text && c.bytes.empty())
+        out += "\"\"";
+      else
+        add(&out, c.kind == Cell::Kind::blob ? "0x" + hex(c.bytes) : std::string(c.bytes), true);
     }
     put(out + "\r\n");
   }
@@ -167,19 +169,29 @@ class JsonPrinter : public Printer {
       add_json(&out, names_[i]);
       out += ':';
       switch (c.kind) {
-        case Cell::Kind::null: out += "null"; break;
+        case Cell::Kind::null:
+          out += "null";
+          break;
         case Cell::Kind::integer:
-        case Cell::Kind::real: out += c.bytes == "Inf" || c.bytes == "-Inf" ? "null" : std::string(c.bytes); break;
-        case Cell::Kind::text: add_json(&out, c.bytes); break;
-        case Cell::Kind::blob: add_json(&out, "0x" + hex(c.bytes)); break;
+        case Cell::Kind::real:
+          out += c.bytes == "Inf" || c.bytes == "-Inf" ? "null" : std::string(c.bytes);
+          break;
+        case Cell::Kind::text:
+          add_json(&out, c.bytes);
+          break;
+        case Cell::Kind::blob:
+          add_json(&out, "0x" + hex(c.bytes));
+          break;
       }
     }
     put(out + "}");
   }
   void statement_done(std::int64_t changes) override {
-    if (open_) put("]}\n");
-    else put("{\"format_version\":1,\"changed\":" + std::string(changes > 0 ? "true" : "false") +
-             ",\"changes\":" + std::to_string(changes) + "}\n");
+    if (open_)
+      put("]}\n");
+    else
+      put("{\"format_version\":1,\"changed\":" + std::string(changes > 0 ? "true" : "false") +
+          ",\"changes\":" + std::to_string(changes) + "}\n");
     open_ = false;
     std::fflush(stdout);
   }

@@ -33,8 +33,12 @@ Failure failed(const std::string& path, const char* what) {
 void apply(Journal& j, const Record& r) {
   switch (r.kind) {
     case Kind::present:
-    case Kind::put: j.rows[r.a] = {r.b, 0, false, true, false}; break;
-    case Kind::removed: j.rows[r.a] = {0, 0, true, false, false}; break;
+    case Kind::put:
+      j.rows[r.a] = {r.b, 0, false, true, false};
+      break;
+    case Kind::removed:
+      j.rows[r.a] = {0, 0, true, false, false};
+      break;
     case Kind::maybe_put: {
       auto [i, fresh] = j.rows.try_emplace(r.a);
       if (fresh) i->second.absent = true;
@@ -51,7 +55,9 @@ void apply(Journal& j, const Record& r) {
       j.accounts = r.a;
       j.bank_sum = static_cast<std::int64_t>(r.b);
       break;
-    case Kind::end: j.complete = true; break;
+    case Kind::end:
+      j.complete = true;
+      break;
   }
 }
 

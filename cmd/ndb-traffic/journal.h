@@ -9,8 +9,9 @@
 //   bank          a = number of accounts, b = the sum of their balances (as int64)
 //   end           a = number of records before it
 //
-// Records of one key stand in the order in which they were acknowledged: a key belongs to one thread. The file appears under its
-// name when the traffic begins. One without `end` is of a run that was killed: what it had under way is not known.
+// Records of one key stand in the order in which they were acknowledged: a key belongs to one thread. The file appears
+// under its name when the traffic begins. One without `end` is of a run that was killed: what it had under way is not
+// known.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -29,8 +30,8 @@ class JournalWriter {
   ~JournalWriter();
   Failure open(const std::string& path, std::int64_t first_id);
   void add(Kind kind, std::uint64_t a, std::uint64_t b);  // any thread
-  Failure begin();   // gives the file its name
-  Failure finish();  // `end`, and everything on disk
+  Failure begin();                                        // gives the file its name
+  Failure finish();                                       // `end`, and everything on disk
 
  private:
   std::mutex mutex_;

@@ -1,6 +1,6 @@
-// `ndb-traffic registers`: several clients read, write and swap the same few rows, and every operation is remembered with the times
-// of its call and its return. At the end each row's history must be linearizable (client/linearizable.h). Rows are changed for
-// new ones every so often, which keeps histories short.
+// `ndb-traffic registers`: several clients read, write and swap the same few rows, and every operation is remembered
+// with the times of its call and its return. At the end each row's history must be linearizable
+// (client/linearizable.h). Rows are changed for new ones every so often, which keeps histories short.
 #include <unistd.h>
 
 #include <atomic>
@@ -65,7 +65,8 @@ struct Registers final : cli::Command {
     }
     for (int signal : {SIGTERM, SIGINT}) std::signal(signal, on_stop);
     const Time began = os::Loop::now();
-    first_row_ = static_cast<std::int64_t>(os::unix_now_ns() / kMillisecond) * 1000;  // rows of earlier runs are left alone
+    first_row_ =
+        static_cast<std::int64_t>(os::unix_now_ns() / kMillisecond) * 1000;  // rows of earlier runs are left alone
     std::vector<std::thread> running;
     for (std::uint64_t i = 0; i < threads; i++) running.emplace_back([this, i] { work(i); });
     while (told_to_stop == 0 && (stop_file.empty() || access(stop_file.c_str(), F_OK) != 0)) {
@@ -144,7 +145,11 @@ struct Registers final : cli::Command {
       break;
     }
     mgmt::Json j;
-    j.object().member("format_version", 1).member("changed", true).member("operations", done_).member("unknown", unknown_);
+    j.object()
+        .member("format_version", 1)
+        .member("changed", true)
+        .member("operations", done_)
+        .member("unknown", unknown_);
     j.member("errors", errors_).member("rows", history_.size()).member("linearizable", wrong.empty()).end_object();
     if (summary_file.empty()) {
       cli::print_line(j.text());

@@ -22,11 +22,15 @@ std::string RowMaker::refusal() const {
 Value RowMaker::value(const meta::Column& c, std::uint64_t mixed, std::string* text) const {
   const auto small = static_cast<std::int64_t>(mixed % 100);
   switch (c.type) {
-    case Type::decimal: return Value::null();
+    case Type::decimal:
+      return Value::null();
     case Type::float32:
-    case Type::float64: return Value::of_double(static_cast<double>(small));
-    case Type::year: return Value::of_uint(2000 + mixed % 50);
-    case Type::bit: return Value::of_uint(mixed & 1);
+    case Type::float64:
+      return Value::of_double(static_cast<double>(small));
+    case Type::year:
+      return Value::of_uint(2000 + mixed % 50);
+    case Type::bit:
+      return Value::of_uint(mixed & 1);
     case Type::character:
     case Type::varchar:
     case Type::binary:
@@ -41,7 +45,8 @@ Value RowMaker::value(const meta::Column& c, std::uint64_t mixed, std::string* t
       for (std::size_t i = 0; i < n; i++) *text += kLetters[(mixed >> (5 * (i % 12))) & 31];
       return Value::of_bytes(*text);
     }
-    default: return Value::of_int(small);
+    default:
+      return Value::of_int(small);
   }
 }
 

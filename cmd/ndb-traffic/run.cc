@@ -72,9 +72,25 @@ struct Run final : cli::Command {
     JournalWriter journal;
     if (Failure f = journal.open(journal_path, static_cast<std::int64_t>(first_id))) return tool.fail(f);
     Latencies latencies(os::Loop::now());
-    Shared shared{**cluster, *table, bank, journal, latencies, {}, bank ? accounts : 0,
+    Shared shared{**cluster,
+                  *table,
+                  bank,
+                  journal,
+                  latencies,
+                  {},
+                  bank ? accounts : 0,
                   rate == 0 ? 0 : static_cast<double>(rate) / static_cast<double>(threads),
-                  static_cast<Time>(patience_s) * kSecond, durable, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+                  static_cast<Time>(patience_s) * kSecond,
+                  durable,
+                  {},
+                  {},
+                  {},
+                  {},
+                  {},
+                  {},
+                  {},
+                  {},
+                  {}};
     if (Failure f = look_around(shared)) return tool.fail(f);
     if (bank) {
       if (Failure f = open_bank(shared)) return tool.fail(f);
@@ -128,7 +144,8 @@ struct Run final : cli::Command {
     if (*count == 0) {
       auto batch = s.cluster.batch();
       for (std::uint64_t i = 0; i < accounts; i++) {
-        const client::Value row[] = {client::Value::of_int(static_cast<std::int64_t>(i)), client::Value::of_int(kBalance)};
+        const client::Value row[] = {client::Value::of_int(static_cast<std::int64_t>(i)),
+                                     client::Value::of_int(kBalance)};
         batch.insert(s.bank, row, i);
       }
       if (auto failed = batch.finish(); !failed.empty()) {
@@ -138,8 +155,8 @@ struct Run final : cli::Command {
       const client::Value first[] = {client::Value::of_int(0), client::Value::of_int(kBalance)};
       if (Failure f = run_patiently(s, [&](client::Transaction& x) { return x.replace(s.bank, first); })) return f;
     } else if (*count != accounts) {
-      return {Error::row_exists, "table '" + bank_name + "' has " + std::to_string(*count) + " rows, not " +
-                                     std::to_string(accounts)};
+      return {Error::row_exists,
+              "table '" + bank_name + "' has " + std::to_string(*count) + " rows, not " + std::to_string(accounts)};
     }
     s.journal.add(Kind::bank, accounts, static_cast<std::uint64_t>(kBalance) * accounts);
     return {};

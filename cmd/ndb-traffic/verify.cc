@@ -51,7 +51,8 @@ struct Verify final : cli::Command {
   int run(cli::Tool& tool) override {
     auto journal = read_journal(journal_path);
     if (!journal) return tool.fail(journal.failure());
-    if (!journal->complete) return tool.refuse("'" + journal_path + "' has no end: the traffic was killed or still runs");
+    if (!journal->complete)
+      return tool.refuse("'" + journal_path + "' has no end: the traffic was killed or still runs");
     auto cluster = cli::connect_cluster(tool.connectstring);
     if (!cluster) return tool.fail(cluster.failure());
     auto table = (*cluster)->table(table_name);
@@ -70,7 +71,8 @@ struct Verify final : cli::Command {
       if (!bank_placed) return tool.fail(bank_placed.failure());
       placed->misplaced += bank_placed->misplaced;
       placed->equal = placed->equal && bank_placed->equal;
-      bank_ok = accounts->rows == journal->accounts && accounts->balances == journal->bank_sum && accounts->duplicated == 0;
+      bank_ok =
+          accounts->rows == journal->accounts && accounts->balances == journal->bank_sum && accounts->duplicated == 0;
       if (!bank_ok) {
         say("the bank has " + std::to_string(accounts->rows) + " accounts with " + std::to_string(accounts->balances) +
             ", expected are " + std::to_string(journal->accounts) + " with " + std::to_string(journal->bank_sum));
@@ -169,7 +171,8 @@ struct Verify final : cli::Command {
     const std::int64_t id = t.shape().get(image, t.definition().primary_key.front()).i;
     if (e == journal.rows.end() || (!e->second.one && !e->second.two)) {
       seen.duplicated++;
-      say("row " + std::to_string(id) + " is there, but " + (e == journal.rows.end() ? "nobody wrote it" : "it was deleted"));
+      say("row " + std::to_string(id) + " is there, but " +
+          (e == journal.rows.end() ? "nobody wrote it" : "it was deleted"));
     } else if (!e->second.allows(hash)) {
       seen.wrong++;
       say("row " + std::to_string(id) + " is not what was acknowledged");

@@ -18,7 +18,9 @@ namespace {
 constexpr std::size_t kLiveMax = 20'000;  // rows of its own that a worker keeps at most
 constexpr std::size_t kSentencesMax = 10;
 
-Bytes key_bytes(const client::Table& t, Bytes image, store::KeyBuffer& buffer) { return t.shape().key_of(image, buffer); }
+Bytes key_bytes(const client::Table& t, Bytes image, store::KeyBuffer& buffer) {
+  return t.shape().key_of(image, buffer);
+}
 
 }  // namespace
 
@@ -89,7 +91,8 @@ void Worker::insert() {
   const std::uint64_t version = ++versions_;
   const std::string image = rows_.image(id, version);
   const Time began = os::Loop::now();
-  const Failure f = run_patiently(shared_, [&](Transaction& x) { return x.insert(shared_.table, rows_.make(id, version)); });
+  const Failure f =
+      run_patiently(shared_, [&](Transaction& x) { return x.insert(shared_.table, rows_.make(id, version)); });
   const bool ok = ended(f, "insert", id, began);
   // An insert that failed for certain leaves an id that is never used again: nothing to record.
   const Kind kind = ok ? Kind::put : Kind::maybe_put;
@@ -158,8 +161,10 @@ void Worker::read_own() {
   auto r = shared_.cluster.read(shared_.table, key_bytes(shared_.table, image, buffer), &found);
   if (!ended(r ? Failure{} : r.failure(), "read", row.id, began)) return;
   shared_.reads++;
-  if (!*r) wrong("read of " + std::to_string(row.id) + ": an acknowledged row is not there");
-  else if (found != image) wrong("read of " + std::to_string(row.id) + ": an older row, or another one");
+  if (!*r)
+    wrong("read of " + std::to_string(row.id) + ": an acknowledged row is not there");
+  else if (found != image)
+    wrong("read of " + std::to_string(row.id) + ": an older row, or another one");
 }
 
 void Worker::read_sample() {

@@ -1,5 +1,5 @@
-// One client: a thread that owns a range of ids of the table, changes rows there, reads rows anywhere, and moves money between
-// the accounts of the bank. It knows what every row of its range must be, because nobody else writes there.
+// One client: a thread that owns a range of ids of the table, changes rows there, reads rows anywhere, and moves money
+// between the accounts of the bank. It knows what every row of its range must be, because nobody else writes there.
 #pragma once
 #include <atomic>
 #include <string>

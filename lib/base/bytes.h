@@ -20,17 +20,15 @@ static_assert(std::endian::native == std::endian::little, "the codecs copy integ
 using Bytes = std::string_view;  // a view of bytes; it owns nothing
 
 template <class T>
-  requires std::is_trivially_copyable_v<T>
+requires std::is_trivially_copyable_v<T>
 inline T load(const void* p) noexcept {
   T v;
   std::memcpy(&v, p, sizeof v);
   return v;
 }
 template <class T>
-  requires std::is_trivially_copyable_v<T>
-inline void save(void* p, T v) noexcept {
-  std::memcpy(p, &v, sizeof v);
-}
+requires std::is_trivially_copyable_v<T>
+inline void save(void* p, T v) noexcept { std::memcpy(p, &v, sizeof v); }
 
 class Reader {
  public:
@@ -88,10 +86,8 @@ class Writer {
     return *this;
   }
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  void put(T v) {
-    std::memcpy(extend(sizeof v), &v, sizeof v);
-  }
+  requires std::is_trivially_copyable_v<T>
+  void put(T v) { std::memcpy(extend(sizeof v), &v, sizeof v); }
   void u8(std::uint8_t v) { put(v); }
   void u16(std::uint16_t v) { put(v); }
   void u32(std::uint32_t v) { put(v); }

@@ -6,9 +6,9 @@ namespace ndb {
 [[noreturn]] void check_failed(const char* file, int line, const char* condition) noexcept;
 }  // namespace ndb
 
-#define NDB_CHECK(condition)                                              \
-  do {                                                                    \
-    if (__builtin_expect(!(condition), 0)) {                              \
-      ::ndb::check_failed(__FILE__, __LINE__, #condition);                \
-    }                                                                     \
+#define NDB_CHECK(condition)                               \
+  do {                                                     \
+    if (__builtin_expect(!(condition), 0)) {               \
+      ::ndb::check_failed(__FILE__, __LINE__, #condition); \
+    }                                                      \
   } while (false)

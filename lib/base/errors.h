@@ -30,17 +30,15 @@ struct Failure {
   Error error = Error::ok;
   std::string text;
   explicit operator bool() const noexcept { return error != Error::ok; }
-  std::string sentence() const {
-    return text.empty() ? std::string(error_info(error).sentence) : text;
-  }
+  std::string sentence() const { return text.empty() ? std::string(error_info(error).sentence) : text; }
 };
 
 // A value or a failure. (g++ 12 in C++20 mode has no std::expected.)
 template <class T>
 class Result {
  public:
-  Result(T v) : value_(std::move(v)) {}                   // NOLINT: implicit on purpose
-  Result(Failure f) : failure_(std::move(f)) {}           // NOLINT
+  Result(T v) : value_(std::move(v)) {}                                     // NOLINT: implicit on purpose
+  Result(Failure f) : failure_(std::move(f)) {}                             // NOLINT
   Result(Error e, std::string text = {}) : failure_{e, std::move(text)} {}  // NOLINT
   bool ok() const noexcept { return failure_.error == Error::ok; }
   explicit operator bool() const noexcept { return ok(); }

@@ -8,8 +8,8 @@
 
 namespace ndb {
 
-std::uint64_t key_hash(Bytes distribution_key) noexcept;         // about 4 ns for 8 bytes
-std::uint64_t block_hash(Bytes block) noexcept;                  // XXH3 too; checksums of large blocks
+std::uint64_t key_hash(Bytes distribution_key) noexcept;  // about 4 ns for 8 bytes
+std::uint64_t block_hash(Bytes block) noexcept;           // XXH3 too; checksums of large blocks
 std::uint32_t crc32c(Bytes data, std::uint32_t seed = 0) noexcept;
 std::uint32_t crc32c_portable(Bytes data, std::uint32_t seed = 0) noexcept;  // the fallback, for tests
 

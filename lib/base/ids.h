@@ -14,7 +14,7 @@ using Version = std::uint64_t;     // index of the last applied entry of the met
 using View = std::uint64_t;        // index of the last log entry that changed topology or distribution
 using Sequence = std::uint64_t;    // position in the stream of one fragment, from 1
 using Epoch = std::uint64_t;
-using Time = std::int64_t;         // nanoseconds on a monotonic clock (virtual in lib/sim)
+using Time = std::int64_t;  // nanoseconds on a monotonic clock (virtual in lib/sim)
 
 inline constexpr GroupId kNoGroup = 65536;
 inline constexpr WorkerId kControl = 255;

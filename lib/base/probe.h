@@ -1,6 +1,6 @@
 // Probes mark rare paths: NDB_PROBE("stream.peer_cut_back"). The simulator counts how often each was reached and names
-// those that no run has reached: a path that no test takes. Compiled in everywhere (NDB_NO_PROBES leaves them out). Costs one
-// increment, so not for paths that are taken often; workers in several threads may hit the same one.
+// those that no run has reached: a path that no test takes. Compiled in everywhere (NDB_NO_PROBES leaves them out).
+// Costs one increment, so not for paths that are taken often; workers in several threads may hit the same one.
 #pragma once
 #include <cstdint>
 
@@ -37,14 +37,14 @@ struct ProbeAt {
 }  // namespace ndb
 
 #ifndef NDB_NO_PROBES
-#define NDB_PROBE(text)                                            \
-  do {                                                             \
-    struct Place {                                                 \
-      static const char* name() noexcept { return text; }          \
-      static const char* file() noexcept { return __FILE__; }      \
-      static int line() noexcept { return __LINE__; }              \
-    };                                                             \
-    ::ndb::ProbeAt<Place>::probe.hit();                      \
+#define NDB_PROBE(text)                                       \
+  do {                                                        \
+    struct Place {                                            \
+      static const char* name() noexcept { return text; }     \
+      static const char* file() noexcept { return __FILE__; } \
+      static int line() noexcept { return __LINE__; }         \
+    };                                                        \
+    ::ndb::ProbeAt<Place>::probe.hit();                       \
   } while (false)
 #else
 #define NDB_PROBE(text) \

@@ -10,12 +10,10 @@ namespace ndb::cli {
 
 namespace {
 
-constexpr const char* kClientVersion =
-    "525320";  // 8.4.8, the version of NDB whose protocol this is
+constexpr const char* kClientVersion = "525320";  // 8.4.8, the version of NDB whose protocol this is
 
 Result<StoredConfig> read_stock(Tool& tool) {
-  auto r =
-      tool.ask("get config_v2", {{"version", kClientVersion}, {"node", "0"}, {"nodetype", "-1"}});
+  auto r = tool.ask("get config_v2", {{"version", kClientVersion}, {"node", "0"}, {"nodetype", "-1"}});
   if (!r) return r.failure();
   auto config = mgmt::decode_config(r->bulk);
   if (!config) return config.failure();
@@ -36,9 +34,8 @@ Result<StoredConfig> read_config(Tool& tool, std::uint64_t generation) {
   if (!r && Tool::unknown_command(r.failure())) {
     auto stock = read_stock(tool);
     if (stock && generation != 0 && stock->generation != generation) {
-      return Failure{Error::no_such_generation,
-                     "a stock management server knows only its present generation, " +
-                         std::to_string(stock->generation)};
+      return Failure{Error::no_such_generation, "a stock management server knows only its present generation, " +
+                                                    std::to_string(stock->generation)};
     }
     return stock;
   }
@@ -64,16 +61,14 @@ Result<StoredConfig> read_config(Tool& tool, std::uint64_t generation) {
 }
 
 Result<std::string> read_effective_config(Tool& tool, std::uint64_t generation) {
-  auto r =
-      tool.ask("ndb get config", {{"generation", std::to_string(generation)}, {"effective", "1"}});
+  auto r = tool.ask("ndb get config", {{"generation", std::to_string(generation)}, {"effective", "1"}});
   if (!r) return r.failure();
   return r->bulk;
 }
 
 std::string who_am_i() {
   const passwd* p = ::getpwuid(::geteuid());
-  return (p != nullptr ? std::string(p->pw_name) : std::to_string(::geteuid())) + "@" +
-         os::host_name();
+  return (p != nullptr ? std::string(p->pw_name) : std::to_string(::geteuid())) + "@" + os::host_name();
 }
 
 }  // namespace ndb::cli

@@ -97,7 +97,8 @@ Result<ConnectString> parse_connectstring(std::string_view text) {
 
 Result<ConnectString> find_connectstring(const std::string& option) {
   if (!option.empty()) return parse_connectstring(option);
-  if (const char* env = std::getenv("NDB_CONNECTSTRING"); env != nullptr && *env != '\0') return parse_connectstring(env);
+  if (const char* env = std::getenv("NDB_CONNECTSTRING"); env != nullptr && *env != '\0')
+    return parse_connectstring(env);
   if (os::exists("ndb.toml")) {
     auto text = os::read_file("ndb.toml", std::size_t{1} << 20);
     if (text) {
@@ -135,8 +136,10 @@ struct Management::Impl : env::Machine {
   void step(Time, const env::Event& e, env::Outbox& out) override {
     switch (e.kind) {
       case env::EventKind::timer:
-        if (state == State::connecting && link == 0 && tried == 0) dial(out);
-        else if (state == State::asking && !request.empty()) say(out);
+        if (state == State::connecting && link == 0 && tried == 0)
+          dial(out);
+        else if (state == State::asking && !request.empty())
+          say(out);
         break;
       case env::EventKind::link_up:
         if (e.tag != connects) {
@@ -164,7 +167,8 @@ struct Management::Impl : env::Machine {
         input += e.data;
         parse(out);
         break;
-      default: break;
+      default:
+        break;
     }
   }
   void dial(env::Outbox& out) {
@@ -237,8 +241,10 @@ Result<Management::Reply> Management::request(const std::string& command, const 
   Impl& m = *impl_;
   m.request = command + "\n";
   for (const auto& [key, value] : keys) m.request += key + ": " + value + "\n";
-  if (!bulk.empty()) m.request += "Content-Length: " + std::to_string(bulk.size()) + "\n\n" + bulk + "\n";
-  else m.request += "\n";
+  if (!bulk.empty())
+    m.request += "Content-Length: " + std::to_string(bulk.size()) + "\n\n" + bulk + "\n";
+  else
+    m.request += "\n";
   m.tried = 0;
   m.state = m.link != 0 ? Impl::State::asking : Impl::State::connecting;
   const Time deadline = os::Loop::now() + timeout;
@@ -325,7 +331,8 @@ client::MakeHost loop_host() {
 
 Result<std::shared_ptr<client::Cluster>> connect_cluster(const ConnectString& servers, Time timeout) {
   auto c = client::Cluster::connect(client_options(servers), loop_host(), timeout);
-  if (!c) return Failure{c.error(), "cannot connect to the cluster at '" + servers.text + "': " + c.failure().sentence()};
+  if (!c)
+    return Failure{c.error(), "cannot connect to the cluster at '" + servers.text + "': " + c.failure().sentence()};
   return c;
 }
 

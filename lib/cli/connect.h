@@ -1,5 +1,5 @@
-// How a tool finds its cluster: the management servers by the rules of ndb(7), a blocking client of their text protocol,
-// and a client::Cluster on the real network.
+// How a tool finds its cluster: the management servers by the rules of ndb(7), a blocking client of their text
+// protocol, and a client::Cluster on the real network.
 //
 // Which management servers: the argument (--connectstring) when it is not empty, else NDB_CONNECTSTRING, else
 // `connectstring = "..."` in ./ndb.toml, else localhost:1186. A connect string is a list of host[:port] with commas or
@@ -35,7 +35,7 @@ class Management {
   struct Reply {
     std::string header;
     std::map<std::string, std::string> values;
-    std::string bulk;  // decoded when it was base64
+    std::string bulk;                                        // decoded when it was base64
     const std::string& value(const std::string& key) const;  // empty when absent
   };
   using Keys = std::vector<std::pair<std::string, std::string>>;
@@ -45,8 +45,8 @@ class Management {
   Management(const Management&) = delete;
   Management& operator=(const Management&) = delete;
 
-  // Fails with unreachable (nobody answers on any address), timed_out, or what `result` says when it is not Ok: a number of the
-  // table of errors and the server's words.
+  // Fails with unreachable (nobody answers on any address), timed_out, or what `result` says when it is not Ok: a
+  // number of the table of errors and the server's words.
   Result<Reply> request(const std::string& command, const Keys& keys = {}, const std::string& bulk = {},
                         Time timeout = 15 * kSecond);
   // The last reply that was read whole, also one that refused: what its bulk says besides the sentence.

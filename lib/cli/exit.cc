@@ -35,11 +35,9 @@ std::string_view advice(Error error) noexcept {
 std::string error_line(std::string_view tool, const Failure& failure) {
   std::string line(tool);
   line += ": ";
-  if (failure.error != Error::internal)
-    line += "error " + std::to_string(static_cast<unsigned>(failure.error)) + ": ";
+  if (failure.error != Error::internal) line += "error " + std::to_string(static_cast<unsigned>(failure.error)) + ": ";
   std::string sentence = failure.sentence();
-  while (!sentence.empty() && (sentence.back() == '\n' || sentence.back() == '.'))
-    sentence.pop_back();
+  while (!sentence.empty() && (sentence.back() == '\n' || sentence.back() == '.')) sentence.pop_back();
   for (char& c : sentence) c = c == '\n' ? ' ' : c;
   line += sentence;
   if (const std::string_view a = advice(failure.error); !a.empty()) line.append("; ").append(a);
@@ -54,8 +52,8 @@ int report_failure(std::string_view tool, const Failure& failure) {
 
 int report_refusal(std::string_view tool, std::string_view sentence, int status) {
   std::fflush(stdout);
-  std::fprintf(stderr, "%.*s: %.*s\n", static_cast<int>(tool.size()), tool.data(),
-               static_cast<int>(sentence.size()), sentence.data());
+  std::fprintf(stderr, "%.*s: %.*s\n", static_cast<int>(tool.size()), tool.data(), static_cast<int>(sentence.size()),
+               sentence.data());
   return status;
 }
 

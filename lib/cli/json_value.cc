@@ -32,8 +32,7 @@ JsonValue convert(const nlohmann::ordered_json& j) {
 
 Result<JsonValue> JsonValue::parse(std::string_view json) {
   const auto j = nlohmann::ordered_json::parse(json.begin(), json.end(), nullptr, false);
-  if (j.is_discarded())
-    return Failure{Error::bad_message, "the management server's answer is no JSON"};
+  if (j.is_discarded()) return Failure{Error::bad_message, "the management server's answer is no JSON"};
   return convert(j);
 }
 

@@ -18,7 +18,8 @@ Result<std::vector<NodeId>> parse_node_list(std::string_view text) {
     if (from < 1) return Failure{Error::bad_node_id, "there is no node id 0"};
     if (to < from) return Failure{Error::bad_node_id, quoted + " ends before it begins"};
     if (to > static_cast<std::int64_t>(limits::kNodeIdMax)) {
-      return Failure{Error::bad_node_id, quoted + " is out of range; node ids end at " + std::to_string(limits::kNodeIdMax)};
+      return Failure{Error::bad_node_id,
+                     quoted + " is out of range; node ids end at " + std::to_string(limits::kNodeIdMax)};
     }
     for (std::int64_t id = from; id <= to; ++id) ids.push_back(static_cast<NodeId>(id));
   }

@@ -16,13 +16,12 @@ class Options {
   virtual void flag(const char* names, bool* value, const char* help) = 0;
   virtual void text(const char* names, std::string* value, const char* help, const char* meta,
                     bool required = false) = 0;
-  virtual void number(const char* names, std::uint64_t* value, const char* help,
-                      const char* meta = "N", bool required = false) = 0;
+  virtual void number(const char* names, std::uint64_t* value, const char* help, const char* meta = "N",
+                      bool required = false) = 0;
   // Given several times, or (an argument by place) several words.
-  virtual void list(const char* names, std::vector<std::string>* values, const char* help,
-                    const char* meta, bool required = false) = 0;
-  virtual void choice(const char* names, std::string* value, const char* help,
-                      std::vector<std::string> words) = 0;
+  virtual void list(const char* names, std::vector<std::string>* values, const char* help, const char* meta,
+                    bool required = false) = 0;
+  virtual void choice(const char* names, std::string* value, const char* help, std::vector<std::string> words) = 0;
 };
 
 // One subcommand. Made, told its options, run once.

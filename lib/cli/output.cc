@@ -33,8 +33,7 @@ std::string tsv_line(const std::vector<std::string>& values) {
   return out + '\n';
 }
 
-std::string padded_line(const std::vector<std::string>& values,
-                        const std::vector<std::size_t>& widths) {
+std::string padded_line(const std::vector<std::string>& values, const std::vector<std::size_t>& widths) {
   std::string out;
   for (std::size_t i = 0; i < values.size(); ++i) {
     out += values[i];
@@ -100,9 +99,7 @@ std::string show_count(std::uint64_t n) {
   return s;
 }
 
-std::string show_when(std::int64_t seconds) {
-  return os::utc_text(seconds * 1'000'000'000).substr(0, 19);
-}
+std::string show_when(std::int64_t seconds) { return os::utc_text(seconds * 1'000'000'000).substr(0, 19); }
 
 std::string show_seconds(double s) {
   char out[48];

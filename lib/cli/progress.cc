@@ -25,13 +25,12 @@ Progress::Progress(std::string what, std::string unit, bool quiet)
 }
 Progress::~Progress() { finish(); }
 
-std::string Progress::line(const std::string& what, const std::string& unit, std::uint64_t done,
-                           std::uint64_t total, const std::string& doing, double elapsed_s,
-                           double rate) {
+std::string Progress::line(const std::string& what, const std::string& unit, std::uint64_t done, std::uint64_t total,
+                           const std::string& doing, double elapsed_s, double rate) {
   std::string s = what + ": " + doing;
   if (total != 0) {
-    s += " " + std::to_string(done >= total ? 100 : done * 100 / total) + "%, " + show_count(done) +
-         " of " + show_count(total) + " " + unit;
+    s += " " + std::to_string(done >= total ? 100 : done * 100 / total) + "%, " + show_count(done) + " of " +
+         show_count(total) + " " + unit;
   } else if (done != 0) {
     s += " " + show_count(done) + " " + unit;
   }
@@ -56,11 +55,9 @@ void Progress::update(std::uint64_t done, std::uint64_t total, const std::string
   if (now < next_) return;
   next_ = now + (terminal_ ? kTerminalEvery : kLogEvery);
   const double phase_s = static_cast<double>(now - phase_started_) / static_cast<double>(kSecond);
-  const double rate =
-      phase_s > 0.05 && done > phase_from_ ? static_cast<double>(done - phase_from_) / phase_s : 0;
+  const double rate = phase_s > 0.05 && done > phase_from_ ? static_cast<double>(done - phase_from_) / phase_s : 0;
   const std::string s =
-      line(what_, unit_, done, total, doing,
-           static_cast<double>(now - started_) / static_cast<double>(kSecond), rate);
+      line(what_, unit_, done, total, doing, static_cast<double>(now - started_) / static_cast<double>(kSecond), rate);
   std::fprintf(stderr, terminal_ ? "\r%s\x1b[K" : "%s\n", s.c_str());
   std::fflush(stderr);
   shown_ = true;

@@ -21,9 +21,8 @@ class Progress {
   void finish();
 
   // What a line says after `elapsed` seconds. Pure, for tests.
-  static std::string line(const std::string& what, const std::string& unit, std::uint64_t done,
-                          std::uint64_t total, const std::string& doing, double elapsed_s,
-                          double rate);
+  static std::string line(const std::string& what, const std::string& unit, std::uint64_t done, std::uint64_t total,
+                          const std::string& doing, double elapsed_s, double rate);
 
  private:
   std::string what_, unit_, last_doing_;

@@ -18,8 +18,7 @@ std::atomic<const char*> g_text{nullptr};
 
 void interrupted(int) {
   const char* text = g_text.load();
-  if (text != nullptr && ::write(STDERR_FILENO, text, std::strlen(text)) < 0)
-    ::_exit(kExitInterrupted);
+  if (text != nullptr && ::write(STDERR_FILENO, text, std::strlen(text)) < 0) ::_exit(kExitInterrupted);
   ::_exit(kExitInterrupted);
 }
 

@@ -55,8 +55,7 @@ std::string stock_state(const std::string& word) {
 }  // namespace
 
 const NodeStatus* ClusterStatus::node(NodeId id) const {
-  auto i =
-      std::find_if(nodes.begin(), nodes.end(), [&](const NodeStatus& n) { return n.id == id; });
+  auto i = std::find_if(nodes.begin(), nodes.end(), [&](const NodeStatus& n) { return n.id == id; });
   return i == nodes.end() ? nullptr : &*i;
 }
 
@@ -104,13 +103,11 @@ Result<ClusterStatus> parse_status(std::string_view json) {
   s.answering = static_cast<NodeId>(o["node"].number());
   s.single_user = static_cast<NodeId>(o["single_user"].number());
   for (const JsonValue& n : o["nodes"].items) s.nodes.push_back(read_node(n));
-  std::sort(s.nodes.begin(), s.nodes.end(),
-            [](const auto& a, const auto& b) { return a.id < b.id; });
+  std::sort(s.nodes.begin(), s.nodes.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   for (const JsonValue& g : o["groups"].items) {
     auto& group = s.groups.emplace_back();
     group.id = static_cast<GroupId>(g["id"].number());
-    for (const JsonValue& m : g["members"].items)
-      group.members.push_back(static_cast<NodeId>(m.number()));
+    for (const JsonValue& m : g["members"].items) group.members.push_back(static_cast<NodeId>(m.number()));
   }
   return s;
 }
@@ -162,7 +159,8 @@ Result<ClusterStatus> read_status(Tool& tool, Time patience) {
   auto r = tool.ask("ndb status", {}, patience);
   if (r) return parse_status(r->bulk);
   if (!Tool::unknown_command(r.failure())) return r.failure();
-  tool.ask("set clientversion", {{"major", "8"}, {"minor", "4"}, {"build", "8"}}, patience);  // then it tells the single user
+  tool.ask("set clientversion", {{"major", "8"}, {"minor", "4"}, {"build", "8"}},
+           patience);  // then it tells the single user
   auto stock = tool.ask("get status", {{"types", "NDB MGM API"}}, patience);
   if (!stock) return stock.failure();
   return parse_stock_status(stock->values);
@@ -170,8 +168,8 @@ Result<ClusterStatus> read_status(Tool& tool, Time patience) {
 
 Failure check_version(const ClusterStatus& s, std::uint64_t if_version) {
   if (if_version == 0 || s.view <= if_version) return {};
-  return {Error::version_moved, "the cluster changed at version " + std::to_string(s.view) +
-                                    ", after version " + std::to_string(if_version)};
+  return {Error::version_moved,
+          "the cluster changed at version " + std::to_string(s.view) + ", after version " + std::to_string(if_version)};
 }
 
 }  // namespace ndb::cli

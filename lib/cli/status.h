@@ -54,9 +54,8 @@ struct ClusterStatus {
 };
 
 Result<ClusterStatus> read_status(Tool& tool, Time patience = 0);
-Result<ClusterStatus> parse_status(std::string_view json);  // of `ndb status`
-ClusterStatus parse_stock_status(
-    const std::map<std::string, std::string>& values);  // of `get status`
+Result<ClusterStatus> parse_status(std::string_view json);                           // of `ndb status`
+ClusterStatus parse_stock_status(const std::map<std::string, std::string>& values);  // of `get status`
 
 // Refuses with version_moved when the topology changed after `if_version` (0 = any): for orders, which the server
 // does not compare itself.

@@ -13,8 +13,7 @@ namespace ndb::cli {
 namespace {
 
 constexpr Time kRepeatPause = 200 * kMillisecond;
-constexpr std::size_t kValueBytes =
-    400;  // of one line of a request; the rest goes into further lines
+constexpr std::size_t kValueBytes = 400;  // of one line of a request; the rest goes into further lines
 
 void sleep_for(Time t) {
   timespec ts{t / kSecond, t % kSecond};
@@ -22,9 +21,7 @@ void sleep_for(Time t) {
 }
 
 // No answer, or none that says whether anything happened.
-bool silent(const Failure& f) {
-  return f.error == Error::unreachable || f.error == Error::timed_out;
-}
+bool silent(const Failure& f) { return f.error == Error::unreachable || f.error == Error::timed_out; }
 
 // Values on one line each, and no line longer than the protocol allows.
 Management::Keys framed(const Management::Keys& keys) {
@@ -51,8 +48,7 @@ Management::Keys framed(const Management::Keys& keys) {
 
 void ChangeOptions::declare(Options& o) {
   o.flag("--dry-run", &dry_run, "only check and say what would happen; nothing is changed");
-  o.number("--if-version", &if_version,
-           "refuse (exit 6) when the cluster has changed since this version", "VERSION");
+  o.number("--if-version", &if_version, "refuse (exit 6) when the cluster has changed since this version", "VERSION");
 }
 
 Failure Tool::connect() {
@@ -63,8 +59,7 @@ Failure Tool::connect() {
   return {};
 }
 
-Result<Tool::Reply> Tool::request(const std::string& command, const Keys& keys,
-                                  const std::string& bulk, Time timeout) {
+Result<Tool::Reply> Tool::request(const std::string& command, const Keys& keys, const std::string& bulk, Time timeout) {
   if (auto f = connect()) return f;
   return management_->request(command, framed(keys), bulk, timeout);
 }
@@ -82,13 +77,12 @@ Result<Tool::Reply> Tool::ask(const std::string& command, const Keys& keys, Time
   }
 }
 
-Result<Tool::Reply> Tool::change(const std::string& command, Keys keys,
-                                 const ChangeOptions& options, const std::string& bulk) {
+Result<Tool::Reply> Tool::change(const std::string& command, Keys keys, const ChangeOptions& options,
+                                 const std::string& bulk) {
   // First something harmless: who is not reached at all has certainly not been changed.
   if (auto r = ask("check connection"); !r && silent(r.failure())) return r;
   keys.emplace_back("request", Management::draw_request_id());
-  if (options.if_version != 0)
-    keys.emplace_back("expect_version", std::to_string(options.if_version));
+  if (options.if_version != 0) keys.emplace_back("expect_version", std::to_string(options.if_version));
   if (options.dry_run) keys.emplace_back("dry_run", "1");
   const Time deadline = os::monotonic_now() + kChangePatience;
   while (true) {
@@ -97,8 +91,7 @@ Result<Tool::Reply> Tool::change(const std::string& command, Keys keys,
     if (os::monotonic_now() >= deadline) {
       if (options.dry_run) return Failure{Error::unreachable, r.failure().text};
       return Failure{Error::timed_out,
-                     "no answer to '" + command +
-                         "'; the outcome is unknown, running the same command again is safe"};
+                     "no answer to '" + command + "'; the outcome is unknown, running the same command again is safe"};
     }
     sleep_for(kRepeatPause);
   }
@@ -108,17 +101,15 @@ Result<Tool::Reply> Tool::order(const std::string& command, const Keys& keys, Ti
   if (auto r = ask("check connection"); !r && silent(r.failure())) return r;
   auto r = request(command, keys, {}, timeout);
   if (!r && silent(r.failure())) {
-    return Failure{Error::timed_out,
-                   "no answer to '" + command +
-                       "'; the outcome is unknown, look at 'ndb-mgm show' before doing it again"};
+    return Failure{Error::timed_out, "no answer to '" + command +
+                                         "'; the outcome is unknown, look at 'ndb-mgm show' before doing it again"};
   }
   return r;
 }
 
 std::uint64_t Tool::wait_for_change(std::uint64_t version, Time at_most) {
   const Time began = os::monotonic_now();
-  const Keys keys{{"version", std::to_string(version)},
-                  {"timeout", std::to_string(at_most / kMillisecond)}};
+  const Keys keys{{"version", std::to_string(version)}, {"timeout", std::to_string(at_most / kMillisecond)}};
   auto r = request("ndb wait", keys, {});
   if (r) return std::strtoull(r->value("version").c_str(), nullptr, 10);
   const Time left = at_most - (os::monotonic_now() - began);
@@ -127,13 +118,9 @@ std::uint64_t Tool::wait_for_change(std::uint64_t version, Time at_most) {
 }
 
 void Tool::note(std::string_view sentence) const { report_refusal(name_, sentence, kExitDone); }
-void Tool::on_interrupt(const std::string& what_goes_on) const {
-  cli::on_interrupt(name_, what_goes_on);
-}
+void Tool::on_interrupt(const std::string& what_goes_on) const { cli::on_interrupt(name_, what_goes_on); }
 
-bool Tool::unknown_command(const Failure& failure) noexcept {
-  return failure.text.starts_with("Unknown command");
-}
+bool Tool::unknown_command(const Failure& failure) noexcept { return failure.text.starts_with("Unknown command"); }
 
 int Tool::refuse_stock(std::string_view verb) const {
   return refuse("'" + std::string(verb) +
@@ -147,8 +134,7 @@ Result<std::vector<NodeId>> parse_node_ids(std::string_view words) {
     const std::string word(words.substr(at, end - at));
     at = end + 1;
     if (word.empty()) continue;
-    const bool digits =
-        word.size() <= 5 && word.find_first_not_of("0123456789") == std::string::npos;
+    const bool digits = word.size() <= 5 && word.find_first_not_of("0123456789") == std::string::npos;
     const unsigned long id = digits ? std::stoul(word) : 0;
     if (!digits || id == 0 || id > UINT16_MAX) {
       return Failure{Error::bad_node_id, "'" + word + "' is no node id"};

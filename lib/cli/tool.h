@@ -21,8 +21,7 @@
 namespace ndb::cli {
 
 inline constexpr Time kAskTimeout = 15 * kSecond;
-inline constexpr Time kChangePatience =
-    40 * kSecond;  // four times what a server waits for a leader
+inline constexpr Time kChangePatience = 40 * kSecond;  // four times what a server waits for a leader
 
 // --dry-run and --if-version of everything that changes something.
 struct ChangeOptions {

@@ -14,14 +14,23 @@ inline bool base64_decode(Bytes text, std::string* out) {
   bool padded = false;
   for (char c : text) {
     std::uint32_t v;
-    if (c >= 'A' && c <= 'Z') v = static_cast<std::uint32_t>(c - 'A');
-    else if (c >= 'a' && c <= 'z') v = static_cast<std::uint32_t>(c - 'a' + 26);
-    else if (c >= '0' && c <= '9') v = static_cast<std::uint32_t>(c - '0' + 52);
-    else if (c == '+') v = 62;
-    else if (c == '/') v = 63;
-    else if (c == '=') { padded = true; continue; }
-    else if (c == '\n' || c == '\r' || c == ' ' || c == '\t') continue;
-    else return false;
+    if (c >= 'A' && c <= 'Z')
+      v = static_cast<std::uint32_t>(c - 'A');
+    else if (c >= 'a' && c <= 'z')
+      v = static_cast<std::uint32_t>(c - 'a' + 26);
+    else if (c >= '0' && c <= '9')
+      v = static_cast<std::uint32_t>(c - '0' + 52);
+    else if (c == '+')
+      v = 62;
+    else if (c == '/')
+      v = 63;
+    else if (c == '=') {
+      padded = true;
+      continue;
+    } else if (c == '\n' || c == '\r' || c == ' ' || c == '\t')
+      continue;
+    else
+      return false;
     if (padded) return false;
     bits = bits << 6 | v;
     have += 6;

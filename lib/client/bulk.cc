@@ -21,8 +21,8 @@ struct Batch::State {
     std::uint64_t number;
   };
   std::vector<One> waiting;
-  Writer bytes;                                            // of the waiting ones
-  std::vector<std::pair<Handle, std::uint64_t>> flying;    // and their numbers
+  Writer bytes;                                          // of the waiting ones
+  std::vector<std::pair<Handle, std::uint64_t>> flying;  // and their numbers
   std::vector<Failed> failed;
   std::uint64_t committed = 0;
   Writer key, payload;
@@ -36,8 +36,10 @@ struct Batch::State {
         continue;
       }
       a.ready = false;
-      if (a.state == wire::TxnState::committed && a.error == Error::ok) committed++;
-      else failed.push_back({flying[i].second, a.error == Error::ok ? Error::txn_aborted : a.error});
+      if (a.state == wire::TxnState::committed && a.error == Error::ok)
+        committed++;
+      else
+        failed.push_back({flying[i].second, a.error == Error::ok ? Error::txn_aborted : a.error});
       core->machine().release(flying[i].first);
       flying[i] = flying.back();
       flying.pop_back();
@@ -118,15 +120,19 @@ void Batch::update(const Table& t, Values key, Changes changes, std::uint64_t nu
     if (e != Error::ok) break;
     e = column < t.shape().columns() ? t.shape().encode_patch(column, value, s.payload) : Error::no_such_column;
   }
-  if (e != Error::ok) s.failed.push_back({number, e});
-  else add(wire::Op::update, t, s.key.view(), s.payload.view(), number);
+  if (e != Error::ok)
+    s.failed.push_back({number, e});
+  else
+    add(wire::Op::update, t, s.key.view(), s.payload.view(), number);
 }
 
 void Batch::remove(const Table& t, Values key, std::uint64_t number) {
   State& s = *state_;
   s.key.clear();
-  if (Error e = t.shape().encode_key(key, s.key); e != Error::ok) s.failed.push_back({number, e});
-  else add(wire::Op::remove, t, s.key.view(), {}, number);
+  if (Error e = t.shape().encode_key(key, s.key); e != Error::ok)
+    s.failed.push_back({number, e});
+  else
+    add(wire::Op::remove, t, s.key.view(), {}, number);
 }
 
 std::vector<Batch::Failed> Batch::finish() {

@@ -98,8 +98,8 @@ void ClientMachine::on_catalog(Time now, Bytes body, env::Outbox& out) {
 
 void ClientMachine::adopt(std::shared_ptr<const meta::Catalog> c, Time now, env::Outbox& out) {
   refresh_wanted_ = false;
-  if (catalog_ && (c->version <= catalog_->version ||
-                   (catalog_->cluster_id != 0 && c->cluster_id != catalog_->cluster_id))) {
+  if (catalog_ &&
+      (c->version <= catalog_->version || (catalog_->cluster_id != 0 && c->cluster_id != catalog_->cluster_id))) {
     return;
   }
   counts_.catalogs++;
@@ -108,8 +108,8 @@ void ClientMachine::adopt(std::shared_ptr<const meta::Catalog> c, Time now, env:
   for (Peer& p : peers_) {
     if (p.node == 0) continue;
     const meta::Node* n = catalog_->node(p.node);
-    const bool gone = n == nullptr || n->state == meta::NodeState::down || n->port != p.port ||
-                      n->address != p.host || n->incarnation != p.incarnation;
+    const bool gone = n == nullptr || n->state == meta::NodeState::down || n->port != p.port || n->address != p.host ||
+                      n->incarnation != p.incarnation;
     if (!gone) continue;
     p.next_connect = now;
     if (p.link != 0 && !p.closing) {
@@ -129,15 +129,17 @@ void ClientMachine::on_management_text(Time now, Bytes text, env::Outbox& out) {
   management_text_ += text;
   const std::size_t head = management_text_.find("\n\n");
   if (head == std::string::npos) {
-    if (management_text_.size() > limits::kTextBulkBytesMax) finish_management(now, out, "no management server's reply");
+    if (management_text_.size() > limits::kTextBulkBytesMax)
+      finish_management(now, out, "no management server's reply");
     return;
   }
   Bytes lines = Bytes(management_text_).substr(0, head + 1);
   Bytes length = value_of(lines, "Content-Length");
   Bytes result = value_of(lines, "result");
   if (result != "Ok") {
-    finish_management(now, out, result.empty() ? "the server on the management port does not know 'ndb get catalog'"
-                                               : "the management server answered: " + std::string(result));
+    finish_management(now, out,
+                      result.empty() ? "the server on the management port does not know 'ndb get catalog'"
+                                     : "the management server answered: " + std::string(result));
     return;
   }
   counts_.catalog_answers++;

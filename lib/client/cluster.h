@@ -1,7 +1,7 @@
 // The C++ API of applications: a connection to a cluster, tables, transactions, batches, scans. Blocking, thread-safe.
 //
-//   auto cluster = cli::connect_cluster("10.0.0.1:1186");       // cli/connect.h; or Cluster::connect with a Host of your own
-//   auto t = (*cluster)->table("accounts");
+//   auto cluster = cli::connect_cluster("10.0.0.1:1186");       // cli/connect.h; or Cluster::connect with a Host of
+//   your own auto t = (*cluster)->table("accounts");
 //   (*cluster)->run([&](Transaction& x) -> Failure {                 // repeated when an error is temporary
 //     std::string row;
 //     auto found = x.read(*t, {{Value::of_int(7)}}, &row, Lock::exclusive);
@@ -9,12 +9,12 @@
 //     return x.update(*t, {{Value::of_int(7)}}, {{{1, Value::of_int(100)}}});
 //   });
 //
-// Threads: a Cluster may be used by any number of threads at once; a Transaction, Batch or Scan by one at a time. There is
-// no thread of its own: of the threads that wait, one drives the connection for all. (So a lone thread pays no
+// Threads: a Cluster may be used by any number of threads at once; a Transaction, Batch or Scan by one at a time. There
+// is no thread of its own: of the threads that wait, one drives the connection for all. (So a lone thread pays no
 // switch: a transaction costs a round trip and about 2 us.) This is the one place of the core with a lock in it.
 //
-// Errors: a Failure says what and why; is_temporary(error) means that running the whole transaction again may help. An error
-// outcome_unknown means just that: the transaction was committed or not.
+// Errors: a Failure says what and why; is_temporary(error) means that running the whole transaction again may help. An
+// error outcome_unknown means just that: the transaction was committed or not.
 #pragma once
 #include <functional>
 #include <memory>
@@ -61,8 +61,8 @@ class Core;
 // Operations are collected and sent with the next read(), execute() or commit(); a transaction that first speaks at its
 // commit() is one message, and is repeated inside the library when an error is temporary.
 //
-// The first failure ends the transaction: everything is rolled back, later calls fail with txn_aborted. Values and images are copied.
-// A Transaction that is destroyed while it is open is rolled back.
+// The first failure ends the transaction: everything is rolled back, later calls fail with txn_aborted. Values and
+// images are copied. A Transaction that is destroyed while it is open is rolled back.
 class Transaction {
  public:
   Transaction(Transaction&&) noexcept;
@@ -71,7 +71,7 @@ class Transaction {
 
   // One value for each column, in definition order.
   Failure insert(const Table& t, Values row) { return change(wire::Op::insert, t, row); }
-  Failure write(const Table& t, Values row) { return change(wire::Op::write, t, row); }      // insert or replace
+  Failure write(const Table& t, Values row) { return change(wire::Op::write, t, row); }  // insert or replace
   Failure replace(const Table& t, Values row) { return change(wire::Op::replace, t, row); }
   // One value for each column of the primary key, in key order.
   Failure update(const Table& t, Values key, Changes changes);
@@ -82,7 +82,8 @@ class Transaction {
   // Reads one row at once: true and its image (t.shape().get(image, column)), or false: no such row.
   Result<bool> read(const Table& t, Values key, std::string* image, Lock lock = Lock::none);
   Result<bool> read_key(const Table& t, Bytes key, std::string* image, Lock lock = Lock::none);
-  // Sends what was collected. `each` hears the result of every operation in order (a read that finds nothing: no_such_row).
+  // Sends what was collected. `each` hears the result of every operation in order (a read that finds nothing:
+  // no_such_row).
   Failure execute(const std::function<void(Error, Bytes image)>& each = {});
   std::size_t collected() const;
 
@@ -164,7 +165,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::shared_ptr<const meta::Catalog> catalog() const;
   // no_such_table only after a data node or a management server has been asked again.
   Result<Table> table(std::string_view name);
-  // Waits until the catalog is at this version or a later one: after a change that was made through the management protocol.
+  // Waits until the catalog is at this version or a later one: after a change that was made through the management
+  // protocol.
   Failure wait_for(Version version, Time timeout = 10 * kSecond);
 
   // One row, committed: true and its image, or false. Repeated while errors are temporary. `key`: encoded.

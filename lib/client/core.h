@@ -15,8 +15,7 @@ namespace ndb::client::detail {
 
 class Core {
  public:
-  Core(ClientOptions options, const MakeHost& make_host)
-      : machine_(std::move(options)), host_(make_host(machine_)) {}
+  Core(ClientOptions options, const MakeHost& make_host) : machine_(std::move(options)), host_(make_host(machine_)) {}
 
   Time now() { return host_->now(); }
 

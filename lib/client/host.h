@@ -11,7 +11,7 @@ namespace ndb::client {
 class Host {
  public:
   virtual ~Host() = default;
-  virtual Time now() = 0;                          // thread-safe
+  virtual Time now() = 0;  // thread-safe
   // Lets the world go on for one round: waits for at most `most`, delivers events to the machine, carries out what it
   // wants. Called by one thread at a time, not always the same.
   virtual void pump(Time most) = 0;

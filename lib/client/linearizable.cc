@@ -46,7 +46,7 @@ class Search {
         continue;
       }
       if (ops_[event.op].returned == kNever) return {};  // only unknown ones are left: they never happened
-      if (stack_.size() >= deepest_) {  // as far as the history can be followed
+      if (stack_.size() >= deepest_) {                   // as far as the history can be followed
         deepest_ = stack_.size();
         stuck_ = event.op;
       }
@@ -119,7 +119,7 @@ class Search {
   }
   std::string describe() const {
     auto words = [](const RegisterOp& o) {
-      std::string s = o.kind == Kind::read ? "read " + std::to_string(o.seen)
+      std::string s = o.kind == Kind::read    ? "read " + std::to_string(o.seen)
                       : o.kind == Kind::write ? "write " + std::to_string(o.value)
                                               : "swap " + std::to_string(o.seen) + " for " + std::to_string(o.value);
       return s + " by " + o.who + " [" + seconds(o.called) + ", " +
@@ -128,7 +128,8 @@ class Search {
     std::string s = "no order explains: " + words(ops_[stuck_]) + "; around it:";
     for (const RegisterOp& o : ops_) {
       const RegisterOp& x = ops_[stuck_];
-      if (&o == &x || o.called > x.returned || (o.returned != kNever && o.returned + 50 * kMillisecond < x.called)) continue;
+      if (&o == &x || o.called > x.returned || (o.returned != kNever && o.returned + 50 * kMillisecond < x.called))
+        continue;
       if (o.returned == kNever && o.called + 2 * kSecond < x.called && o.value != x.seen) continue;
       s += " (" + words(o) + ")";
       if (s.size() > 1500) break;

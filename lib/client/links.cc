@@ -33,8 +33,10 @@ ClientMachine::Peer* ClientMachine::up(NodeId node, Time now, env::Outbox& out) 
   Peer& p = peers_[node];
   if (p.state == Peer::State::up && !p.closing) return &p;
   p.wanted = true;
-  if (p.state == Peer::State::idle) connect_peers(now, out);
-  else if (now - p.since > limits::kClientPatience) note_trouble(now);
+  if (p.state == Peer::State::idle)
+    connect_peers(now, out);
+  else if (now - p.since > limits::kClientPatience)
+    note_trouble(now);
   return nullptr;
 }
 
@@ -75,8 +77,7 @@ void ClientMachine::on_link_up(Time now, const env::Event& e, env::Outbox& out) 
     management_ = Management::asking;
     management_link_ = e.link;
     management_text_.clear();
-    out.link(e.link).raw("ndb get catalog\nhave: " +
-                         std::to_string(catalog_ ? catalog_->version : 0) + "\n\n");
+    out.link(e.link).raw("ndb get catalog\nhave: " + std::to_string(catalog_ ? catalog_->version : 0) + "\n\n");
     return;
   }
   Peer* p = peer(static_cast<NodeId>(e.tag & 0xffff));

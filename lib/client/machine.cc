@@ -27,14 +27,23 @@ void ClientMachine::step(Time now, const env::Event& event, env::Outbox& out) {
   if (event.kind == env::EventKind::frame && event.epoch > epoch_) epoch_ = event.epoch;
   out.epoch = epoch_;
   switch (event.kind) {
-    case env::EventKind::link_up: on_link_up(now, event, out); break;
-    case env::EventKind::link_down: on_link_down(now, event, out); break;
-    case env::EventKind::no_link: on_no_link(now, event, out); break;
-    case env::EventKind::frame: on_frame(now, event, out); break;
+    case env::EventKind::link_up:
+      on_link_up(now, event, out);
+      break;
+    case env::EventKind::link_down:
+      on_link_down(now, event, out);
+      break;
+    case env::EventKind::no_link:
+      on_no_link(now, event, out);
+      break;
+    case env::EventKind::frame:
+      on_frame(now, event, out);
+      break;
     case env::EventKind::text:
       if (event.link == management_link_) on_management_text(now, event.data, out);
       break;
-    default: break;
+    default:
+      break;
   }
   flush(now, out);
 }
@@ -94,10 +103,18 @@ void ClientMachine::on_frame(Time now, const env::Event& e, env::Outbox& out) {
 
 void ClientMachine::on_message(Time now, Peer& p, const wire::Message& m, env::Outbox& out) {
   switch (static_cast<wire::Type>(m.type)) {
-    case wire::Type::execute_reply: on_execute_reply(now, m.body); break;
-    case wire::Type::scan_batch: on_scan_batch(now, p, m.from, m.body, out); break;
-    case wire::Type::outcome_reply: on_outcome_reply(now, m.body); break;
-    case wire::Type::catalog: on_catalog(now, m.body, out); break;
+    case wire::Type::execute_reply:
+      on_execute_reply(now, m.body);
+      break;
+    case wire::Type::scan_batch:
+      on_scan_batch(now, p, m.from, m.body, out);
+      break;
+    case wire::Type::outcome_reply:
+      on_outcome_reply(now, m.body);
+      break;
+    case wire::Type::catalog:
+      on_catalog(now, m.body, out);
+      break;
     case wire::Type::hello: {
       Reader r(m.body);
       wire::Hello hello;
@@ -127,7 +144,8 @@ void ClientMachine::on_message(Time now, Peer& p, const wire::Message& m, env::O
       refresh();
       break;
     }
-    default: break;  // of a newer peer
+    default:
+      break;  // of a newer peer
   }
 }
 
@@ -152,22 +170,27 @@ void ClientMachine::tick(Time now, env::Outbox& out) {
         }
         break;
       case SlotState::must_ask:
-        if (now >= s.deadline) expire(s, h);
-        else if (now >= s.next_try || all) ask_outcome(s, h, now, out);
-        else earliest_try_ = std::min(earliest_try_, s.next_try);
+        if (now >= s.deadline)
+          expire(s, h);
+        else if (now >= s.next_try || all)
+          ask_outcome(s, h, now, out);
+        else
+          earliest_try_ = std::min(earliest_try_, s.next_try);
         break;
       case SlotState::sent:
         if (now - s.sent_at > limits::kClientPatience) late = true;
         if (now >= s.deadline) expire(s, h);
         break;
       case SlotState::asking:
-        if (now >= s.deadline) expire(s, h);
+        if (now >= s.deadline)
+          expire(s, h);
         else if (now - s.sent_at > limits::kClientPatience) {
           late = true;
           pause(s, now, SlotState::must_ask);
         }
         break;
-      default: break;
+      default:
+        break;
     }
   }
   for (ScanHandle h = 0; h < scans_.size(); h++) {

@@ -2,8 +2,8 @@
 // is: events in, effects out, no clock, no thread; the same code runs on sockets (os::Loop) and in the simulator.
 //
 // A transaction lives in a slot: take one with open(), add operations, send() a step, and find its StepResult in
-// take(). Slots and the bytes in them are pooled: in steady state an operation allocates nothing. Requests that one step
-// makes for one node leave in one frame; a reply finds its slot by the request number, without a search.
+// take(). Slots and the bytes in them are pooled: in steady state an operation allocates nothing. Requests that one
+// step makes for one node leave in one frame; a reply finds its slot by the request number, without a search.
 //
 //   Handle h = m.open();                                      // kNoHandle: all slots are in use
 //   m.add(h, wire::Op::insert, table, hash, key, image);      // any number of operations, of any fragments
@@ -16,13 +16,15 @@
 //
 // Promises
 //  * Routing: a step goes to the primary of the first operation's key, which becomes the coordinator.
-//  * One-shot transactions, and the first step of others, are repeated by the machine itself when the error is temporary,
+//  * One-shot transactions, and the first step of others, are repeated by the machine itself when the error is
+//  temporary,
 //    with a randomised growing pause, until `deadline` is over. When the connection dies before the answer, the outcome
 //    is asked for before anything is repeated, and only `aborted` lets it be repeated, as another transaction; so no
-//    write happens twice. A one-shot whose commit is learnt in this way has StepResult::answered = false: the results of
-//    its operations are not known.
+//    write happens twice. A one-shot whose commit is learnt in this way has StepResult::answered = false: the results
+//    of its operations are not known.
 //  * Later steps of an open transaction are never repeated: the error is given to the owner, temporary
-//    (is_temporary(error)) when running the whole transaction again may help. Only its commit is followed up by the outcome.
+//    (is_temporary(error)) when running the whole transaction again may help. Only its commit is followed up by the
+//    outcome.
 //  * outcome_unknown is said only when no node could tell until the deadline.
 //  * A node's newer view, a stale_view, silence for kClientPatience or a lost link make it fetch the catalog again,
 //    from a data node or, when none answers, from a management server.
@@ -57,12 +59,12 @@ struct Endpoint {
 };
 
 struct ClientOptions {
-  std::uint64_t session = 0;         // 64 random bits, not 0: TxnId::session of all its transactions
-  std::uint64_t seed = 0;            // of pauses
-  NodeId node = 0;                   // API node id, or 0
-  std::vector<Endpoint> management;  // servers that are asked for the catalog, by the text protocol
+  std::uint64_t session = 0;                     // 64 random bits, not 0: TxnId::session of all its transactions
+  std::uint64_t seed = 0;                        // of pauses
+  NodeId node = 0;                               // API node id, or 0
+  std::vector<Endpoint> management;              // servers that are asked for the catalog, by the text protocol
   std::shared_ptr<const meta::Catalog> catalog;  // when it is known already
-  std::uint32_t slots = 1024;        // at most limits::kClientSlotsMax
+  std::uint32_t slots = 1024;                    // at most limits::kClientSlotsMax
   Time deadline = limits::kClientDeadline;
 };
 
@@ -71,13 +73,13 @@ inline constexpr Handle kNoHandle = UINT32_MAX;
 
 struct StepResult {
   Handle handle = kNoHandle;
-  Error error = Error::ok;       // why it was aborted, or of the first operation that failed
+  Error error = Error::ok;  // why it was aborted, or of the first operation that failed
   wire::TxnState state = wire::TxnState::open;
-  bool answered = false;         // `bytes` holds `results` OpResults
+  bool answered = false;  // `bytes` holds `results` OpResults
   std::uint16_t results = 0;
-  Bytes bytes;                   // valid until the next send() on this handle, or release()
-  std::uint64_t tag = 0;         // the owner's, of open()
-  TxnId id;                      // when something was sent
+  Bytes bytes;            // valid until the next send() on this handle, or release()
+  std::uint64_t tag = 0;  // the owner's, of open()
+  TxnId id;               // when something was sent
 };
 
 // Walks StepResult::bytes.
@@ -108,15 +110,16 @@ inline constexpr ScanHandle kNoScan = UINT32_MAX;
 enum class ScanState : std::uint8_t { opening, running, finished, failed };
 
 struct ScanOptions {
-  std::string filter;              // store/filter.h; empty = all rows
+  std::string filter;  // store/filter.h; empty = all rows
   bool count_only = false;
-  std::uint16_t batch_rows = 0;    // 0 = the server's choice
+  std::uint16_t batch_rows = 0;  // 0 = the server's choice
   std::uint32_t parallel = limits::kClientScanParallel;
 };
 
 // Counted since the start.
 struct ClientCounts {
-  std::uint64_t sent = 0, answered = 0, retries = 0, outcomes_asked = 0, catalogs = 0, catalog_answers = 0, links_lost = 0;
+  std::uint64_t sent = 0, answered = 0, retries = 0, outcomes_asked = 0, catalogs = 0, catalog_answers = 0,
+                links_lost = 0;
 };
 
 class ClientMachine : public env::Machine {
@@ -137,11 +140,11 @@ class ClientMachine : public env::Machine {
   // --- the catalog
   std::shared_ptr<const meta::Catalog> catalog() const { return catalog_; }  // null until one is known
   const Routing& routing() const { return *routing_; }                       // REQUIRES: catalog() != null
-  void refresh();                          // look for a newer one soon; its arrival shows in catalog()
+  void refresh();                                          // look for a newer one soon; its arrival shows in catalog()
   const std::string& trouble() const { return trouble_; }  // the last reason why nobody could be reached; empty = none
 
   // --- transactions
-  Handle open(std::uint64_t tag = 0);      // kNoHandle: all slots are in use
+  Handle open(std::uint64_t tag = 0);  // kNoHandle: all slots are in use
   // REQUIRES: the slot is not on its way. `hash` = key_hash of the distribution key (store/row.h makes both).
   void add(Handle h, wire::Op op, TableId table, std::uint64_t hash, Bytes key, Bytes payload = {});
   std::size_t operations(Handle h) const { return slots_[h]->operations; }
@@ -159,51 +162,51 @@ class ClientMachine : public env::Machine {
   Error scan_error(ScanHandle s) const { return scans_[s]->error; }
   // The oldest batch that has arrived: rows, each u32 bytes and image. False: none now. Valid until scan_drop.
   bool scan_batch(ScanHandle s, Bytes* rows, std::uint32_t* count);
-  void scan_drop(ScanHandle s);            // done with that batch
+  void scan_drop(ScanHandle s);  // done with that batch
   // Rows counted (count_only), rows looked at so far.
   std::uint64_t scan_rows(ScanHandle s) const { return scans_[s]->rows; }
   std::uint64_t scan_scanned(ScanHandle s) const;
-  void scan_close(ScanHandle s);           // at any time
+  void scan_close(ScanHandle s);  // at any time
 
   const ClientCounts& counts() const { return counts_; }
-  // The newest epoch that an answer came from. What was committed by then is of this epoch or an earlier one, what is sent
-  // from now on of this one or a later one.
+  // The newest epoch that an answer came from. What was committed by then is of this epoch or an earlier one, what is
+  // sent from now on of this one or a later one.
   Epoch epoch() const { return epoch_; }
 
  private:
   enum class SlotState : std::uint8_t {
     free,
-    building,   // the owner's: operations are being added, or an open transaction waits for its next step
-    ready,      // in ready_: to be sent by flush()
-    sent,       // on its way
-    pausing,    // to be sent again at next_try
-    must_ask,   // the outcome is to be asked for at next_try
-    asking,     // the outcome has been asked for
-    complete,   // released by the owner while on its way, and answered now
+    building,  // the owner's: operations are being added, or an open transaction waits for its next step
+    ready,     // in ready_: to be sent by flush()
+    sent,      // on its way
+    pausing,   // to be sent again at next_try
+    must_ask,  // the outcome is to be asked for at next_try
+    asking,    // the outcome has been asked for
+    complete,  // released by the owner while on its way, and answered now
   };
   struct Slot {
     SlotState state = SlotState::free;
     std::uint8_t flags = 0;
-    bool begun = false;       // its first step was answered with `open`
-    bool writes = false;      // the step has operations that change rows or take locks
-    bool abandoned = false;   // released while on its way
-    bool commit_sent = false; // a commit may be somewhere: the outcome counts
-    bool finished = false;    // committed, aborted or given up: nothing to abort in release()
-    bool reported = false;    // in done_, not taken yet
+    bool begun = false;        // its first step was answered with `open`
+    bool writes = false;       // the step has operations that change rows or take locks
+    bool abandoned = false;    // released while on its way
+    bool commit_sent = false;  // a commit may be somewhere: the outcome counts
+    bool finished = false;     // committed, aborted or given up: nothing to abort in release()
+    bool reported = false;     // in done_, not taken yet
     std::uint16_t generation = 0;
     std::uint16_t operations = 0;
     std::uint16_t attempts = 0;
     Error last_error = Error::ok;
-    NodeId node = 0;          // where it was sent
-    Route route{};            // of an open transaction: fixed by its first step
+    NodeId node = 0;  // where it was sent
+    Route route{};    // of an open transaction: fixed by its first step
     std::uint32_t incarnation = 0;
     env::LinkId link = 0;
-    TableId table = 0;        // of the first operation
+    TableId table = 0;  // of the first operation
     std::uint64_t hash = 0;
     std::uint64_t number = 0;
-    Epoch durable_when = 0;   // committed; durable when this epoch is
+    Epoch durable_when = 0;  // committed; durable when this epoch is
     Time deadline = 0, sent_at = 0, next_try = 0;
-    Writer request;           // Execute and its operations, kept for repeats
+    Writer request;  // Execute and its operations, kept for repeats
     Writer reply;
     StepResult result;
   };
@@ -214,19 +217,19 @@ class ClientMachine : public env::Machine {
     std::uint16_t port = 0;
     std::uint32_t incarnation = 0;
     env::LinkId link = 0;
-    std::uint32_t connects = 0;   // part of the connect's tag
+    std::uint32_t connects = 0;  // part of the connect's tag
     Time next_connect = 0;
-    bool wanted = false;          // somebody waits for it
+    bool wanted = false;  // somebody waits for it
     bool closing = false;
-    Time since = 0;               // of the state
-    View view = 0;                // the newest one heard of
+    Time since = 0;  // of the state
+    View view = 0;   // the newest one heard of
   };
   enum class CursorState : std::uint8_t { unsent, opening, open, reading, done };
   struct Cursor {
     CursorState state = CursorState::unsent;
     Route route;
     env::LinkId link = 0;
-    std::uint32_t scan = 0;       // the node's number
+    std::uint32_t scan = 0;  // the node's number
     std::uint64_t scanned = 0;
     Time sent_at = 0;
   };
@@ -238,7 +241,7 @@ class ClientMachine : public env::Machine {
     bool used = false;
     ScanState state = ScanState::opening;
     Error error = Error::ok;
-    bool delivered = false;       // a batch was given out: opening again is not possible
+    bool delivered = false;  // a batch was given out: opening again is not possible
     std::uint16_t generation = 0;
     std::uint16_t attempts = 0;
     TableId table = 0;
@@ -277,7 +280,7 @@ class ClientMachine : public env::Machine {
   void on_outcome_reply(Time now, Bytes body);
   void step_lost(Slot& s, Handle h, Time now);
   void failed_step(Slot& s, Handle h, Time now, Error e);
-  bool draw_number(Slot& s);                // false: too many writes without a known outcome
+  bool draw_number(Slot& s);  // false: too many writes without a known outcome
   void drop_number(Slot& s);
   void pause(Slot& s, Time now, SlotState next);
   void finish(Slot& s, Handle h, Error e, wire::TxnState state, bool answered);
@@ -304,19 +307,19 @@ class ClientMachine : public env::Machine {
   std::unique_ptr<const Routing> routing_;
   std::string trouble_;
 
-  std::vector<Peer> peers_;                 // by node id; made when a catalog names it
-  std::vector<NodeId> link_node_;           // link -> node, 0 = none
+  std::vector<Peer> peers_;        // by node id; made when a catalog names it
+  std::vector<NodeId> link_node_;  // link -> node, 0 = none
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Handle> free_;
   std::vector<Handle> ready_;
   std::vector<Handle> ready_now_;
-  std::vector<Handle> done_;                // from done_head_ on
+  std::vector<Handle> done_;  // from done_head_ on
   std::size_t done_head_ = 0;
   std::uint32_t in_use_ = 0;
   // Nodes remember outcomes by number mod kClientWritesMax: a number whose place is still in doubt is skipped.
   std::uint64_t next_number_ = 1;
   std::uint64_t next_read_number_ = std::uint64_t{1} << 40;  // one-shots that only read leave no outcome
-  std::vector<bool> in_doubt_;              // by number mod kClientWritesMax
+  std::vector<bool> in_doubt_;                               // by number mod kClientWritesMax
   std::vector<std::unique_ptr<Scan>> scans_;
   std::vector<ScanHandle> scans_ready_;
   std::vector<std::pair<env::LinkId, std::pair<WorkerId, std::uint32_t>>> scans_to_close_;
@@ -326,7 +329,7 @@ class ClientMachine : public env::Machine {
   bool refresh_wanted_ = false;
   View wanted_view_ = 0;
   Time next_refresh_ = 0;
-  std::uint32_t catalog_request_ = 0;       // 0 = none under way
+  std::uint32_t catalog_request_ = 0;  // 0 = none under way
   Time catalog_asked_ = 0;
   NodeId catalog_from_ = 0;
   enum class Management : std::uint8_t { idle, connecting, asking } management_ = Management::idle;
@@ -335,8 +338,8 @@ class ClientMachine : public env::Machine {
   Time management_since_ = 0;
   std::string management_text_;
   Time next_tick_ = 0;
-  Time earliest_try_ = kNever;              // of pausing slots and scans
-  bool retry_now_ = false;                  // the next tick repeats whatever pauses
+  Time earliest_try_ = kNever;  // of pausing slots and scans
+  bool retry_now_ = false;      // the next tick repeats whatever pauses
 };
 
 }  // namespace ndb::client

@@ -1,5 +1,5 @@
-// Where a client sends an operation: the catalog turned inside out, once for each catalog, so that the hot path is three
-// array look-ups: table -> bucket -> fragment -> (node, worker).
+// Where a client sends an operation: the catalog turned inside out, once for each catalog, so that the hot path is
+// three array look-ups: table -> bucket -> fragment -> (node, worker).
 //
 // A read goes to the read target of its bucket under the table's present phase; a write or a locking read to the first
 // write target (the data node does the double writing). A client's idea of the phase may be old: the node checks it

@@ -84,8 +84,10 @@ void ClientMachine::scan_close(ScanHandle h) {
 void ClientMachine::flush_scan(Scan& s, ScanHandle h, Time now, env::Outbox& out) {
   if (s.deadline == 0) s.deadline = now + options_.deadline;
   if (s.state == ScanState::opening) {
-    if (s.cursors.empty() && now >= s.next_try) open_cursors(s, h, now, out);
-    else if (s.cursors.empty()) next_tick_ = std::min(next_tick_, s.next_try);
+    if (s.cursors.empty() && now >= s.next_try)
+      open_cursors(s, h, now, out);
+    else if (s.cursors.empty())
+      next_tick_ = std::min(next_tick_, s.next_try);
   }
   if (s.state == ScanState::running) read_cursors(s, h, now, out);
 }
@@ -115,8 +117,10 @@ void ClientMachine::open_cursors(Scan& s, ScanHandle h, Time now, env::Outbox& o
     c.route = routing_->fragment(s.table, f);
     if (c.route.node == 0) refresh();
     Peer* p = up(c.route.node, now, out);
-    if (p == nullptr) all_up = false;
-    else c.link = p->link;
+    if (p == nullptr)
+      all_up = false;
+    else
+      c.link = p->link;
     s.cursors.push_back(c);
   }
   if (!all_up) {
@@ -197,8 +201,7 @@ void ClientMachine::on_scan_batch(Time now, Peer& p, WorkerId from, Bytes body, 
   if (c.state == CursorState::opening) {
     c.scan = head.scan;
     c.state = CursorState::open;
-    if (std::all_of(s.cursors.begin(), s.cursors.end(),
-                    [](const Cursor& x) { return x.state == CursorState::open; })) {
+    if (std::all_of(s.cursors.begin(), s.cursors.end(), [](const Cursor& x) { return x.state == CursorState::open; })) {
       s.state = ScanState::running;
     }
   } else if (c.state == CursorState::reading) {

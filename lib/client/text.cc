@@ -82,13 +82,17 @@ bool take_clock(Bytes* t, unsigned hours_max, unsigned digits, std::int64_t* us)
   std::int64_t fraction = 0, beyond = 0;
   std::size_t n = 0;
   for (; !t->empty() && t->front() >= '0' && t->front() <= '9'; t->remove_prefix(1), n++) {
-    if (n < 6) fraction += (t->front() - '0') * unit;
-    else if (n == 6) beyond = t->front() >= '5' ? 1 : 0;
+    if (n < 6)
+      fraction += (t->front() - '0') * unit;
+    else if (n == 6)
+      beyond = t->front() >= '5' ? 1 : 0;
     unit /= 10;
   }
   if (n == 0) return false;
-  if (step > 1) fraction = (fraction + step / 2) / step * step;
-  else fraction += beyond;
+  if (step > 1)
+    fraction = (fraction + step / 2) / step * step;
+  else
+    fraction += beyond;
   *us += fraction;
   return true;
 }
@@ -100,7 +104,7 @@ Error number_from_text(Bytes text, T* v) {
   if (!text.empty() && text.front() == '+') text.remove_prefix(1);
   auto r = std::from_chars(text.data(), text.data() + text.size(), *v);
   return r.ec == std::errc() && r.ptr == text.data() + text.size() && !text.empty() ? Error::ok
-                                                                                   : Error::value_out_of_range;
+                                                                                    : Error::value_out_of_range;
 }
 
 Error time_from_text(const meta::Column& c, Bytes t, std::int64_t* v) {
@@ -193,8 +197,11 @@ Error value_from_text(const meta::Column& c, Bytes text, Value* v, std::string* 
     case Type::binary:
     case Type::varbinary:
     case Type::text:
-    case Type::blob: *v = Value::of_bytes(text); return Error::ok;
-    default: break;
+    case Type::blob:
+      *v = Value::of_bytes(text);
+      return Error::ok;
+    default:
+      break;
   }
   if (is_unsigned(c.type)) {
     std::uint64_t u = 0;
@@ -213,10 +220,18 @@ void value_to_text(const meta::Column& c, const Value& v, std::string* out) {
   std::to_chars_result r{};
   const unsigned fraction = std::min<unsigned>(c.scale, 6);
   switch (c.type) {
-    case Type::float32: r = std::to_chars(digits, digits + sizeof digits, static_cast<float>(v.d)); break;
-    case Type::float64: r = std::to_chars(digits, digits + sizeof digits, v.d); break;
-    case Type::decimal: *out += store::decimal_to_text(v.bytes, c.scale); return;
-    case Type::date: put_date(v.i, out); return;
+    case Type::float32:
+      r = std::to_chars(digits, digits + sizeof digits, static_cast<float>(v.d));
+      break;
+    case Type::float64:
+      r = std::to_chars(digits, digits + sizeof digits, v.d);
+      break;
+    case Type::decimal:
+      *out += store::decimal_to_text(v.bytes, c.scale);
+      return;
+    case Type::date:
+      put_date(v.i, out);
+      return;
     case Type::time:
       if (v.i < 0) *out += '-';
       put_clock(v.i < 0 ? -v.i : v.i, fraction, out);

@@ -6,8 +6,8 @@
 //   decimal(p, s)          digits with a point; more than s fractional digits are rounded
 //   date                   YYYY-MM-DD
 //   time                   [-]HH:MM[:SS[.ffffff]], hours up to 838
-//   datetime, timestamp    YYYY-MM-DD HH:MM[:SS[.ffffff]], also with a T; a date alone is its midnight; timestamps are UTC and may end with Z
-//   all others             the bytes
+//   datetime, timestamp    YYYY-MM-DD HH:MM[:SS[.ffffff]], also with a T; a date alone is its midnight; timestamps are
+//   UTC and may end with Z all others             the bytes
 //
 // Fractional seconds beyond the column's digits (Column::scale, at most 6) are rounded.
 #pragma once

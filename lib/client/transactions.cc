@@ -54,7 +54,7 @@ void ClientMachine::add(Handle h, wire::Op op, TableId table, std::uint64_t hash
   }
   if (changes_or_locks(op)) s.writes = true;
   s.operations++;
-  wire::Operation head{op, 0, static_cast<std::uint16_t>(key.size()), static_cast<std::uint32_t>(payload.size()),
+  wire::Operation head{op,    0,   static_cast<std::uint16_t>(key.size()), static_cast<std::uint32_t>(payload.size()),
                        table, hash};
   char* p = s.request.extend(sizeof head + key.size() + payload.size());
   save(p, head);
@@ -230,8 +230,8 @@ void ClientMachine::pause(Slot& s, Time now, SlotState next) {
   next_tick_ = std::min(next_tick_, s.next_try);
 }
 
-// To the primary of now of the fragment that the first operation's row lives in now: wherever it was when the transaction ran,
-// what became of it is known there.
+// To the primary of now of the fragment that the first operation's row lives in now: wherever it was when the
+// transaction ran, what became of it is known there.
 void ClientMachine::ask_outcome(Slot& s, Handle h, Time now, env::Outbox& out) {
   Route r = routing_ && routing_->knows(s.table) ? routing_->write(s.table, s.hash) : Route{};
   Peer* p = up(r.node, now, out);
@@ -277,8 +277,10 @@ void ClientMachine::on_outcome_reply(Time now, Bytes body) {
     saw_view(r.u64());
     const Epoch epoch = r.u64();
     s.durable_when = outcome == 3 && !r.bad() ? epoch : 0;
-    if (now >= s.deadline) expire(s, h);
-    else pause(s, now, SlotState::must_ask);
+    if (now >= s.deadline)
+      expire(s, h);
+    else
+      pause(s, now, SlotState::must_ask);
     return;
   }
   if (s.begun) {  // its earlier steps cannot be repeated here
@@ -315,8 +317,10 @@ void ClientMachine::finish(Slot& s, Handle h, Error e, wire::TxnState state, boo
   if (!answered) s.result.results = 0;
   if (s.abandoned) {
     s.state = SlotState::complete;
-    if (state != wire::TxnState::open) recycle(s, h);
-    else release(h);
+    if (state != wire::TxnState::open)
+      recycle(s, h);
+    else
+      release(h);
     return;
   }
   // The owner may add the next step at once.

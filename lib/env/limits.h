@@ -19,7 +19,8 @@ inline constexpr std::uint32_t kTablesMax = 20320;
 inline constexpr std::uint32_t kColumnsMax = 512;
 inline constexpr std::uint32_t kKeyColumnsMax = 32;
 inline constexpr std::uint32_t kNameBytesMax = 128;
-inline constexpr std::uint32_t kBuckets = 3840;  // per table: divisible by every count of fragments up to 6, by 8, 10, 12 ..
+inline constexpr std::uint32_t kBuckets =
+    3840;  // per table: divisible by every count of fragments up to 6, by 8, 10, 12 ..
 inline constexpr std::uint32_t kFragmentsMax = 1536;
 inline constexpr std::uint32_t kRowBytesMax = 30000;
 inline constexpr std::uint32_t kKeyBytesMax = 1024;
@@ -28,15 +29,15 @@ inline constexpr std::size_t kFilterBytesMax = std::size_t{16} << 10;
 inline constexpr std::uint32_t kFilterItemsMax = 256;
 inline constexpr std::uint32_t kFilterDepthMax = 32;
 // the metadata log
-inline constexpr std::uint32_t kMetaSnapshotEntries = 1024;     // this many entries after a snapshot follows the next
-inline constexpr std::uint32_t kMetaTrailingEntries = 256;      // kept before a snapshot for members that are a little late
+inline constexpr std::uint32_t kMetaSnapshotEntries = 1024;  // this many entries after a snapshot follows the next
+inline constexpr std::uint32_t kMetaTrailingEntries = 256;  // kept before a snapshot for members that are a little late
 inline constexpr std::uint32_t kMetaMembersMax = 1024;
 inline constexpr std::uint32_t kMetaOpenProposalsMax = 4096;
 inline constexpr std::uint32_t kMetaEntriesPerMessageMax = 65536;
 // frames
-inline constexpr std::size_t kFrameBytesMax = std::size_t{64} << 20;   // a larger one closes the link
-inline constexpr std::size_t kFrameBytesFull = std::size_t{8} << 20;   // a sender refuses new work beyond this
-inline constexpr std::size_t kReceiveBytes = std::size_t{256} << 10;   // read from one link in one step
+inline constexpr std::size_t kFrameBytesMax = std::size_t{64} << 20;  // a larger one closes the link
+inline constexpr std::size_t kFrameBytesFull = std::size_t{8} << 20;  // a sender refuses new work beyond this
+inline constexpr std::size_t kReceiveBytes = std::size_t{256} << 10;  // read from one link in one step
 inline constexpr std::uint32_t kLinksMax = 4096;
 inline constexpr std::size_t kUnsentBytesMax = std::size_t{256} << 20;  // a peer that reads this little is cut off
 inline constexpr std::size_t kAcceptsPerRound = 64;
@@ -52,28 +53,29 @@ inline constexpr std::uint32_t kOutcomesKept = 65536;  // per fragment: outcomes
 // redo and checkpoints, per worker
 inline constexpr std::size_t kRedoBlockBytes = std::size_t{256} << 10;  // a block that reaches this is closed
 inline constexpr std::size_t kRedoBlockBytesMax = kFrameBytesMax + kRedoBlockBytes;  // with one huge record in it
-inline constexpr std::size_t kRedoBufferBytesMax = std::size_t{64} << 20;   // appended, not written to the file yet
-inline constexpr std::size_t kRedoWriteBytes = std::size_t{1} << 20;        // written at once, without a flush
+inline constexpr std::size_t kRedoBufferBytesMax = std::size_t{64} << 20;  // appended, not written to the file yet
+inline constexpr std::size_t kRedoWriteBytes = std::size_t{1} << 20;       // written at once, without a flush
 // of a worker's ring and buffer, whichever is smaller (txn/room.h)
 inline constexpr std::uint64_t kRedoUnderWayMax = std::uint64_t{32} << 20;
 inline constexpr std::uint64_t kRedoReserveMax = std::uint64_t{8} << 20;
 inline constexpr std::uint64_t kRedoAmpleMax = std::uint64_t{48} << 20;
 inline constexpr std::uint64_t kRedoFileBytesMin = std::uint64_t{64} << 10;
 inline constexpr std::uint32_t kRedoFilesMin = 3;
-inline constexpr std::size_t kCheckpointChunkBytes = std::size_t{256} << 10;     // about, of rows
-inline constexpr std::size_t kCheckpointChunkBytesMax = std::size_t{64} << 20;   // a fragment's state is one chunk
-inline constexpr std::uint32_t kCheckpointFragmentsMax = 1u << 20;               // in one file
+inline constexpr std::size_t kCheckpointChunkBytes = std::size_t{256} << 10;    // about, of rows
+inline constexpr std::size_t kCheckpointChunkBytesMax = std::size_t{64} << 20;  // a fragment's state is one chunk
+inline constexpr std::uint32_t kCheckpointFragmentsMax = 1u << 20;              // in one file
 // clients
-inline constexpr std::uint32_t kClientSlotsMax = 65536;         // transactions in flight of one client machine
-inline constexpr std::uint32_t kClientWritesMax = 512;            // of one session without a known outcome: txn::Outcomes::kWindow
-inline constexpr std::uint32_t kClientScansMax = 255;           // open scans of one client machine
-inline constexpr std::uint32_t kClientScanParallel = 4;         // cursors of one scan that are read at the same time
+inline constexpr std::uint32_t kClientSlotsMax = 65536;  // transactions in flight of one client machine
+inline constexpr std::uint32_t kClientWritesMax =
+    512;                                               // of one session without a known outcome: txn::Outcomes::kWindow
+inline constexpr std::uint32_t kClientScansMax = 255;  // open scans of one client machine
+inline constexpr std::uint32_t kClientScanParallel = 4;  // cursors of one scan that are read at the same time
 // memory
 inline constexpr std::size_t kPageBytes = std::size_t{32} << 10;
 // management protocol
 inline constexpr std::size_t kTextLineBytesMax = 512;
 inline constexpr std::size_t kTextBulkBytesMax = std::size_t{1} << 20;  // characters of base64
-inline constexpr std::size_t kEventsKept = 2000;  // of the cluster log, in memory
+inline constexpr std::size_t kEventsKept = 2000;                        // of the cluster log, in memory
 inline constexpr std::uint32_t kRequestIdsKept = 4096;
 inline constexpr std::size_t kConfigLineBytesMax = 1024;
 inline constexpr std::size_t kConfigProblemsMax = 500;  // reported for one text
@@ -86,30 +88,31 @@ inline constexpr std::size_t kOutcomeTextBytesMax = 2048;                 // kRe
 inline constexpr std::uint32_t kParametersMax = 4096;                     // values of one node in a configuration
 inline constexpr std::uint32_t kNamesShown = 10;                          // in a refusal; then "and 7 more"
 // times
-inline constexpr Time kMetaHeartbeat = 20 * kMillisecond;       // leader of the metadata log to members
-inline constexpr Time kMetaElection = 500 * kMillisecond;       // 1x to 2x of it, randomised
-inline constexpr Time kMetaLostMin = 10 * kMillisecond;          // an election, once the link to the leader broke: the process is gone,
-inline constexpr Time kMetaLostMax = 60 * kMillisecond;          // or the followers that still hear of it say so; randomised
+inline constexpr Time kMetaHeartbeat = 20 * kMillisecond;  // leader of the metadata log to members
+inline constexpr Time kMetaElection = 500 * kMillisecond;  // 1x to 2x of it, randomised
+inline constexpr Time kMetaLostMin =
+    10 * kMillisecond;  // an election, once the link to the leader broke: the process is gone,
+inline constexpr Time kMetaLostMax = 60 * kMillisecond;  // or the followers that still hear of it say so; randomised
 inline constexpr Time kMetaTick = 10 * kMillisecond;
-inline constexpr Time kMetaSnapshotResend = 5 * kSecond;         // an unanswered snapshot is sent again
-inline constexpr Time kProposeTimeout = 10 * kSecond;           // then the outcome of a proposal is unknown
+inline constexpr Time kMetaSnapshotResend = 5 * kSecond;  // an unanswered snapshot is sent again
+inline constexpr Time kProposeTimeout = 10 * kSecond;     // then the outcome of a proposal is unknown
 inline constexpr Time kProposeRepeat = 200 * kMillisecond;
-inline constexpr Time kMetaMirror = 1 * kSecond;                // the readable copy of the catalog may be this old
-inline constexpr Time kLeadershipReturn = 5 * kSecond;          // before it is handed to a management server
-inline constexpr Time kMembershipStep = 100 * kMillisecond;     // before a refused change of membership is tried again
-inline constexpr Time kNodeHeartbeat = 20 * kMillisecond;       // data node to leader
-inline constexpr Time kLease = 200 * kMillisecond;              // a primary serves no longer without an answer
+inline constexpr Time kMetaMirror = 1 * kSecond;             // the readable copy of the catalog may be this old
+inline constexpr Time kLeadershipReturn = 5 * kSecond;       // before it is handed to a management server
+inline constexpr Time kMembershipStep = 100 * kMillisecond;  // before a refused change of membership is tried again
+inline constexpr Time kNodeHeartbeat = 20 * kMillisecond;    // data node to leader
+inline constexpr Time kLease = 200 * kMillisecond;           // a primary serves no longer without an answer
 inline constexpr Time kConnectRetry = 50 * kMillisecond;
-inline constexpr Time kConnectTimeout = 2 * kSecond;            // name look-up included
-inline constexpr Time kKnockRetry = 10 * kMillisecond;          // at the port of a node whose link dropped
-inline constexpr Time kRefusedRetry = 1 * kSecond;              // a peer that refused us is tried again
-inline constexpr Time kHelloTimeout = 2 * kSecond;              // a frame link without a Hello is closed
-inline constexpr Time kCloseFlush = 2 * kSecond;                // a closed link may take this long to take its last bytes
-inline constexpr Time kClientDeadline = 30 * kSecond;           // a one-shot transaction or a scan, retries included
-inline constexpr Time kClientBackOffMin = kMillisecond;         // before a retry, doubled and randomised up to
+inline constexpr Time kConnectTimeout = 2 * kSecond;     // name look-up included
+inline constexpr Time kKnockRetry = 10 * kMillisecond;   // at the port of a node whose link dropped
+inline constexpr Time kRefusedRetry = 1 * kSecond;       // a peer that refused us is tried again
+inline constexpr Time kHelloTimeout = 2 * kSecond;       // a frame link without a Hello is closed
+inline constexpr Time kCloseFlush = 2 * kSecond;         // a closed link may take this long to take its last bytes
+inline constexpr Time kClientDeadline = 30 * kSecond;    // a one-shot transaction or a scan, retries included
+inline constexpr Time kClientBackOffMin = kMillisecond;  // before a retry, doubled and randomised up to
 inline constexpr Time kClientBackOffMax = 50 * kMillisecond;
-inline constexpr Time kClientPatience = 200 * kMillisecond;     // without an answer, then the catalog is looked at again
-inline constexpr Time kClientTick = 10 * kMillisecond;          // resolution of a client's retries and deadlines
+inline constexpr Time kClientPatience = 200 * kMillisecond;  // without an answer, then the catalog is looked at again
+inline constexpr Time kClientTick = 10 * kMillisecond;       // resolution of a client's retries and deadlines
 
 static_assert(kRowBytesMax + 64 < kPageBytes, "a row fits a page");
 static_assert(kKeyBytesMax < kRowBytesMax);

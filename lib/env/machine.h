@@ -22,16 +22,16 @@ using LinkId = std::uint32_t;
 inline constexpr LinkId kSelf = 0;
 
 enum class EventKind : std::uint8_t {
-  start,        // first event, once
-  link_up,      // `link` is open; tag = the connect's tag, or 0 for one that was accepted; data = peer's address text
-  link_down,    // `link` is gone: closed by the peer, by an error, or by our close(); nothing of it comes after
-  no_link,      // connect() with this tag failed; `refused` says that the port itself answered "nobody here"
-  frame,        // data = payload of one frame that passed its checks: a run of messages; epoch = the sender's
-  text,         // data = bytes that arrived on a text link, in order, cut anywhere
-  timer,        // now >= the time asked for by wake_at
-  stored,       // an asynchronous order to a store (metadata, redo, checkpoint) ended: tag, status 0 = durable
-  stop,         // the operator asks the process to stop in good order (SIGTERM)
-  parcel,       // from the part with the number `tag`, see Part
+  start,      // first event, once
+  link_up,    // `link` is open; tag = the connect's tag, or 0 for one that was accepted; data = peer's address text
+  link_down,  // `link` is gone: closed by the peer, by an error, or by our close(); nothing of it comes after
+  no_link,    // connect() with this tag failed; `refused` says that the port itself answered "nobody here"
+  frame,      // data = payload of one frame that passed its checks: a run of messages; epoch = the sender's
+  text,       // data = bytes that arrived on a text link, in order, cut anywhere
+  timer,      // now >= the time asked for by wake_at
+  stored,     // an asynchronous order to a store (metadata, redo, checkpoint) ended: tag, status 0 = durable
+  stop,       // the operator asks the process to stop in good order (SIGTERM)
+  parcel,     // from the part with the number `tag`, see Part
 };
 
 // What a machine and its parts hand each other, whole: it belongs to one of them at a time.
@@ -43,11 +43,11 @@ struct Event {
   EventKind kind = EventKind::timer;
   LinkId link = 0;
   std::uint64_t tag = 0;
-  Bytes data;            // valid during the step only
+  Bytes data;  // valid during the step only
   Epoch epoch = 0;
   int status = 0;
-  bool refused = false;  // no_link
-  bool text = false;     // link_up: the link speaks text
+  bool refused = false;                       // no_link
+  bool text = false;                          // link_up: the link speaks text
   std::unique_ptr<Parcel>* parcel = nullptr;  // the machine may take it
 };
 
@@ -68,9 +68,7 @@ class Outbox {
     return w;
   }
   // Bytes written in this step and in earlier ones that the peer's socket has not taken yet.
-  std::size_t backlog(LinkId id) const {
-    return id < out_.size() ? out_[id].unsent + out_[id].bytes.size() : 0;
-  }
+  std::size_t backlog(LinkId id) const { return id < out_.size() ? out_[id].unsent + out_[id].bytes.size() : 0; }
 
   struct Connect {
     std::uint64_t tag;
@@ -128,12 +126,13 @@ class Outbox {
   std::vector<LinkId> touched_;
 };
 
-// A piece of a machine that can be stepped in a thread of its own: it shares nothing with the machine or another part but
-// what parcels carry. Parcels of one direction arrive in the order in which they were given.
+// A piece of a machine that can be stepped in a thread of its own: it shares nothing with the machine or another part
+// but what parcels carry. Parcels of one direction arrive in the order in which they were given.
 class Part {
  public:
   virtual ~Part() = default;
-  // `in`: what the machine gave; nullptr: the time of wake() has come. The answer is for the machine, nullptr = nothing.
+  // `in`: what the machine gave; nullptr: the time of wake() has come. The answer is for the machine, nullptr =
+  // nothing.
   virtual std::unique_ptr<Parcel> step(Time now, std::unique_ptr<Parcel> in) = 0;
   virtual Time wake() const = 0;  // asked after each step
 };

@@ -40,8 +40,7 @@ Outcome apply(Catalog* c, Version index, const Command& command) {
   } else {
     outcome = std::visit([&](const auto& x) { return rules::run(change, x); }, command.body);
   }
-  if (outcome.text.size() > limits::kOutcomeTextBytesMax)
-    outcome.text.resize(limits::kOutcomeTextBytesMax);
+  if (outcome.text.size() > limits::kOutcomeTextBytesMax) outcome.text.resize(limits::kOutcomeTextBytesMax);
   c->version = index;
   remember(c, command.request, outcome);
   return outcome;
@@ -79,12 +78,10 @@ Outcome run(Change& change, const SetSingleUser& x) {
   if (x.api_node == c.single_user) return nothing_to_do("nothing to do");
   if (x.api_node != 0) {
     const Node* n = c.node(x.api_node);
-    if (n == nullptr)
-      return refuse(Error::no_such_node, words("no node ", x.api_node, " in the configuration"));
+    if (n == nullptr) return refuse(Error::no_such_node, words("no node ", x.api_node, " in the configuration"));
     if (n->type != NodeType::api || n->disabled) {
-      return refuse(Error::wrong_node_id,
-                    words("node ", x.api_node, n->disabled ? " is disabled" : " is no API node",
-                          "; single user mode takes an API node that can connect"));
+      return refuse(Error::wrong_node_id, words("node ", x.api_node, n->disabled ? " is disabled" : " is no API node",
+                                                "; single user mode takes an API node that can connect"));
     }
     if (c.single_user != 0) {
       return refuse(Error::bad_node_state, words("node ", c.single_user,
@@ -99,24 +96,19 @@ Outcome run(Change& change, const SetSingleUser& x) {
 Outcome run(Change& change, const SetNodeEnabled& x) {
   Catalog& c = change.c;
   auto i = c.nodes.find(x.node);
-  if (i == c.nodes.end())
-    return refuse(Error::no_such_node, words("no node ", x.node, " in the configuration"));
+  if (i == c.nodes.end()) return refuse(Error::no_such_node, words("no node ", x.node, " in the configuration"));
   Node& n = i->second;
   if (n.type == NodeType::mgm) {
-    return refuse(Error::wrong_node_id,
-                  words("node ", x.node, " is a management node; it cannot be disabled"));
+    return refuse(Error::wrong_node_id, words("node ", x.node, " is a management node; it cannot be disabled"));
   }
   if (n.disabled == !x.enabled) {
-    return nothing_to_do(
-        words("node ", x.node, x.enabled ? " is enabled already" : " is disabled already"));
+    return nothing_to_do(words("node ", x.node, x.enabled ? " is enabled already" : " is disabled already"));
   }
   if (!x.enabled && n.state != NodeState::down) {
-    return refuse(Error::bad_node_state,
-                  words("node ", x.node, " is ", name_of(n.state), "; stop it first"));
+    return refuse(Error::bad_node_state, words("node ", x.node, " is ", name_of(n.state), "; stop it first"));
   }
   if (!x.enabled && c.single_user == x.node) {
-    return refuse(Error::bad_node_state,
-                  words("node ", x.node, " is the single user; leave single user mode first"));
+    return refuse(Error::bad_node_state, words("node ", x.node, " is the single user; leave single user mode first"));
   }
   n.disabled = !x.enabled;
   return done();

@@ -9,22 +9,19 @@ Failure illegal(std::string text) { return {Error::illegal_change, std::move(tex
 
 Failure check_image(const ConfigImage& image) {
   if (image.replicas < 1 || image.replicas > limits::kReplicasMax) {
-    return illegal(
-        words("NoOfReplicas is ", image.replicas, "; it takes 1 to ", limits::kReplicasMax));
+    return illegal(words("NoOfReplicas is ", image.replicas, "; it takes 1 to ", limits::kReplicasMax));
   }
   NodeId last = 0;
   for (const ConfigNode& n : image.nodes) {
-    if (n.id == 0 || n.id > limits::kNodeIdMax)
-      return illegal(words("node id ", n.id, " is out of range"));
+    if (n.id == 0 || n.id > limits::kNodeIdMax) return illegal(words("node id ", n.id, " is out of range"));
     if (n.id == last) return illegal(words("node ", n.id, " is there twice"));
     if (n.id < last) return illegal("the nodes are not in the order of their ids");
     if (n.type == NodeType::data && n.id > limits::kDataNodeIdMax) {
-      return illegal(
-          words("data node ", n.id, ": the ids of data nodes end at ", limits::kDataNodeIdMax));
+      return illegal(words("data node ", n.id, ": the ids of data nodes end at ", limits::kDataNodeIdMax));
     }
     if (n.has_group_wish && n.wished_group != kNoGroup && n.wished_group >= limits::kGroupsMax) {
-      return illegal(words("node ", n.id, ": NodeGroup=", n.wished_group, " is neither 0 to ",
-                           limits::kGroupsMax - 1, " nor ", kNoGroup));
+      return illegal(words("node ", n.id, ": NodeGroup=", n.wished_group, " is neither 0 to ", limits::kGroupsMax - 1,
+                           " nor ", kNoGroup));
     }
     last = n.id;
   }
@@ -40,21 +37,19 @@ const ConfigNode* find(const ConfigImage& image, NodeId id) {
 
 Failure check_gone(const Catalog& c, const Node& n) {
   if (n.state != NodeState::down) {
-    return illegal(words("node ", n.id, " is missing in the new configuration but is ",
-                         name_of(n.state), "; stop it first"));
+    return illegal(
+        words("node ", n.id, " is missing in the new configuration but is ", name_of(n.state), "; stop it first"));
   }
   if (n.group != kNoGroup) {
-    return illegal(words("node ", n.id,
-                         " is missing in the new configuration but belongs to node group ", n.group,
+    return illegal(words("node ", n.id, " is missing in the new configuration but belongs to node group ", n.group,
                          holds_fragments(c, n.group)
                              ? ", which holds data; move the tables off the group and drop it first"
                              : "; drop the group first"));
   }
   if (c.single_user == n.id) {
-    return illegal(
-        words("node ", n.id,
-              " is missing in the new configuration but is the single user; leave single "
-              "user mode first"));
+    return illegal(words("node ", n.id,
+                         " is missing in the new configuration but is the single user; leave single "
+                         "user mode first"));
   }
   return {};
 }
@@ -65,8 +60,8 @@ Failure check_against(const Catalog& c, const ConfigImage& image) {
                          "\", the new configuration says \"", image.name, "\""));
   }
   if (c.started && image.replicas != c.replicas) {
-    return illegal(words("NoOfReplicas may not change once the cluster has started: it is ",
-                         c.replicas, ", the new configuration says ", image.replicas));
+    return illegal(words("NoOfReplicas may not change once the cluster has started: it is ", c.replicas,
+                         ", the new configuration says ", image.replicas));
   }
   for (const auto& [id, n] : c.nodes) {
     const ConfigNode* next = find(image, id);
@@ -75,16 +70,14 @@ Failure check_against(const Catalog& c, const ConfigImage& image) {
       continue;
     }
     if (next->type != n.type) {
-      return illegal(words("node ", id, " may not change from ", name_of(n.type), " node to ",
-                           name_of(next->type), " node; take a new node id"));
+      return illegal(words("node ", id, " may not change from ", name_of(n.type), " node to ", name_of(next->type),
+                           " node; take a new node id"));
     }
     if (next->disabled && !n.disabled && n.state != NodeState::down) {
-      return illegal(
-          words("node ", id, " is ", name_of(n.state), " and cannot be disabled; stop it first"));
+      return illegal(words("node ", id, " is ", name_of(n.state), " and cannot be disabled; stop it first"));
     }
     if (next->disabled && c.single_user == id) {
-      return illegal(words(
-          "node ", id, " is the single user and cannot be disabled; leave single user mode first"));
+      return illegal(words("node ", id, " is the single user and cannot be disabled; leave single user mode first"));
     }
   }
   return {};
@@ -113,23 +106,19 @@ Outcome run(Change& change, const ChangeConfig& x) {
   Catalog& c = change.c;
   if (x.expect_generation != c.generation) {
     return refuse(Error::generation_moved,
-                  words("the configuration is at generation ", c.generation,
-                        ", the change was made from generation ", x.expect_generation,
-                        "; look at the difference and repeat"));
+                  words("the configuration is at generation ", c.generation, ", the change was made from generation ",
+                        x.expect_generation, "; look at the difference and repeat"));
   }
-  if (x.generation.image == nullptr)
-    return refuse(Error::illegal_change, "the change carries no configuration");
+  if (x.generation.image == nullptr) return refuse(Error::illegal_change, "the change carries no configuration");
   const ConfigImage& image = *x.generation.image;
   if (auto f = check_image(image)) return refuse(std::move(f));
   const ConfigImage* before = c.config();
   if (c.generation == 0) {
-    if (x.cluster_id == 0)
-      return refuse(Error::illegal_change, "the first configuration needs a cluster id");
+    if (x.cluster_id == 0) return refuse(Error::illegal_change, "the first configuration needs a cluster id");
   } else {
     if (auto f = check_against(c, image)) return refuse(std::move(f));
     if (before != nullptr && *before == image) {
-      return nothing_to_do(words("generation ", c.generation, " is the same configuration"),
-                           {c.generation});
+      return nothing_to_do(words("generation ", c.generation, " is the same configuration"), {c.generation});
     }
   }
   if (c.generation == 0) {
@@ -137,14 +126,12 @@ Outcome run(Change& change, const ChangeConfig& x) {
     c.name = image.name;
   }
   c.replicas = image.replicas;
-  const std::shared_ptr<const ConfigImage> old =
-      before == nullptr ? nullptr : c.generations[c.generation].image;
+  const std::shared_ptr<const ConfigImage> old = before == nullptr ? nullptr : c.generations[c.generation].image;
   take_over(c, image, old.get());
   Generation g = x.generation;
   g.number = ++c.generation;
   c.generations[g.number] = std::move(g);
-  while (c.generations.size() > limits::kGenerationsKept)
-    c.generations.erase(c.generations.begin());
+  while (c.generations.size() > limits::kGenerationsKept) c.generations.erase(c.generations.begin());
   change.changed();
   return done({c.generation});
 }

@@ -21,8 +21,8 @@ namespace {
 
 Failure schema_change_allowed(const Catalog& c) {
   if (c.single_user != 0) {
-    return {Error::single_user, words("the cluster is in single user mode for node ", c.single_user,
-                                      "; leave it first")};
+    return {Error::single_user,
+            words("the cluster is in single user mode for node ", c.single_user, "; leave it first")};
   }
   if (!c.started) return {Error::not_ready, "the cluster has not been started"};
   return schema_lock(c);
@@ -31,21 +31,19 @@ Failure schema_change_allowed(const Catalog& c) {
 // 325, 322: whether this id may be in a new group.
 Failure check_candidate(const Catalog& c, NodeId id) {
   if (id == 0 || id > limits::kDataNodeIdMax) {
-    return {Error::bad_node_id, words("node id ", id, " is invalid: data nodes have ids 1 to ",
-                                      limits::kDataNodeIdMax)};
+    return {Error::bad_node_id,
+            words("node id ", id, " is invalid: data nodes have ids 1 to ", limits::kDataNodeIdMax)};
   }
   const Node* n = c.node(id);
   if (n == nullptr) {
-    return {Error::node_in_group, words("node ", id, " is not in the configuration (generation ",
-                                        c.generation, "); add it there first")};
+    return {Error::node_in_group,
+            words("node ", id, " is not in the configuration (generation ", c.generation, "); add it there first")};
   }
   if (n->type != NodeType::data) {
-    return {Error::node_in_group,
-            words("node ", id, " is ", n->type == NodeType::api ? "an API" : "a management",
-                  " node; a node group takes data nodes")};
+    return {Error::node_in_group, words("node ", id, " is ", n->type == NodeType::api ? "an API" : "a management",
+                                        " node; a node group takes data nodes")};
   }
-  if (n->group != kNoGroup)
-    return {Error::node_in_group, words("node ", id, " is already in node group ", n->group)};
+  if (n->group != kNoGroup) return {Error::node_in_group, words("node ", id, " is already in node group ", n->group)};
   return {};
 }
 
@@ -58,11 +56,9 @@ Failure check_alive(const Catalog& c, const std::vector<NodeId>& nodes) {
     if (n.state == NodeState::joining) starting = id;
   }
   if (starting != 0) {
-    return {Error::node_restart_running,
-            words("node ", starting, " is still starting; wait until it is up")};
+    return {Error::node_restart_running, words("node ", starting, " is still starting; wait until it is up")};
   }
-  return {Error::all_nodes_dead,
-          words("none of the nodes ", listed(nodes), " is alive; start one of them first")};
+  return {Error::all_nodes_dead, words("none of the nodes ", listed(nodes), " is alive; start one of them first")};
 }
 
 Failure check_groups(const Catalog& c, const CreateGroups& x) {
@@ -76,20 +72,17 @@ Failure check_groups(const Catalog& c, const CreateGroups& x) {
       seen.push_back(id);
     }
   }
-  if (x.groups.empty())
-    return {Error::wrong_number_of_nodes, "no nodes are given for a new node group"};
+  if (x.groups.empty()) return {Error::wrong_number_of_nodes, "no nodes are given for a new node group"};
   for (const auto& nodes : x.groups) {
     if (nodes.size() != c.replicas) {
-      return {
-          Error::wrong_number_of_nodes,
-          words("a node group takes ", c.replicas, c.replicas == 1 ? " node" : " nodes",
-                " (NoOfReplicas), ", nodes.size(), nodes.size() == 1 ? " is given" : " are given",
-                nodes.empty() ? "" : ": ", listed(nodes))};
+      return {Error::wrong_number_of_nodes,
+              words("a node group takes ", c.replicas, c.replicas == 1 ? " node" : " nodes", " (NoOfReplicas), ",
+                    nodes.size(), nodes.size() == 1 ? " is given" : " are given", nodes.empty() ? "" : ": ",
+                    listed(nodes))};
     }
   }
   if (c.groups.size() + x.groups.size() > limits::kGroupsMax) {
-    return {Error::bad_group_id,
-            words("a cluster takes at most ", limits::kGroupsMax, " node groups")};
+    return {Error::bad_group_id, words("a cluster takes at most ", limits::kGroupsMax, " node groups")};
   }
   for (const auto& nodes : x.groups) {
     if (auto f = check_alive(c, nodes)) return f;
@@ -129,10 +122,9 @@ Outcome run(Change& change, const DropGroup& x) {
     if (holds_fragments(*t, x.group)) users.push_back(t->name);
   }
   if (!users.empty()) {
-    return refuse(Error::group_in_use,
-                  words("node group ", x.group, " holds fragments of ", users.size(),
-                        users.size() == 1 ? " table: " : " tables: ", listed(users),
-                        "; drop them, or reorganise them off the group"));
+    return refuse(Error::group_in_use, words("node group ", x.group, " holds fragments of ", users.size(),
+                                             users.size() == 1 ? " table: " : " tables: ", listed(users),
+                                             "; drop them, or reorganise them off the group"));
   }
   for (const NodeId id : g->members) c.nodes[id].group = kNoGroup;
   c.groups.erase(x.group);

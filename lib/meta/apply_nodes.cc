@@ -21,28 +21,27 @@ namespace {
 Failure usable(const Catalog& c, NodeId id) {
   const Node* n = c.node(id);
   if (n == nullptr) {
-    return {Error::no_such_node,
-            words("no node ", id, " in the configuration (generation ", c.generation, ")")};
+    return {Error::no_such_node, words("no node ", id, " in the configuration (generation ", c.generation, ")")};
   }
   if (n->type != NodeType::data) {
     return {Error::wrong_node_id,
             words("node ", id, " is configured as ", name_of(n->type), " node, not as data node")};
   }
-  if (n->disabled)
-    return {Error::bad_node_state, words("node ", id, " is disabled; enable it first")};
+  if (n->disabled) return {Error::bad_node_state, words("node ", id, " is disabled; enable it first")};
   return {};
 }
 
 Failure wrong_incarnation(const Node& n, std::uint32_t incarnation) {
-  return {Error::version_moved, words("node ", n.id, " has incarnation ", n.incarnation, ", not ",
-                                      incarnation, ": it was started again since")};
+  return {Error::version_moved, words("node ", n.id, " has incarnation ", n.incarnation, ", not ", incarnation,
+                                      ": it was started again since")};
 }
 
 // A group has rows and nobody in sync: all come back together, from their disks.
 Failure some_group_lost(const Catalog& c) {
   for (const auto& [id, g] : c.groups) {
     if (in_sync_members(c, id) == 0 && holds_fragments(c, id)) {
-      return {Error::not_ready, words("node group ", id, " has no member in sync: all come back together, from their disks")};
+      return {Error::not_ready,
+              words("node group ", id, " has no member in sync: all come back together, from their disks")};
     }
   }
   return {};
@@ -55,19 +54,17 @@ Outcome run(Change& change, const NodeJoins& x) {
   if (auto f = usable(c, x.node)) return refuse(std::move(f));
   if (x.workers < 1 || x.workers > limits::kWorkersMax) {
     return refuse(Error::bad_definition,
-                  words("node ", x.node, " has ", x.workers, " workers; a node takes 1 to ",
-                        limits::kWorkersMax));
+                  words("node ", x.node, " has ", x.workers, " workers; a node takes 1 to ", limits::kWorkersMax));
   }
   Node& n = c.nodes[x.node];
   // Its process is a new one, so what the old one held in memory is gone. While a peer in sync has
   // the rows, the old incarnation is declared dead here and now. Without a peer the rows would have
   // no home in the log's eyes.
-  if (x.initial && n.state == NodeState::in_sync && n.group != kNoGroup &&
-      in_sync_members(c, n.group, n.id) == 0 && holds_fragments(c, n.group)) {
-    return refuse(Error::would_lose_group,
-                  words("node ", x.node, " was the last member of node group ", n.group,
-                        " in sync and comes without its rows: letting it in would lose them; "
-                        "declare it down by force to give the group's rows up"));
+  if (x.initial && n.state == NodeState::in_sync && n.group != kNoGroup && in_sync_members(c, n.group, n.id) == 0 &&
+      holds_fragments(c, n.group)) {
+    return refuse(Error::would_lose_group, words("node ", x.node, " was the last member of node group ", n.group,
+                                                 " in sync and comes without its rows: letting it in would lose them; "
+                                                 "declare it down by force to give the group's rows up"));
   }
   n.state = NodeState::joining;
   n.incarnation++;
@@ -86,29 +83,24 @@ Outcome run(Change& change, const NodeInSync& x) {
   if (auto f = usable(c, x.node)) return refuse(std::move(f));
   Node& n = c.nodes[x.node];
   if (n.incarnation != x.incarnation) return refuse(wrong_incarnation(n, x.incarnation));
-  if (n.state == NodeState::in_sync)
-    return nothing_to_do(words("node ", x.node, " is in sync already"));
+  if (n.state == NodeState::in_sync) return nothing_to_do(words("node ", x.node, " is in sync already"));
   if (n.state != NodeState::joining) {
     return refuse(Error::bad_node_state, words("node ", x.node, " is down; it must join first"));
   }
   if (!c.started) {
-    return refuse(Error::not_ready,
-                  "the cluster has not been started; its first start brings the nodes in sync");
+    return refuse(Error::not_ready, "the cluster has not been started; its first start brings the nodes in sync");
   }
   const Group* g = c.group(n.group);
   const View view = g == nullptr ? 0 : g->content_view();
   if (x.group_view != view) {
-    return refuse(
-        Error::version_moved,
-        g == nullptr
-            ? words("node ", x.node, " belongs to no node group any more; ask again")
-            : words("node group ", g->id, " changed at version ", view, ", node ", x.node,
-                    " was confirmed for version ", x.group_view, "; ask the primaries again"));
+    return refuse(Error::version_moved,
+                  g == nullptr ? words("node ", x.node, " belongs to no node group any more; ask again")
+                               : words("node group ", g->id, " changed at version ", view, ", node ", x.node,
+                                       " was confirmed for version ", x.group_view, "; ask the primaries again"));
   }
   if (g != nullptr && in_sync_members(c, g->id) == 0 && holds_fragments(c, g->id)) {
-    return refuse(Error::would_lose_group,
-                  words("node group ", g->id, " has no member in sync that node ", x.node,
-                        " could have got its rows from"));
+    return refuse(Error::would_lose_group, words("node group ", g->id, " has no member in sync that node ", x.node,
+                                                 " could have got its rows from"));
   }
   if (g != nullptr) {
     if (auto f = some_group_lost(c)) {
@@ -125,23 +117,19 @@ Outcome run(Change& change, const NodeInSync& x) {
 Outcome run(Change& change, const NodeDown& x) {
   Catalog& c = change.c;
   auto i = c.nodes.find(x.node);
-  if (i == c.nodes.end())
-    return refuse(Error::no_such_node, words("no node ", x.node, " in the configuration"));
+  if (i == c.nodes.end()) return refuse(Error::no_such_node, words("no node ", x.node, " in the configuration"));
   Node& n = i->second;
-  if (n.type != NodeType::data)
-    return refuse(Error::wrong_node_id, words("node ", x.node, " is no data node"));
+  if (n.type != NodeType::data) return refuse(Error::wrong_node_id, words("node ", x.node, " is no data node"));
   if (n.incarnation != x.incarnation) return refuse(wrong_incarnation(n, x.incarnation));
   if (x.leader_epoch != 0 && x.leader_epoch != c.leader_epoch) {
     return refuse(Error::version_moved, words("the verdict on node ", x.node, " is of an earlier leader"));
   }
   if (n.state == NodeState::down) return nothing_to_do(words("node ", x.node, " is down already"));
-  const bool last = n.state == NodeState::in_sync && n.group != kNoGroup &&
-                    in_sync_members(c, n.group, n.id) == 0;
+  const bool last = n.state == NodeState::in_sync && n.group != kNoGroup && in_sync_members(c, n.group, n.id) == 0;
   if (last && !x.forced) {
-    return refuse(Error::would_lose_group,
-                  words("node ", x.node, " is the last member of node group ", n.group,
-                        " in sync; start another member and wait until it is in sync, or "
-                        "force it and lose the group"));
+    return refuse(Error::would_lose_group, words("node ", x.node, " is the last member of node group ", n.group,
+                                                 " in sync; start another member and wait until it is in sync, or "
+                                                 "force it and lose the group"));
   }
   n.state = NodeState::down;
   change.view();
@@ -173,8 +161,7 @@ Outcome run(Change& change, const RestartCluster& x) {
   Catalog& c = change.c;
   if (!c.started) return refuse(Error::bad_node_state, "the cluster has never been started");
   if (x.epoch != c.durable_epoch) {
-    return refuse(Error::version_moved,
-                  words("epoch ", x.epoch, " is not the durable one, ", c.durable_epoch));
+    return refuse(Error::version_moved, words("epoch ", x.epoch, " is not the durable one, ", c.durable_epoch));
   }
   for (const auto& [id, n] : c.nodes) {
     if (n.state == NodeState::in_sync && n.group != kNoGroup) {
@@ -231,9 +218,8 @@ Failure check_starters(const Catalog& c, const std::vector<NodeId>& nodes) {
       return {Error::node_repeated, words("node ", nodes[i], " is listed twice")};
     }
     if (c.node(nodes[i])->state != NodeState::joining) {
-      return {Error::bad_node_state,
-              words("node ", nodes[i], " is ", name_of(c.node(nodes[i])->state),
-                    "; a first start takes nodes that have just joined")};
+      return {Error::bad_node_state, words("node ", nodes[i], " is ", name_of(c.node(nodes[i])->state),
+                                           "; a first start takes nodes that have just joined")};
     }
   }
   return {};
@@ -250,15 +236,15 @@ Failure assign(const Catalog& c, std::vector<NodeId> nodes, Members* groups) {
   for (const auto& [g, members] : *groups) {
     if (members.size() > c.replicas) {
       return {Error::wrong_number_of_nodes,
-              words("node group ", g, " takes ", c.replicas, " nodes (NoOfReplicas), but ",
-                    members.size(), " wish to be in it: ", listed(members))};
+              words("node group ", g, " takes ", c.replicas, " nodes (NoOfReplicas), but ", members.size(),
+                    " wish to be in it: ", listed(members))};
     }
   }
   for (const NodeId id : nodes) {
     const Node& n = *c.node(id);
     if (n.wished_group != kNoGroup || n.no_group_wish) continue;
-    auto room = std::find_if(groups->begin(), groups->end(),
-                             [&](const auto& g) { return g.second.size() < c.replicas; });
+    auto room =
+        std::find_if(groups->begin(), groups->end(), [&](const auto& g) { return g.second.size() < c.replicas; });
     GroupId g = 0;
     if (room != groups->end()) {
       g = room->first;
@@ -275,8 +261,7 @@ Failure assign(const Catalog& c, std::vector<NodeId> nodes, Members* groups) {
 Outcome run(Change& change, const StartCluster& x) {
   Catalog& c = change.c;
   if (c.generation == 0) return refuse(Error::not_ready, "there is no configuration yet");
-  if (c.started)
-    return refuse(Error::bad_node_state, "the cluster has had its first start already");
+  if (c.started) return refuse(Error::bad_node_state, "the cluster has had its first start already");
   if (auto f = check_starters(c, x.nodes)) return refuse(std::move(f));
   Members groups;
   if (auto f = assign(c, x.nodes, &groups)) return refuse(std::move(f));
@@ -284,8 +269,7 @@ Outcome run(Change& change, const StartCluster& x) {
     return refuse(Error::wrong_number_of_nodes, "no data node is there to form a node group");
   }
   if (groups.size() > limits::kGroupsMax) {
-    return refuse(Error::bad_group_id,
-                  words("a cluster takes at most ", limits::kGroupsMax, " node groups"));
+    return refuse(Error::bad_group_id, words("a cluster takes at most ", limits::kGroupsMax, " node groups"));
   }
   for (auto& [g, members] : groups) {
     if (members.size() != c.replicas) {

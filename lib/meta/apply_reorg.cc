@@ -18,9 +18,9 @@ Result<Job*> running(Catalog& c, std::uint64_t id) {
   if (i == c.jobs.end()) return Failure{Error::no_such_job, words("no such job: ", id)};
   Job& j = i->second;
   if (j.state != JobState::running) {
-    return Failure{Error::no_such_job, words("job ", id, " (table \"", j.table_name,
-                                             "\") does not run any more: it is ", name_of(j.state),
-                                             j.detail.empty() ? "" : ", ", j.detail)};
+    return Failure{Error::no_such_job,
+                   words("job ", id, " (table \"", j.table_name, "\") does not run any more: it is ", name_of(j.state),
+                         j.detail.empty() ? "" : ", ", j.detail)};
   }
   return &j;
 }
@@ -88,15 +88,15 @@ void copy_again(Change& change, std::uint64_t job) {
   NDB_CHECK(now != nullptr);
   Table t = *now;
   t.distribution.phase = j.phase = Phase::copying;
-  t.distribution.steps = {t.distribution.steps.front(), {change.index, Phase::copying}};  // the new fragments stay what they are
+  t.distribution.steps = {t.distribution.steps.front(),
+                          {change.index, Phase::copying}};  // the new fragments stay what they are
   change.table(std::move(t));
 }
 
 Outcome run(Change& change, const StartReorg& x) {
   Catalog& c = change.c;
   const Table* now = c.table(x.table);
-  if (now == nullptr)
-    return refuse(Error::no_such_table, words("no such table: \"", x.table, "\""));
+  if (now == nullptr) return refuse(Error::no_such_table, words("no such table: \"", x.table, "\""));
   if (auto f = schema_lock(c)) return refuse(std::move(f));
   auto planned = planned_distribution(c, *now, x.drain);
   if (!planned) return refuse(planned.failure());
@@ -129,8 +129,8 @@ Outcome run(Change& change, const AdvanceReorg& x) {
   if (!job) return refuse(job.failure());
   Job& j = **job;
   if (x.phase != successor(j.phase)) {
-    return refuse(Error::version_moved, words("job ", x.job, " is in phase ", name_of(j.phase),
-                                              ", which ", name_of(x.phase), " does not follow"));
+    return refuse(Error::version_moved, words("job ", x.job, " is in phase ", name_of(j.phase), ", which ",
+                                              name_of(x.phase), " does not follow"));
   }
   const Table* now = c.table(j.table);
   NDB_CHECK(now != nullptr && now->distribution.phase == j.phase);
@@ -154,10 +154,10 @@ Outcome run(Change& change, const AbortReorg& x) {
   if (!job) return refuse(job.failure());
   if ((*job)->rolling_back()) return nothing_to_do(words("job ", x.job, " is being rolled back already"));
   if (past_commit_point((*job)->phase)) {
-    return refuse(Error::past_commit_point, words("job ", x.job, " (table \"", (*job)->table_name,
-                                                  "\") is in phase ", name_of((*job)->phase),
-                                                  ", past its commit point: it can only go "
-                                                  "forward; wait for it"));
+    return refuse(Error::past_commit_point,
+                  words("job ", x.job, " (table \"", (*job)->table_name, "\") is in phase ", name_of((*job)->phase),
+                        ", past its commit point: it can only go "
+                        "forward; wait for it"));
   }
   roll_back(change, x.job, x.error, x.detail);
   return done({x.job});

@@ -42,9 +42,7 @@ struct Change {
 
 inline Outcome refuse(Error e, std::string text) { return {e, std::move(text), {}, false}; }
 inline Outcome refuse(Failure f) { return {f.error, f.sentence(), {}, false}; }
-inline Outcome done(std::vector<std::uint64_t> ids = {}) {
-  return {Error::ok, {}, std::move(ids), true};
-}
+inline Outcome done(std::vector<std::uint64_t> ids = {}) { return {Error::ok, {}, std::move(ids), true}; }
 inline Outcome nothing_to_do(std::string text, std::vector<std::uint64_t> ids = {}) {
   return {Error::ok, std::move(text), std::move(ids), false};
 }
@@ -54,8 +52,8 @@ Failure schema_lock(const Catalog& c);
 // Ends a running job before its commit point: the new fragments are forgotten, the old distribution
 // stays.
 void roll_back(Change& change, std::uint64_t job, Error error, std::string detail);
-// The cluster came back from its disks at its durable epoch, which may be older than the phase of this job (before its commit
-// point, resume_on_failure): what had been copied by then is kept, and copying begins anew where it had begun.
+// The cluster came back from its disks at its durable epoch, which may be older than the phase of this job (before its
+// commit point, resume_on_failure): what had been copied by then is kept, and copying begins anew where it had begun.
 void copy_again(Change& change, std::uint64_t job);
 // Whether any fragment of the table lives on this group; of any table: catalog.h.
 bool holds_fragments(const Table& t, GroupId g);

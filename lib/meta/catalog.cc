@@ -117,13 +117,12 @@ namespace {
 // Appends the fragments of one more group.
 Failure add_group(const Catalog& c, const Group& g, std::vector<GroupId>* groups) {
   if (c.primary(g.id, 0) == 0) {
-    return {Error::not_ready, words("node group ", g.id, " has no member in sync; start its nodes ",
-                                    listed(g.members), " or drop the group")};
+    return {Error::not_ready, words("node group ", g.id, " has no member in sync; start its nodes ", listed(g.members),
+                                    " or drop the group")};
   }
   const std::uint32_t n = fragments_on(c, g);
   if (groups->size() + n > limits::kFragmentsMax) {
-    return {Error::too_many_fragments,
-            words("a table takes at most ", limits::kFragmentsMax, " fragments")};
+    return {Error::too_many_fragments, words("a table takes at most ", limits::kFragmentsMax, " fragments")};
   }
   groups->insert(groups->end(), n, g.id);
   return {};
@@ -134,9 +133,8 @@ Failure add_group(const Catalog& c, const Group& g, std::vector<GroupId>* groups
 Result<Distribution> new_distribution(const Catalog& c) {
   Distribution d;
   if (c.groups.empty()) {
-    return Failure{Error::not_ready,
-                   c.started ? "there is no node group; create one first"
-                             : "the cluster has not been started: there is no node group yet"};
+    return Failure{Error::not_ready, c.started ? "there is no node group; create one first"
+                                               : "the cluster has not been started: there is no node group yet"};
   }
   for (const auto& [id, g] : c.groups) {
     if (auto f = add_group(c, g, &d.groups)) return f;
@@ -147,9 +145,7 @@ Result<Distribution> new_distribution(const Catalog& c) {
 
 namespace {
 
-bool contains(const std::vector<GroupId>& v, GroupId g) {
-  return std::find(v.begin(), v.end(), g) != v.end();
-}
+bool contains(const std::vector<GroupId>& v, GroupId g) { return std::find(v.begin(), v.end(), g) != v.end(); }
 
 // More than a sixteenth between the fullest and the emptiest fragment.
 bool uneven(const std::vector<FragmentId>& map, std::size_t fragments) {
@@ -161,11 +157,9 @@ bool uneven(const std::vector<FragmentId>& map, std::size_t fragments) {
 
 }  // namespace
 
-Result<Distribution> planned_distribution(const Catalog& c, const Table& t,
-                                          const std::vector<GroupId>& drain) {
+Result<Distribution> planned_distribution(const Catalog& c, const Table& t, const std::vector<GroupId>& drain) {
   for (const GroupId g : drain) {
-    if (c.group(g) == nullptr)
-      return Failure{Error::no_such_group, words("no such node group: ", g)};
+    if (c.group(g) == nullptr) return Failure{Error::no_such_group, words("no such node group: ", g)};
   }
   Distribution d = t.distribution;
   std::vector<FragmentId> from, to;
@@ -175,8 +169,7 @@ Result<Distribution> planned_distribution(const Catalog& c, const Table& t,
     if (!contains(drain, d.groups[f])) to.push_back(static_cast<FragmentId>(f));
   }
   const bool drains = to.size() < from.size();
-  while (!d.groups.empty() && d.groups.back() == kNoGroup)
-    d.groups.pop_back();  // numbers of fragments that are gone
+  while (!d.groups.empty() && d.groups.back() == kNoGroup) d.groups.pop_back();  // numbers of fragments that are gone
   const std::size_t old_n = d.groups.size();
   for (const auto& [id, g] : c.groups) {
     if (contains(t.distribution.groups, id) || contains(drain, id)) continue;
@@ -186,14 +179,11 @@ Result<Distribution> planned_distribution(const Catalog& c, const Table& t,
   if (!drains && !grows) return t.distribution;
   for (std::size_t f = old_n; f < d.groups.size(); f++) to.push_back(static_cast<FragmentId>(f));
   if (to.empty()) {
-    return Failure{Error::bad_group_id,
-                   words("no node group would remain for table \"", t.name,
-                         "\"; leave one out of the groups to drain, or create one first")};
+    return Failure{Error::bad_group_id, words("no node group would remain for table \"", t.name,
+                                              "\"; leave one out of the groups to drain, or create one first")};
   }
-  if (!drains &&
-      from.size() == old_n) {  // plain growth: the map that the number of fragments alone decides
-    d.next = extended_map(d.map, static_cast<std::uint32_t>(old_n),
-                          static_cast<std::uint32_t>(d.groups.size()));
+  if (!drains && from.size() == old_n) {  // plain growth: the map that the number of fragments alone decides
+    d.next = extended_map(d.map, static_cast<std::uint32_t>(old_n), static_cast<std::uint32_t>(d.groups.size()));
     if (!uneven(d.next, d.groups.size())) return d;
   }
   d.next = balanced_map(d.map, from, to);
@@ -206,8 +196,7 @@ namespace {
 
 std::string describe(const Table& t) {
   const Distribution& d = t.distribution;
-  std::string s =
-      words("table ", t.id, " \"", t.name, "\" columns=", t.columns.size(), " fragments=");
+  std::string s = words("table ", t.id, " \"", t.name, "\" columns=", t.columns.size(), " fragments=");
   for (std::size_t f = 0; f < d.groups.size();) {  // "0-3:g0 4-7:g1"
     std::size_t end = f;
     while (end < d.groups.size() && d.groups[end] == d.groups[f]) end++;
@@ -227,29 +216,25 @@ std::string describe(const Table& t) {
 }  // namespace
 
 std::string describe(const Catalog& c) {
-  std::string s = words(
-      "version=", c.version, " view=", c.view, " changed=", c.changed_version, " name=", c.name,
-      " cluster=", c.cluster_id, c.started ? " started" : " not started", " replicas=", c.replicas,
-      " generation=", c.generation, " leader_epoch=", c.leader_epoch, " leader=", c.leader_raft_id);
+  std::string s = words("version=", c.version, " view=", c.view, " changed=", c.changed_version, " name=", c.name,
+                        " cluster=", c.cluster_id, c.started ? " started" : " not started", " replicas=", c.replicas,
+                        " generation=", c.generation, " leader_epoch=", c.leader_epoch, " leader=", c.leader_raft_id);
   if (c.single_user != 0) s += words(" single_user=", c.single_user);
   s += "\n";
   for (const auto& [id, n] : c.nodes) {
     s += words("node ", id, " ", name_of(n.type), " ", n.host);
     if (n.type == NodeType::data) {
-      s += words(" ", name_of(n.state), " incarnation=", n.incarnation, " raft=", n.raft_id,
-                 " at=", n.address, ":", n.port, " workers=", n.workers,
-                 " generation=", n.generation);
+      s += words(" ", name_of(n.state), " incarnation=", n.incarnation, " raft=", n.raft_id, " at=", n.address, ":",
+                 n.port, " workers=", n.workers, " generation=", n.generation);
       s += n.group == kNoGroup ? std::string(" no group") : words(" group=", n.group);
     }
     s += n.disabled ? " disabled\n" : "\n";
   }
-  for (const auto& [id, g] : c.groups)
-    s += words("group ", id, " nodes=", listed(g.members), " view=", g.view, "\n");
+  for (const auto& [id, g] : c.groups) s += words("group ", id, " nodes=", listed(g.members), " view=", g.view, "\n");
   for (const auto& [id, t] : c.tables) s += describe(*t);
   for (const auto& [id, j] : c.jobs) {
-    s += words("job ", id, " reorganise \"", j.table_name, "\" ", name_of(j.state),
-               " phase=", name_of(j.phase), " leader_epoch=", j.leader_epoch,
-               " rows=", j.rows_moved, "/", j.rows_to_move);
+    s += words("job ", id, " reorganise \"", j.table_name, "\" ", name_of(j.state), " phase=", name_of(j.phase),
+               " leader_epoch=", j.leader_epoch, " rows=", j.rows_moved, "/", j.rows_to_move);
     if (j.error != Error::ok) s += words(" error=", static_cast<int>(j.error), " ", j.detail);
     s += "\n";
   }

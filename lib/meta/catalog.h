@@ -25,28 +25,28 @@ enum class NodeState : std::uint8_t {
 struct Node {
   NodeId id = 0;
   NodeType type = NodeType::data;
-  std::string host;                // from the configuration
-  bool disabled = false;           // kept in reserve: configured, but ignored until enabled
-  bool no_group_wish = false;      // NodeGroup=65536 in the configuration
-  GroupId wished_group = kNoGroup; // explicit NodeGroup=g at the first start
-  GroupId group = kNoGroup;        // where it is
+  std::string host;                 // from the configuration
+  bool disabled = false;            // kept in reserve: configured, but ignored until enabled
+  bool no_group_wish = false;       // NodeGroup=65536 in the configuration
+  GroupId wished_group = kNoGroup;  // explicit NodeGroup=g at the first start
+  GroupId group = kNoGroup;         // where it is
   NodeState state = NodeState::down;
-  std::uint32_t incarnation = 0;   // +1 with every start that was let in: tells an old process from a new one
-  std::uint64_t raft_id = 0;       // member id in the metadata log; a node that lost its files gets a new one
-  std::string address;             // where its port really is, told at its start
+  std::uint32_t incarnation = 0;  // +1 with every start that was let in: tells an old process from a new one
+  std::uint64_t raft_id = 0;      // member id in the metadata log; a node that lost its files gets a new one
+  std::string address;            // where its port really is, told at its start
   std::uint16_t port = 0;
   std::uint8_t workers = 1;
-  std::uint64_t generation = 0;    // of the configuration that it runs with
+  std::uint64_t generation = 0;  // of the configuration that it runs with
   friend bool operator==(const Node&, const Node&) = default;
 };
 
 struct Group {
   GroupId id = 0;
-  std::vector<NodeId> members;     // NoOfReplicas of them, ascending
-  View view = 0;                   // of the last log entry that changed members' states: the view of the group's streams
-  View restarted = 0;              // of the last RestartCluster: streams begin anew behind it
-  Epoch since = 0;                 // the durable epoch when it got its first fragment, or was made: all its rows are later
-  View grown = 0;                  // of the last log entry that made a fragment in it
+  std::vector<NodeId> members;  // NoOfReplicas of them, ascending
+  View view = 0;                // of the last log entry that changed members' states: the view of the group's streams
+  View restarted = 0;           // of the last RestartCluster: streams begin anew behind it
+  Epoch since = 0;              // the durable epoch when it got its first fragment, or was made: all its rows are later
+  View grown = 0;               // of the last log entry that made a fragment in it
   // A member that joins has to hold everything as of this view.
   View content_view() const { return grown > view ? grown : view; }
   friend bool operator==(const Group&, const Group&) = default;
@@ -64,18 +64,18 @@ struct ConfigNode {
   friend bool operator==(const ConfigNode&, const ConfigNode&) = default;
 };
 struct ConfigImage {
-  std::string text;                // as given, in the ini dialect
-  std::string name;                // [system] Name
+  std::string text;  // as given, in the ini dialect
+  std::string name;  // [system] Name
   std::uint32_t replicas = 2;
   std::map<std::string, std::string> system;
-  std::vector<ConfigNode> nodes;   // ascending by id
+  std::vector<ConfigNode> nodes;  // ascending by id
   friend bool operator==(const ConfigImage&, const ConfigImage&) = default;
 };
 struct Generation {
   std::uint64_t number = 0;
-  std::int64_t when_s = 0;         // seconds since 1970, the proposer's clock
-  std::string who;                 // user@host
-  std::string source;              // file name, "set", "rollback 3"
+  std::int64_t when_s = 0;  // seconds since 1970, the proposer's clock
+  std::string who;          // user@host
+  std::string source;       // file name, "set", "rollback 3"
   std::string message;
   std::shared_ptr<const ConfigImage> image;
 };
@@ -111,33 +111,33 @@ struct RequestId {
 // What a command came to. The same on every member.
 struct Outcome {
   Error error = Error::ok;
-  std::string text;                 // words for people when error != ok, or a remark
-  std::vector<std::uint64_t> ids;   // what was created: table id, group ids, job ids, generation
+  std::string text;                // words for people when error != ok, or a remark
+  std::vector<std::uint64_t> ids;  // what was created: table id, group ids, job ids, generation
   bool changed = false;
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
 
 struct Catalog {
-  Version version = 0;              // index of the last applied log entry
-  View view = 0;                    // of the last entry that changed topology or a distribution
-  std::uint64_t cluster_id = 0;     // drawn at the first start; in every hello
+  Version version = 0;           // index of the last applied log entry
+  View view = 0;                 // of the last entry that changed topology or a distribution
+  std::uint64_t cluster_id = 0;  // drawn at the first start; in every hello
   std::string name;
-  bool started = false;             // the first start of the cluster has happened (node groups exist)
+  bool started = false;  // the first start of the cluster has happened (node groups exist)
   std::uint32_t replicas = 2;
-  Epoch durable_epoch = 0;          // everything that was decided up to here is on the disks of all nodes in sync
-  std::uint64_t generation = 0;     // of the configuration; 0 = none committed yet
-  Version changed_version = 0;      // of the last entry that changed tables, groups, jobs or the generation (I3)
-  std::uint64_t leader_epoch = 0;   // +1 each time a member becomes leader of the log
+  Epoch durable_epoch = 0;         // everything that was decided up to here is on the disks of all nodes in sync
+  std::uint64_t generation = 0;    // of the configuration; 0 = none committed yet
+  Version changed_version = 0;     // of the last entry that changed tables, groups, jobs or the generation (I3)
+  std::uint64_t leader_epoch = 0;  // +1 each time a member becomes leader of the log
   std::uint64_t leader_raft_id = 0;
-  NodeId single_user = 0;           // the API node that alone may work; 0 = nobody special
+  NodeId single_user = 0;  // the API node that alone may work; 0 = nobody special
   TableId next_table = 1;
   std::uint64_t next_job = 1;
   std::map<NodeId, Node> nodes;
   std::map<GroupId, Group> groups;
   std::map<TableId, std::shared_ptr<const Table>> tables;
-  std::map<std::uint64_t, Job> jobs;                    // the last 64
-  std::map<std::uint64_t, Generation> generations;      // the last limits::kGenerationsKept
-  std::deque<std::pair<RequestId, Outcome>> requests;   // the last limits::kRequestIdsKept, oldest first
+  std::map<std::uint64_t, Job> jobs;                   // the last 64
+  std::map<std::uint64_t, Generation> generations;     // the last limits::kGenerationsKept
+  std::deque<std::pair<RequestId, Outcome>> requests;  // the last limits::kRequestIdsKept, oldest first
 
   const Node* node(NodeId id) const {
     auto i = nodes.find(id);
@@ -156,8 +156,8 @@ struct Catalog {
     auto i = generations.find(generation);
     return i == generations.end() ? nullptr : i->second.image.get();
   }
-  const Outcome* outcome_of(const RequestId& id) const;   // linear; requests are rare
-  const Job* running_job() const;                         // the one that holds the schema lock, or nullptr
+  const Outcome* outcome_of(const RequestId& id) const;  // linear; requests are rare
+  const Job* running_job() const;                        // the one that holds the schema lock, or nullptr
 
   // First in-sync member of the fragment's group in the rotation that starts at fragment mod replicas; 0 = none.
   NodeId primary(GroupId group_id, FragmentId fragment) const;

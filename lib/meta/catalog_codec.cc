@@ -147,8 +147,7 @@ void decode(Reader& r, Outcome* o) {
 
 // Reads `max` things at most into a map from their ids, which must ascend.
 template <class Key, class Value, class Read>
-void decode_map(Reader& r, std::size_t max, std::size_t bytes_each, std::map<Key, Value>* map,
-                Read read) {
+void decode_map(Reader& r, std::size_t max, std::size_t bytes_each, std::map<Key, Value>* map, Read read) {
   for (std::uint32_t n = count(r, max, bytes_each); n > 0 && !r.bad(); n--) {
     Value v{};
     const Key key = read(r, &v);
@@ -202,14 +201,13 @@ void decode_body(Reader& r, Catalog* c) {
     decode(in, g);
     return g->id;
   });
-  decode_map(r, limits::kTablesMax, 52, &c->tables,
-             [](Reader& in, std::shared_ptr<const Table>* t) {
-               auto v = std::make_shared<Table>();
-               if (!decode(in, v.get())) in.fail();
-               const TableId id = v->id;
-               *t = std::move(v);
-               return id;
-             });
+  decode_map(r, limits::kTablesMax, 52, &c->tables, [](Reader& in, std::shared_ptr<const Table>* t) {
+    auto v = std::make_shared<Table>();
+    if (!decode(in, v.get())) in.fail();
+    const TableId id = v->id;
+    *t = std::move(v);
+    return id;
+  });
   decode_map(r, limits::kJobsKept, 62, &c->jobs, [](Reader& in, Job* j) {
     decode(in, j);
     return j->id;
@@ -249,9 +247,7 @@ bool holds(const Catalog& c) {
   if (c.replicas < 1 || c.replicas > limits::kReplicasMax) return false;
   if (c.generation != 0 && c.config() == nullptr) return false;
   for (const auto& [id, n] : c.nodes) {
-    if (id == 0 ||
-        (n.group != kNoGroup && (n.type != NodeType::data || c.group(n.group) == nullptr)))
-      return false;
+    if (id == 0 || (n.group != kNoGroup && (n.type != NodeType::data || c.group(n.group) == nullptr))) return false;
   }
   std::size_t members = 0;
   for (const auto& [id, g] : c.groups) {

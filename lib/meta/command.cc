@@ -230,13 +230,12 @@ bool decode(Reader& r, Command* c) {
 }
 
 const char* name_of(const CommandBody& b) {
-  static const char* const names[] = {
-      "leader starts",        "change configuration", "node joins",
-      "start cluster",        "node in sync",         "node down",
-      "create node groups",   "drop node group",      "create table",
-      "drop table",           "start reorganisation", "advance reorganisation",
-      "abort reorganisation", "set single user",      "set node enabled",
-      "epoch durable",        "restart cluster"};
+  static const char* const names[] = {"leader starts",        "change configuration", "node joins",
+                                      "start cluster",        "node in sync",         "node down",
+                                      "create node groups",   "drop node group",      "create table",
+                                      "drop table",           "start reorganisation", "advance reorganisation",
+                                      "abort reorganisation", "set single user",      "set node enabled",
+                                      "epoch durable",        "restart cluster"};
   static_assert(std::size(names) == std::variant_size_v<CommandBody>);
   return names[b.index()];
 }

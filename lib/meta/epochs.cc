@@ -24,8 +24,10 @@ bool milliseconds(const std::string& text, std::int64_t least, Time* t) {
 
 void EpochClock::set_live(const std::string& name, const std::string& value) {
   if (name != kBetweenDurable && name != kBetweenEpochs) return;
-  if (value.empty()) live_.erase(name);
-  else live_[name] = value;
+  if (value.empty())
+    live_.erase(name);
+  else
+    live_[name] = value;
 }
 
 // A time in ms: as told while running, else the first data node's of the configuration.
@@ -47,7 +49,8 @@ Time EpochClock::between_epochs(const Catalog& c) const { return configured(c, k
 std::map<NodeId, EpochClock::Taker> EpochClock::takers_of(const Catalog& c) {
   std::map<NodeId, Taker> t;
   for (const auto& [id, n] : c.nodes) {
-    if (n.type == NodeType::data && n.state == NodeState::in_sync && n.group != kNoGroup) t[id] = {n.incarnation, false};
+    if (n.type == NodeType::data && n.state == NodeState::in_sync && n.group != kNoGroup)
+      t[id] = {n.incarnation, false};
   }
   return t;
 }
@@ -55,7 +58,8 @@ std::map<NodeId, EpochClock::Taker> EpochClock::takers_of(const Catalog& c) {
 void EpochClock::on_report(const wire::EpochReport& r) {
   highest_ = std::max(highest_, r.now);
   if (!running_ || r.round != round_ || r.step != step_) return;
-  if (r.filled > epoch_) {  // a redundant copy is worth waiting for: close an epoch whose end this node's files can hold
+  if (r.filled >
+      epoch_) {  // a redundant copy is worth waiting for: close an epoch whose end this node's files can hold
     NDB_PROBE("meta.epoch_again_for_a_filled_node");
     again_ = std::max(again_, r.filled);
     return;
@@ -67,7 +71,8 @@ void EpochClock::on_report(const wire::EpochReport& r) {
 // A group has rows and nobody in sync: the cluster will come back from its disks, at an epoch that all groups have.
 bool EpochClock::group_lost(const Catalog& c) {
   return std::any_of(c.groups.begin(), c.groups.end(), [&](const auto& g) {
-    return holds_fragments(c, g.first) && std::none_of(g.second.members.begin(), g.second.members.end(), [&](NodeId id) {
+    return holds_fragments(c, g.first) &&
+           std::none_of(g.second.members.begin(), g.second.members.end(), [&](NodeId id) {
              const Node* n = c.node(id);
              return n != nullptr && n->state == NodeState::in_sync;
            });
@@ -156,8 +161,12 @@ void EpochClock::step(Time now, Member& member, const Leader& leader, env::Outbo
   }
   if (running_ && all_answered()) {
     switch (step_) {
-      case wire::EpochStep::enter: order(wire::EpochStep::show); break;
-      case wire::EpochStep::show: order(wire::EpochStep::flush); break;
+      case wire::EpochStep::enter:
+        order(wire::EpochStep::show);
+        break;
+      case wire::EpochStep::show:
+        order(wire::EpochStep::flush);
+        break;
       case wire::EpochStep::flush: {
         running_ = false;
         Command command;

@@ -1,11 +1,12 @@
 // The epoch clock: runs beside the leader of the metadata log and makes one epoch after the other durable.
 //
-// An epoch is a cut through the cluster's decisions: every message carries its sender's epoch, a receiver moves forward to
-// it (Lamport, Time, Clocks, and the Ordering of Events, 1978), and a decision is stamped with the epoch of the node
+// An epoch is a cut through the cluster's decisions: every message carries its sender's epoch, a receiver moves forward
+// to it (Lamport, Time, Clocks, and the Ordering of Events, 1978), and a decision is stamped with the epoch of the node
 // that makes it, so a transaction that read another's write is never in an earlier epoch. Closing epoch e:
 //
 //   leader                          every node in sync
-//     | enter e+1 ------------------->|  decides nothing in e any more; its decisions up to e are shown by all participants
+//     | enter e+1 ------------------->|  decides nothing in e any more; its decisions up to e are shown by all
+//     participants
 //     |<---------------- entered -----|
 //     | show ------------------------>|  what its streams hold now is shown by all replicas (and so in their redo)
 //     |<---------------- shown -------|
@@ -13,8 +14,9 @@
 //     |<---------------- flushed -----|
 //     |== log entry "epoch e durable" ==
 //
-// After the loss of the whole cluster it comes back at the last durable epoch, exactly (I7). A change among the nodes in sync
-// starts the round anew. A round costs three round trips and two fsyncs, one on every node at once and one of the log.
+// After the loss of the whole cluster it comes back at the last durable epoch, exactly (I7). A change among the nodes
+// in sync starts the round anew. A round costs three round trips and two fsyncs, one on every node at once and one of
+// the log.
 #pragma once
 #include <algorithm>
 #include <map>
@@ -39,8 +41,8 @@ class EpochClock {
   // Orders to be sent are left in `orders`; states its wish with wake_at().
   void step(Time now, Member& member, const Leader& leader, env::Outbox& out);
   std::vector<Order> orders;  // drained by the owner
-  // TimeBetweenEpochs, TimeBetweenGlobalCheckpoints in place of the configuration's, for the life of this process; an empty
-  // value: as configured again.
+  // TimeBetweenEpochs, TimeBetweenGlobalCheckpoints in place of the configuration's, for the life of this process; an
+  // empty value: as configured again.
   void set_live(const std::string& name, const std::string& value);
   // The epoch that has begun, TimeBetweenEpochs after the one before. The owner puts it into its frames, and so pulls
   // every node along.
@@ -67,8 +69,8 @@ class EpochClock {
   bool was_leading_ = false;
   std::uint64_t round_ = 0;
   Epoch epoch_ = 0;
-  Epoch highest_ = 0;            // that any node reported to be in
-  Epoch again_ = 0;              // the round has to begin anew with this one
+  Epoch highest_ = 0;  // that any node reported to be in
+  Epoch again_ = 0;    // the round has to begin anew with this one
   wire::EpochStep step_ = wire::EpochStep::enter;
   Epoch wanted_ = 0;
   Epoch present_ = 0;

@@ -151,7 +151,8 @@ void Leader::want_members(Time now, Member& member, const Peers& peers) {
     if (raft != 0) wanted[raft] = {raft, true, leaving_.count(raft) == 0, true};
   }
   for (const auto& [raft, when] : lost_) {
-    if (now - when < kMemberGrace && leaving_.count(raft) == 0) wanted.try_emplace(raft, WantedMember{raft, true, true, true});
+    if (now - when < kMemberGrace && leaving_.count(raft) == 0)
+      wanted.try_emplace(raft, WantedMember{raft, true, true, true});
   }
   const auto catalog = member.catalog();
   std::map<NodeId, std::uint64_t> present;  // node -> the raft id that it has now
@@ -224,7 +225,8 @@ Time Leader::silent_from(const Watch& w) const {
 
 bool Leader::heard_lately(Time now, const Node& node) const {
   auto w = watched_.find(node.id);
-  return w != watched_.end() && w->second.incarnation == node.incarnation && w->second.heard && now < silent_from(w->second);
+  return w != watched_.end() && w->second.incarnation == node.incarnation && w->second.heard &&
+         now < silent_from(w->second);
 }
 
 bool Leader::last_in_sync(const Catalog& catalog, const Node& node) const {

@@ -16,10 +16,11 @@
 // servers and data nodes that were let in want a vote. A member that nobody knows (a management server that has not
 // been seen since we started) stays, as a dead one.
 //
-// Starts of the whole cluster (leader_start.cc). The first one waits for every node of the configuration that belongs to a
-// group, for ever, and for those without a group StartNoNodegroupTimeout. A restart from disks waits StartPartialTimeout for
-// nodes that it could do without; then, when no group is complete, StartPartitionedTimeout more. Nodes that a starting node
-// names (--nowait-nodes) are not waited for. Every answer to a heartbeat says what is waited for.
+// Starts of the whole cluster (leader_start.cc). The first one waits for every node of the configuration that belongs
+// to a group, for ever, and for those without a group StartNoNodegroupTimeout. A restart from disks waits
+// StartPartialTimeout for nodes that it could do without; then, when no group is complete, StartPartitionedTimeout
+// more. Nodes that a starting node names (--nowait-nodes) are not waited for. Every answer to a heartbeat says what is
+// waited for.
 //
 // Use: heartbeat messages to on_heartbeat(), changes of Peers to on_change(), then step() at the end of every step
 // of the owner, after Member's vectors were drained. A proposal of ours may show up in Member::finished: ignore it.
@@ -38,7 +39,7 @@ namespace ndb::meta {
 // A lease is limits::kLease, unless the configuration has a HeartbeatIntervalDbDb. Clocks run up to a tenth apart.
 inline constexpr Time kLeaseMargin = limits::kLease / 10;
 inline constexpr Time kLeaseMax = 60 * kSecond;
-inline constexpr Time kMemberGrace = 2 * kSecond;    // a lost management server counts as alive for this long
+inline constexpr Time kMemberGrace = 2 * kSecond;  // a lost management server counts as alive for this long
 inline constexpr Time kLeaderSilence = 2 * limits::kMetaElection + limits::kLease + kLeaseMargin;
 
 class Leader {
@@ -48,14 +49,14 @@ class Leader {
     Time received = 0;
   };
 
-  // `body` of a wire::Type::heartbeat from `link`. Malformed ones, and those that name another node than the link's, are
-  // dropped. Answers while leading.
-  void on_heartbeat(Time now, env::LinkId link, Bytes body, const Member& member, const Peers& peers,
-                    env::Outbox& out);
+  // `body` of a wire::Type::heartbeat from `link`. Malformed ones, and those that name another node than the link's,
+  // are dropped. Answers while leading.
+  void on_heartbeat(Time now, env::LinkId link, Bytes body, const Member& member, const Peers& peers, env::Outbox& out);
   // The same without a link: for a data node that leads, its own heartbeat. The answer is the lease, ns; 0 = none.
   std::uint64_t heard(Time now, wire::Heartbeat heartbeat, const Member& member);
   void on_change(Time now, const Peers::Change& change);
-  // A management server is about to end in good order: it is demoted at once, so that the quorum follows those who stay.
+  // A management server is about to end in good order: it is demoted at once, so that the quorum follows those who
+  // stay.
   void leaves(std::uint64_t raft_id) {
     if (raft_id != 0) leaving_.insert(raft_id);
   }
@@ -65,7 +66,8 @@ class Leader {
   // True when every in-sync node has told this leader that it has applied version v and that nothing older than v is
   // open in it. Only while leading; false when it does not lead.
   bool barrier_reached(const Catalog& catalog, View v) const;
-  // The oldest view that a transaction or scan may still be running in, over all in-sync and joining nodes; 0 = unknown.
+  // The oldest view that a transaction or scan may still be running in, over all in-sync and joining nodes; 0 =
+  // unknown.
   View oldest_open(const Catalog& catalog) const;
 
   // The latest heartbeat; nullptr = none since this process started.
@@ -82,18 +84,18 @@ class Leader {
   };
   const Waiting& waiting() const { return waiting_; }
 
-  // HeartbeatIntervalDbDb in place of the configuration's, for the life of this process; empty: as configured again. Never
-  // more than the longest of the known generations: a later leader counts with that.
+  // HeartbeatIntervalDbDb in place of the configuration's, for the life of this process; empty: as configured again.
+  // Never more than the longest of the known generations: a later leader counts with that.
   void set_live(const std::string& name, const std::string& value);
   static bool may_set_live(const Catalog& catalog, const std::string& heartbeat_interval_ms);
 
  private:
   struct Watch {
     std::uint32_t incarnation = 0;
-    Time answered = 0;      // the last lease given, or when this incarnation was first seen by this leader
-    bool heard = false;     // by this leader, in this incarnation
-    Time lease = 0;         // that was given last
-    RequestId verdict;      // NodeDown, proposed
+    Time answered = 0;   // the last lease given, or when this incarnation was first seen by this leader
+    bool heard = false;  // by this leader, in this incarnation
+    Time lease = 0;      // that was given last
+    RequestId verdict;   // NodeDown, proposed
   };
   void begin(Time now);
   void look_up_leases(const Catalog& catalog);
@@ -105,27 +107,28 @@ class Leader {
   void start_cluster(Time now, Member& member, env::Outbox& out);
   void restart_cluster(Time now, Member& member, env::Outbox& out);
   void wait_until(Time now, std::string text, Time until, env::Outbox& out);
-  const wire::Heartbeat* joining_report(const Node& node) const;  // nullptr: it does not start, or has not said anything
+  const wire::Heartbeat* joining_report(
+      const Node& node) const;  // nullptr: it does not start, or has not said anything
   std::set<NodeId> not_waited_for(const Catalog& catalog) const;
   void want_members(Time now, Member& member, const Peers& peers);
 
-  Time stepped_ = 0;                    // the last step while leading
-  Time since_ = kNever;                 // leading since; kNever = not leading
-  std::uint64_t epoch_ = 0;             // Catalog::leader_epoch of our time
-  std::uint64_t leases_of_ = 0;         // the generation that these two are of
+  Time stepped_ = 0;             // the last step while leading
+  Time since_ = kNever;          // leading since; kNever = not leading
+  std::uint64_t epoch_ = 0;      // Catalog::leader_epoch of our time
+  std::uint64_t leases_of_ = 0;  // the generation that these two are of
   Time lease_ = limits::kLease;
   Time longest_lease_ = limits::kLease;
-  Time live_lease_ = 0;                 // 0 = lease_
+  Time live_lease_ = 0;  // 0 = lease_
   std::map<NodeId, Watch> watched_;
   std::map<NodeId, Report> reports_;
-  std::map<std::uint64_t, NodeId> holders_;   // raft id -> node, as far as was seen
-  std::map<std::uint64_t, Time> lost_;        // raft id of a management server -> when its link went
-  std::set<std::uint64_t> leaving_;           // raft ids of management servers; until they come back
+  std::map<std::uint64_t, NodeId> holders_;  // raft id -> node, as far as was seen
+  std::map<std::uint64_t, Time> lost_;       // raft id of a management server -> when its link went
+  std::set<std::uint64_t> leaving_;          // raft ids of management servers; until they come back
   std::map<NodeId, std::uint32_t> refused_;  // node -> incarnation whose port refused
-  Time start_asked_ = kNever;           // all nodes with a group were there, those without are waited for since
+  Time start_asked_ = kNever;                // all nodes with a group were there, those without are waited for since
   RequestId start_request_;
   Time start_retry_ = 0;
-  Time restart_since_ = kNever;         // the first node that could come back from its disk was there
+  Time restart_since_ = kNever;  // the first node that could come back from its disk was there
   RequestId restart_request_;
   Waiting waiting_;
 };

@@ -33,7 +33,9 @@ bool takes_part(const Node& n) { return n.type == NodeType::data && !n.disabled;
 
 Time sum(Time a, Time b) { return a == kNever || b == kNever ? kNever : a + b; }
 
-std::string nodes_text(const std::vector<NodeId>& nodes) { return words(nodes.size() == 1 ? "node " : "nodes ", listed(nodes)); }
+std::string nodes_text(const std::vector<NodeId>& nodes) {
+  return words(nodes.size() == 1 ? "node " : "nodes ", listed(nodes));
+}
 
 }  // namespace
 
@@ -100,7 +102,7 @@ void Leader::restart_cluster(Time now, Member& member, env::Outbox& out) {
   const std::set<NodeId> skip = not_waited_for(*catalog);
   RestartCluster x;
   x.epoch = catalog->durable_epoch;
-  std::vector<NodeId> absent;          // might come with what is needed, or still reads its files
+  std::vector<NodeId> absent;  // might come with what is needed, or still reads its files
   bool anybody = false;
   std::map<GroupId, std::uint32_t> ready;
   for (const auto& [id, node] : catalog->nodes) {
@@ -131,8 +133,9 @@ void Leader::restart_cluster(Time now, Member& member, env::Outbox& out) {
       return std::find(absent.begin(), absent.end(), n) != absent.end() || skip.count(n) != 0;
     });
     const std::string what = words("node group ", id, " with the files of epoch ", catalog->durable_epoch);
-    wait_until(now, can_come ? words("for one of nodes ", listed(g.members), " of ", what)
-                             : words("in vain: none of nodes ", listed(g.members), " came back to ", what),
+    wait_until(now,
+               can_come ? words("for one of nodes ", listed(g.members), " of ", what)
+                        : words("in vain: none of nodes ", listed(g.members), " came back to ", what),
                kNever, out);
     waiting_.in_vain = !can_come;
     return;
@@ -143,10 +146,11 @@ void Leader::restart_cluster(Time now, Member& member, env::Outbox& out) {
     return wait_until(now, "for " + nodes_text(absent) + " (StartPartialTimeout)", partial, out);
   }
   if (!absent.empty() && !some_group_complete && now < partitioned) {
-    return wait_until(now, "for " + nodes_text(absent) + " (StartPartitionedTimeout: no node group is complete)", partitioned, out);
+    return wait_until(now, "for " + nodes_text(absent) + " (StartPartitionedTimeout: no node group is complete)",
+                      partitioned, out);
   }
-  out.log(env::Severity::info, "restart of the cluster from " + std::to_string(x.nodes.size()) + " data nodes' disks, epoch " +
-                                   std::to_string(x.epoch));
+  out.log(env::Severity::info, "restart of the cluster from " + std::to_string(x.nodes.size()) +
+                                   " data nodes' disks, epoch " + std::to_string(x.epoch));
   Command c;
   c.body = std::move(x);
   restart_request_ = member.propose(now, std::move(c));

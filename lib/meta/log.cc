@@ -18,8 +18,7 @@ Failure Log::bootstrap() {
   NDB_CHECK(!impl_->started);
   LogStore::State s = impl_->store.load();
   if (s.term > 1 || s.vote != 0 || s.snapshot.present() || !s.entries.empty()) {
-    return {Error::illegal_change,
-            "the metadata log is not empty: this member belongs to a cluster already"};
+    return {Error::illegal_change, "the metadata log is not empty: this member belongs to a cluster already"};
   }
   if (s.raft_id != 0 && s.raft_id != impl_->id) {
     return {Error::wrong_node_id, "the metadata log belongs to another member"};
@@ -27,12 +26,10 @@ Failure Log::bootstrap() {
   impl_->store.set_raft_id(impl_->id);
   raft_configuration c;
   raft_configuration_init(&c);
-  NDB_CHECK(
-      raft_configuration_add(&c, impl_->id, codec::address_of(impl_->id).c_str(), RAFT_VOTER) == 0);
+  NDB_CHECK(raft_configuration_add(&c, impl_->id, codec::address_of(impl_->id).c_str(), RAFT_VOTER) == 0);
   int rv = raft_bootstrap(&impl_->raft, &c);
   raft_configuration_close(&c);
-  if (rv != 0 || impl_->store.failed())
-    return {Error::os_failed, "cannot write the first entry of the metadata log"};
+  if (rv != 0 || impl_->store.failed()) return {Error::os_failed, "cannot write the first entry of the metadata log"};
   return {};
 }
 
@@ -90,7 +87,8 @@ void Log::lost(Time now, std::uint64_t raft_id) {
   i.now = std::max(i.now, now);
   if (!i.running() || i.raft.state != RAFT_FOLLOWER || i.raft.follower_state.current_leader.id != raft_id) return;
   i.raft.follower_state.current_leader.id = 0;  // nobody is loyal to the dead
-  constexpr auto kMin = static_cast<int>(limits::kMetaLostMin / kMillisecond), kMax = static_cast<int>(limits::kMetaLostMax / kMillisecond);
+  constexpr auto kMin = static_cast<int>(limits::kMetaLostMin / kMillisecond),
+                 kMax = static_cast<int>(limits::kMetaLostMax / kMillisecond);
   const auto due = static_cast<raft_time>(i.now / kMillisecond) + static_cast<raft_time>(i.random(kMin, kMax));
   const raft_time patience = i.raft.follower_state.randomized_election_timeout;
   // As if it had been silent for a while. What it says next begins its time anew.
@@ -170,9 +168,8 @@ bool Log::assign(Time now, std::uint64_t raft_id, Role role) {
 
 bool Log::remove(Time now, std::uint64_t raft_id) {
   if (raft_id == impl_->id) return false;  // hand leadership over first
-  return impl_->change(now, [&](Raft* r, ChangeRequest* request, raft_change_cb cb) {
-    return raft_remove(r, request, raft_id, cb);
-  });
+  return impl_->change(
+      now, [&](Raft* r, ChangeRequest* request, raft_change_cb cb) { return raft_remove(r, request, raft_id, cb); });
 }
 
 bool Log::transfer(Time now, std::uint64_t raft_id) {
@@ -232,8 +229,7 @@ Failure Log::Impl::start(Time start_now) {
   now = last_tick = start_now;
   raft_set_heartbeat_timeout(&raft, static_cast<unsigned>(limits::kMetaHeartbeat / kMillisecond));
   raft_set_election_timeout(&raft, static_cast<unsigned>(limits::kMetaElection / kMillisecond));
-  raft_set_install_snapshot_timeout(
-      &raft, static_cast<unsigned>(limits::kMetaSnapshotResend / kMillisecond));
+  raft_set_install_snapshot_timeout(&raft, static_cast<unsigned>(limits::kMetaSnapshotResend / kMillisecond));
   raft_set_snapshot_threshold(&raft, threshold);
   raft_set_snapshot_trailing(&raft, trailing);
   raft_set_pre_vote(&raft, true);
@@ -278,8 +274,7 @@ void Log::Impl::settle() {
     if (raft.state == RAFT_LEADER && barrier_term != raft.current_term) {
       barrier_term = raft.current_term;
       auto* request = new BarrierRequest{};
-      if (raft_barrier(&raft, request, [](BarrierRequest* r, int) { delete r; }) != 0)
-        delete request;
+      if (raft_barrier(&raft, request, [](BarrierRequest* r, int) { delete r; }) != 0) delete request;
       continue;
     }
     if (!held.empty() && (raft.state != RAFT_LEADER || stored_term == raft.current_term)) {
@@ -305,9 +300,8 @@ void Log::Impl::announce_commit() {
 }
 
 bool Log::Impl::may_change_membership() const {
-  return raft.transfer == nullptr && raft.configuration_uncommitted_index == 0 &&
-         raft.leader_state.promotee_id == 0 && raft.leader_state.change == nullptr &&
-         term_of(raft.commit_index) == raft.current_term;
+  return raft.transfer == nullptr && raft.configuration_uncommitted_index == 0 && raft.leader_state.promotee_id == 0 &&
+         raft.leader_state.change == nullptr && term_of(raft.commit_index) == raft.current_term;
 }
 
 bool lone_voter(const std::vector<MemberInfo>& members, std::uint64_t id) {

@@ -68,9 +68,8 @@ bool decode_snapshot(Reader& r, Message* m) {
   m->membership = r.text();
   m->data = r.text();
   std::vector<MemberInfo> members;
-  return !r.bad() && m->index != 0 && m->index < UINT64_MAX / 2 && m->index_term != 0 &&
-         m->index_term <= m->term && m->membership_index != 0 && m->membership_index <= m->index &&
-         decode_membership(m->membership, &members);
+  return !r.bad() && m->index != 0 && m->index < UINT64_MAX / 2 && m->index_term != 0 && m->index_term <= m->term &&
+         m->membership_index != 0 && m->membership_index <= m->index && decode_membership(m->membership, &members);
 }
 
 }  // namespace
@@ -92,14 +91,12 @@ void encode(Writer& w, const raft_message& m, std::size_t bytes_max) {
       w.u64(m.request_vote.candidate_id);
       w.u64(m.request_vote.last_log_index);
       w.u64(m.request_vote.last_log_term);
-      w.u8(static_cast<std::uint8_t>((m.request_vote.disrupt_leader ? 1 : 0) |
-                                     (m.request_vote.pre_vote ? 2 : 0)));
+      w.u8(static_cast<std::uint8_t>((m.request_vote.disrupt_leader ? 1 : 0) | (m.request_vote.pre_vote ? 2 : 0)));
       break;
     case RAFT_IO_REQUEST_VOTE_RESULT:
       w.u64(m.request_vote_result.term);
-      w.u8(
-          static_cast<std::uint8_t>((m.request_vote_result.vote_granted ? 1 : 0) |
-                                    (m.request_vote_result.pre_vote == raft_tribool_true ? 2 : 0)));
+      w.u8(static_cast<std::uint8_t>((m.request_vote_result.vote_granted ? 1 : 0) |
+                                     (m.request_vote_result.pre_vote == raft_tribool_true ? 2 : 0)));
       break;
     case RAFT_IO_INSTALL_SNAPSHOT:
       w.u64(m.install_snapshot.term);
@@ -107,8 +104,7 @@ void encode(Writer& w, const raft_message& m, std::size_t bytes_max) {
       w.u64(m.install_snapshot.last_term);
       w.u64(m.install_snapshot.conf_index);
       w.bytes32(encode_membership(m.install_snapshot.conf));
-      w.bytes32(
-          {static_cast<const char*>(m.install_snapshot.data.base), m.install_snapshot.data.len});
+      w.bytes32({static_cast<const char*>(m.install_snapshot.data.base), m.install_snapshot.data.len});
       break;
     case RAFT_IO_TIMEOUT_NOW:
       w.u64(m.timeout_now.term);
@@ -172,11 +168,9 @@ bool decode_membership(Bytes bytes, std::vector<MemberInfo>* members) {
     MemberInfo info;
     info.raft_id = r.u64();
     std::string address;
-    for (char c = static_cast<char>(r.u8()); c != 0 && !r.bad(); c = static_cast<char>(r.u8()))
-      address += c;
+    for (char c = static_cast<char>(r.u8()); c != 0 && !r.bad(); c = static_cast<char>(r.u8())) address += c;
     std::uint8_t role = r.u8();
-    if (r.bad() || info.raft_id == 0 || address != address_of(info.raft_id) || role > RAFT_SPARE)
-      return false;
+    if (r.bad() || info.raft_id == 0 || address != address_of(info.raft_id) || role > RAFT_SPARE) return false;
     info.role = static_cast<Role>(role);
     for (const MemberInfo& other : *members) {
       if (other.raft_id == info.raft_id) return false;
@@ -213,8 +207,7 @@ void build_configuration(const std::string& bytes, raft_configuration* c) {
   std::vector<MemberInfo> members;
   NDB_CHECK(decode_membership(bytes, &members));
   for (const MemberInfo& m : members) {
-    NDB_CHECK(raft_configuration_add(c, m.raft_id, address_of(m.raft_id).c_str(),
-                                     static_cast<int>(m.role)) == 0);
+    NDB_CHECK(raft_configuration_add(c, m.raft_id, address_of(m.raft_id).c_str(), static_cast<int>(m.role)) == 0);
   }
 }
 

@@ -24,14 +24,14 @@ struct Message {
   std::uint64_t rejected = 0;    // append entries result
   bool flag = false;             // vote granted, or: disrupt the leader
   bool pre_vote = false;
-  std::vector<LogEntry> entries; // append entries; indices filled in
+  std::vector<LogEntry> entries;  // append entries; indices filled in
   std::uint64_t membership_index = 0;
-  std::string membership;        // install snapshot
-  std::string data;              // install snapshot
+  std::string membership;  // install snapshot
+  std::string data;        // install snapshot
 };
 
-// Appends the encoding of `m`; of append entries no more than `bytes_max` bytes of entries, but one at least. The commit
-// index that goes out never exceeds the last entry sent.
+// Appends the encoding of `m`; of append entries no more than `bytes_max` bytes of entries, but one at least. The
+// commit index that goes out never exceeds the last entry sent.
 void encode(Writer& w, const raft_message& m, std::size_t bytes_max);
 // False: malformed, nothing to be done with it.
 bool decode(Bytes bytes, Message* m);

@@ -9,13 +9,17 @@
 //   libraft would report leftovers of an older term as well.
 // - An uncommitted membership is taken back here, from our own list, when its entry is overwritten: libraft looks for
 //   the previous one in the log, where a snapshot may have dropped it, and forgets to do so after a restart.
-// - Whoever is asked for its vote votes, member or not in its own view (4.2.1): libraft refuses, and two members of which
+// - Whoever is asked for its vote votes, member or not in its own view (4.2.1): libraft refuses, and two members of
+// which
 //   the second has not heard of its promotion yet would never elect a leader again.
-// - Who is asked before an election by one of an older term, and refuses, says its own term: libraft says the asker's, and a
+// - Who is asked before an election by one of an older term, and refuses, says its own term: libraft says the asker's,
+// and a
 //   member with a later term and one with a longer log would keep each other from leading for good.
-// - A lone voter gets a new term before it elects itself: libraft would go on in the old one and could put other entries
+// - A lone voter gets a new term before it elects itself: libraft would go on in the old one and could put other
+// entries
 //   in the place of those that its followers got before it crashed.
-// - A leader stores a change of membership before it sends it: a follower that is no voter by it would keep it from being
+// - A leader stores a change of membership before it sends it: a follower that is no voter by it would keep it from
+// being
 //   elected again, and, other than in the dissertation (4.2.2), libraft does not let that follower be elected either.
 // - No membership change before an entry of the leader's own term is committed.
 // - While a snapshot from the leader is being stored everything else is dropped; the leader repeats it. Own snapshots
@@ -96,7 +100,8 @@ struct Log::Impl {
   std::uint64_t must_be_stored_before(const raft_message& m) const;
   int append(raft_io_append* request, const raft_entry* entries, unsigned n, raft_io_append_cb cb);
   int truncate(raft_index index);
-  int snapshot_put(unsigned trailing, raft_io_snapshot_put* request, const raft_snapshot& s, raft_io_snapshot_put_cb cb);
+  int snapshot_put(unsigned trailing, raft_io_snapshot_put* request, const raft_snapshot& s,
+                   raft_io_snapshot_put_cb cb);
   int snapshot_get(raft_io_snapshot_get* request, raft_io_snapshot_get_cb cb);
   int random(int min, int max);
   int apply(const raft_buffer& buffer);
@@ -123,25 +128,25 @@ struct Log::Impl {
   std::uint32_t trailing;
 
   std::deque<std::function<void()>> later;
-  std::deque<PendingAppend> appends;      // in the order of the store's completions
+  std::deque<PendingAppend> appends;  // in the order of the store's completions
   std::uint64_t next_tag = 1;
-  std::uint64_t next_index = 1;           // of the next entry appended
-  std::uint64_t stored_index = 0;         // everything up to here is stored
-  std::uint64_t stored_term = 0;          // highest term of an entry that is stored
-  std::uint64_t barrier_term = 0;         // a barrier was appended as leader of this term
+  std::uint64_t next_index = 1;    // of the next entry appended
+  std::uint64_t stored_index = 0;  // everything up to here is stored
+  std::uint64_t stored_term = 0;   // highest term of an entry that is stored
+  std::uint64_t barrier_term = 0;  // a barrier was appended as leader of this term
   std::uint64_t announced_commit = 0;
   std::vector<HeldResult> held;
-  std::deque<Delayed> delayed;            // ascending
+  std::deque<Delayed> delayed;  // ascending
 
   // As a follower: what of the log is known to be the leader's, in this term.
   std::uint64_t verified_term = 0;
   std::uint64_t verified_index = 0;
-  std::uint64_t checking_index = 0;       // last entry that the message in hand speaks of
-  bool rejected = false;                  // the message in hand was refused
+  std::uint64_t checking_index = 0;  // last entry that the message in hand speaks of
+  bool rejected = false;             // the message in hand was refused
 
-  LogSnapshot newest;                     // what a late member gets
+  LogSnapshot newest;                                // what a late member gets
   std::map<std::uint64_t, std::string> memberships;  // entry index -> encoding: of the snapshot and of the log
-  raft_io_snapshot_put* install = nullptr;  // a snapshot from the leader that is being stored
+  raft_io_snapshot_put* install = nullptr;           // a snapshot from the leader that is being stored
   raft_io_snapshot_put_cb install_cb = nullptr;
   std::uint64_t install_tag = 0;
   std::uint64_t restoring_index = 0;

@@ -16,29 +16,26 @@ void Log::Impl::connect_io() {
   io.impl = this;
   io.init = [](raft_io*, RaftId, const char*) { return 0; };
   io.close = [](raft_io* i, raft_io_close_cb cb) { static_cast<Impl*>(i->impl)->close(cb); };
-  io.load = [](raft_io* i, raft_term* t, RaftId* v, raft_snapshot** s, raft_index* first,
-               raft_entry** e,
-               size_t* n) { return static_cast<Impl*>(i->impl)->load(t, v, s, first, e, n); };
+  io.load = [](raft_io* i, raft_term* t, RaftId* v, raft_snapshot** s, raft_index* first, raft_entry** e, size_t* n) {
+    return static_cast<Impl*>(i->impl)->load(t, v, s, first, e, n);
+  };
   io.start = [](raft_io* i, unsigned, raft_io_tick_cb tick, raft_io_recv_cb recv) {
     auto* self = static_cast<Impl*>(i->impl);
     self->tick_cb = tick;
     self->recv_cb = recv;
     return 0;
   };
-  io.bootstrap = [](raft_io* i, const raft_configuration* c) {
-    return static_cast<Impl*>(i->impl)->bootstrap(*c);
-  };
+  io.bootstrap = [](raft_io* i, const raft_configuration* c) { return static_cast<Impl*>(i->impl)->bootstrap(*c); };
   io.recover = [](raft_io*, const raft_configuration*) { return static_cast<int>(RAFT_INVALID); };
   io.set_term = [](raft_io* i, raft_term t) { return static_cast<Impl*>(i->impl)->set_term(t); };
   io.set_vote = [](raft_io* i, RaftId v) { return static_cast<Impl*>(i->impl)->set_vote(v); };
   io.send = [](raft_io* i, raft_io_send* r, const raft_message* m, raft_io_send_cb cb) {
     return static_cast<Impl*>(i->impl)->send(r, *m, cb);
   };
-  io.append = [](raft_io* i, raft_io_append* r, const raft_entry* e, unsigned n,
-                 raft_io_append_cb cb) { return static_cast<Impl*>(i->impl)->append(r, e, n, cb); };
-  io.truncate = [](raft_io* i, raft_index index) {
-    return static_cast<Impl*>(i->impl)->truncate(index);
+  io.append = [](raft_io* i, raft_io_append* r, const raft_entry* e, unsigned n, raft_io_append_cb cb) {
+    return static_cast<Impl*>(i->impl)->append(r, e, n, cb);
   };
+  io.truncate = [](raft_io* i, raft_index index) { return static_cast<Impl*>(i->impl)->truncate(index); };
   io.snapshot_put = [](raft_io* i, unsigned kept, raft_io_snapshot_put* r, const raft_snapshot* s,
                        raft_io_snapshot_put_cb cb) {
     return static_cast<Impl*>(i->impl)->snapshot_put(kept, r, *s, cb);
@@ -46,12 +43,8 @@ void Log::Impl::connect_io() {
   io.snapshot_get = [](raft_io* i, raft_io_snapshot_get* r, raft_io_snapshot_get_cb cb) {
     return static_cast<Impl*>(i->impl)->snapshot_get(r, cb);
   };
-  io.time = [](raft_io* i) {
-    return static_cast<raft_time>(static_cast<Impl*>(i->impl)->now / kMillisecond);
-  };
-  io.random = [](raft_io* i, int min, int max) {
-    return static_cast<Impl*>(i->impl)->random(min, max);
-  };
+  io.time = [](raft_io* i) { return static_cast<raft_time>(static_cast<Impl*>(i->impl)->now / kMillisecond); };
+  io.random = [](raft_io* i, int min, int max) { return static_cast<Impl*>(i->impl)->random(min, max); };
   io.async_work = [](raft_io* i, raft_io_async_work* r, raft_io_async_work_cb cb) {
     static_cast<Impl*>(i->impl)->later.push_back([r, cb] { cb(r, r->work(r)); });
     return 0;
@@ -62,9 +55,7 @@ void Log::Impl::connect_io() {
     *result = nullptr;
     return static_cast<Impl*>(f->data)->apply(*b);
   };
-  fsm.snapshot = [](raft_fsm* f, raft_buffer* b[], unsigned* n) {
-    return static_cast<Impl*>(f->data)->snapshot(b, n);
-  };
+  fsm.snapshot = [](raft_fsm* f, raft_buffer* b[], unsigned* n) { return static_cast<Impl*>(f->data)->snapshot(b, n); };
   fsm.restore = [](raft_fsm* f, raft_buffer* b) { return static_cast<Impl*>(f->data)->restore(b); };
 }
 
@@ -88,9 +79,8 @@ raft_snapshot* Log::Impl::build_snapshot(const LogSnapshot& from) const {
 static const char* fault_of(const LogStore::State& s, std::uint64_t id) {
   if (s.raft_id != 0 && s.raft_id != id) return "it belongs to another member";
   std::vector<MemberInfo> members;
-  if (s.snapshot.present() &&
-      (!codec::decode_membership(s.snapshot.membership, &members) || s.snapshot.term == 0 ||
-       s.snapshot.membership_index == 0 || s.snapshot.term > s.term)) {
+  if (s.snapshot.present() && (!codec::decode_membership(s.snapshot.membership, &members) || s.snapshot.term == 0 ||
+                               s.snapshot.membership_index == 0 || s.snapshot.term > s.term)) {
     return "its snapshot is damaged";
   }
   std::uint64_t first = s.entries.empty() ? s.snapshot.index + 1 : s.entries.front().index;
@@ -99,8 +89,7 @@ static const char* fault_of(const LogStore::State& s, std::uint64_t id) {
   for (std::size_t i = 0; i < s.entries.size(); ++i) {
     const LogEntry& e = s.entries[i];
     if (e.index != first + i) return "entries are missing";
-    if (e.term < term || e.term == 0 || e.term > s.term)
-      return "the terms of its entries are out of order";
+    if (e.term < term || e.term == 0 || e.term > s.term) return "the terms of its entries are out of order";
     if (e.type < RAFT_COMMAND || e.type > RAFT_CHANGE) return "an entry is damaged";
     members.clear();
     if ((e.index == 1 && e.type != RAFT_CHANGE) ||
@@ -113,8 +102,8 @@ static const char* fault_of(const LogStore::State& s, std::uint64_t id) {
   return nullptr;
 }
 
-int Log::Impl::load(raft_term* term, RaftId* vote, raft_snapshot** snapshot_out,
-                    raft_index* start_index, raft_entry** entries, std::size_t* n) {
+int Log::Impl::load(raft_term* term, RaftId* vote, raft_snapshot** snapshot_out, raft_index* start_index,
+                    raft_entry** entries, std::size_t* n) {
   LogStore::State s = store.load();
   const char* fault = fault_of(s, id);
   if (store.failed()) fault = "it cannot be read";
@@ -128,8 +117,7 @@ int Log::Impl::load(raft_term* term, RaftId* vote, raft_snapshot** snapshot_out,
   for (auto e = s.entries.rbegin(); e != s.entries.rend() && members.empty(); ++e) {
     if (e->type == RAFT_CHANGE) NDB_CHECK(codec::decode_membership(e->data, &members));
   }
-  if (members.empty() && s.snapshot.present())
-    NDB_CHECK(codec::decode_membership(s.snapshot.membership, &members));
+  if (members.empty() && s.snapshot.present()) NDB_CHECK(codec::decode_membership(s.snapshot.membership, &members));
   if (lone_voter(members, id)) {  // it will elect itself at once
     store.set_term(++s.term);
     store.set_vote(s.vote = id);
@@ -176,20 +164,18 @@ int Log::Impl::set_vote(RaftId voted) {
 }
 
 int Log::Impl::send(raft_io_send* request, const raft_message& message, raft_io_send_cb cb) {
-  if (message.server_id != 0 &&
-      message.server_id != id) {  // without a known leader an answer goes nowhere
+  if (message.server_id != 0 && message.server_id != id) {  // without a known leader an answer goes nowhere
     raft_message m = message;
     if (m.type == RAFT_IO_APPEND_ENTRIES_RESULT) {
       raft_append_entries_result& r = m.append_entries_result;
       rejected = rejected || r.rejected != 0;
       std::uint64_t same = raft.commit_index;  // what the leader has for certain
-      if (verified_term == raft.current_term)
-        same = std::max({same, verified_index, checking_index});
+      if (verified_term == raft.current_term) same = std::max({same, verified_index, checking_index});
       if (r.rejected == 0) r.last_log_index = std::min(same, stored_index);
     }
     if (m.type == RAFT_IO_REQUEST_VOTE_RESULT && !m.request_vote_result.vote_granted) {
-      // libraft answers a question before an election with the candidate's own term, so that one who asks with an old term and
-      // a long log, and one who has a later term and a shorter log, would refuse each other for good.
+      // libraft answers a question before an election with the candidate's own term, so that one who asks with an old
+      // term and a long log, and one who has a later term and a shorter log, would refuse each other for good.
       m.request_vote_result.term = std::max(m.request_vote_result.term, raft.current_term);
     }
     Writer w;
@@ -221,26 +207,22 @@ std::uint64_t Log::Impl::must_be_stored_before(const raft_message& m) const {
   return index;
 }
 
-int Log::Impl::append(raft_io_append* request, const raft_entry* entries, unsigned n,
-                      raft_io_append_cb cb) {
+int Log::Impl::append(raft_io_append* request, const raft_entry* entries, unsigned n, raft_io_append_cb cb) {
   NDB_CHECK(n > 0 && raft_last_index(&raft) == next_index + n - 1);
   std::vector<LogEntry> copies;
   copies.reserve(n);
   bool dead = false;
   for (unsigned i = 0; i < n; ++i) {
     const raft_entry& e = entries[i];
-    if (e.type == RAFT_BARRIER)
-      std::memset(e.buf.base, 0, e.buf.len);  // libraft leaves it uninitialised
+    if (e.type == RAFT_BARRIER) std::memset(e.buf.base, 0, e.buf.len);  // libraft leaves it uninitialised
     if (e.type == RAFT_CHANGE) codec::zero_padding(e.buf);
-    copies.push_back(
-        {next_index, e.term, e.type, std::string(static_cast<const char*>(e.buf.base), e.buf.len)});
+    copies.push_back({next_index, e.term, e.type, std::string(static_cast<const char*>(e.buf.base), e.buf.len)});
     if (e.type == RAFT_CHANGE) memberships[next_index] = copies.back().data;
     if (e.type == RAFT_COMMAND && log.appending != nullptr) dead = log.appending(log.owner, copies.back().data) || dead;
     ++next_index;
   }
   request->cb = cb;
-  appends.push_back(
-      {next_tag, request, next_index - 1, entries[n - 1].term, raft.state == RAFT_LEADER, false});
+  appends.push_back({next_tag, request, next_index - 1, entries[n - 1].term, raft.state == RAFT_LEADER, false});
   if (!dead) store.append(next_tag, std::move(copies));
   ++next_tag;
   return 0;
@@ -277,8 +259,7 @@ int Log::Impl::snapshot_put(unsigned kept, raft_io_snapshot_put* request, const 
   LogSnapshot out;
   out.index = s.index;
   out.term = s.term;
-  for (unsigned i = 0; i < s.n_bufs; ++i)
-    out.data.append(static_cast<const char*>(s.bufs[i].base), s.bufs[i].len);
+  for (unsigned i = 0; i < s.n_bufs; ++i) out.data.append(static_cast<const char*>(s.bufs[i].base), s.bufs[i].len);
   if (kept == 0) {  // the leader's: it replaces everything, and counts when it is durable
     out.membership_index = s.configuration_index;
     out.membership = codec::encode_membership(s.configuration);

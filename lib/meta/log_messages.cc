@@ -34,8 +34,7 @@ void Log::Impl::receive(std::uint64_t from, codec::Message&& m) {
       return;
     case RAFT_IO_APPEND_ENTRIES_RESULT:
       out.append_entries_result = {m.term, m.rejected, m.index};
-      if (raft.state == RAFT_LEADER && m.term == raft.current_term &&
-          stored_term != raft.current_term) {
+      if (raft.state == RAFT_LEADER && m.term == raft.current_term && stored_term != raft.current_term) {
         if (held.size() < kHeldResultsMax) held.push_back({from, out});
         return;
       }
@@ -69,9 +68,8 @@ void Log::Impl::receive(std::uint64_t from, codec::Message&& m) {
 // without this vote nobody might ever learn of it. libraft asks its own list, so it is shown one that says yes.
 void Log::Impl::vote(std::uint64_t from, raft_message& request) {
   std::vector<MemberInfo> members = log.members();
-  bool voter = std::any_of(members.begin(), members.end(), [&](const MemberInfo& m) {
-    return m.raft_id == id && m.role == Role::voter;
-  });
+  bool voter = std::any_of(members.begin(), members.end(),
+                           [&](const MemberInfo& m) { return m.raft_id == id && m.role == Role::voter; });
   if (voter || raft.state != RAFT_FOLLOWER) {
     hand_over(from, request);
     return;
@@ -82,18 +80,15 @@ void Log::Impl::vote(std::uint64_t from, raft_message& request) {
   if (leader_known == from || silent >= raft.election_timeout) leader_known = 0;
   raft_configuration kept = raft.configuration;
   raft_configuration_init(&raft.configuration);
-  NDB_CHECK(raft_configuration_add(&raft.configuration, id, codec::address_of(id).c_str(),
-                                   RAFT_VOTER) == 0);
-  NDB_CHECK(raft_configuration_add(&raft.configuration, from, codec::address_of(from).c_str(),
-                                   RAFT_VOTER) == 0);
+  NDB_CHECK(raft_configuration_add(&raft.configuration, id, codec::address_of(id).c_str(), RAFT_VOTER) == 0);
+  NDB_CHECK(raft_configuration_add(&raft.configuration, from, codec::address_of(from).c_str(), RAFT_VOTER) == 0);
   hand_over(from, request);
   raft_configuration_close(&raft.configuration);
   raft.configuration = kept;
 }
 
 void Log::Impl::receive_append(std::uint64_t from, codec::Message&& m) {
-  if (raft.state == RAFT_LEADER && m.term == raft.current_term)
-    return;  // two leaders in one term: not one of us
+  if (raft.state == RAFT_LEADER && m.term == raft.current_term) return;  // two leaders in one term: not one of us
   if (m.term >= raft.current_term && !take_back_conflict(from, m)) return;
   if (m.term >= raft.current_term) skip_committed(&m);
   if (m.term > verified_term) {
@@ -117,14 +112,13 @@ void Log::Impl::receive_append(std::uint64_t from, codec::Message&& m) {
   checking_index = 0;
 }
 
-// What is committed here the leader has as well (3.4), so a message that begins earlier is cut to begin there. The entry
-// before it may have left this log with a snapshot, and libraft would refuse for good what it cannot compare.
+// What is committed here the leader has as well (3.4), so a message that begins earlier is cut to begin there. The
+// entry before it may have left this log with a snapshot, and libraft would refuse for good what it cannot compare.
 void Log::Impl::skip_committed(codec::Message* m) const {
   if (m->index >= raft.commit_index) return;
   std::uint64_t skipped = raft.commit_index - m->index;
   auto& e = m->entries;
-  e.erase(e.begin(),
-          e.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(skipped, e.size())));
+  e.erase(e.begin(), e.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(skipped, e.size())));
   m->index = raft.commit_index;
   m->index_term = term_of(raft.commit_index);
 }
@@ -142,16 +136,14 @@ void Log::Impl::step_down(std::uint64_t from, std::uint64_t leader_term) {
 // committed ones; one of the two logs is not to be trusted.
 bool Log::Impl::take_back_conflict(std::uint64_t from, const codec::Message& m) {
   std::uint64_t previous = term_of(m.index);
-  bool contradicts =
-      m.index != 0 && previous != 0 && previous != m.index_term && m.index <= raft.commit_index;
+  bool contradicts = m.index != 0 && previous != 0 && previous != m.index_term && m.index <= raft.commit_index;
   if (m.index == 0 || previous == m.index_term) {
     for (const LogEntry& e : m.entries) {
       std::uint64_t mine = term_of(e.index);
       if (mine == 0 || mine == e.term) continue;
       if (e.index <= raft.commit_index) {
         contradicts = true;
-      } else if (raft.configuration_index >= e.index ||
-                 raft.configuration_uncommitted_index >= e.index) {
+      } else if (raft.configuration_index >= e.index || raft.configuration_uncommitted_index >= e.index) {
         step_down(from, m.term);
         install_configuration(e.index - 1);
       }

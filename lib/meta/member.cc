@@ -29,8 +29,7 @@ Member::Member(LogStore& store, MemberOptions options)
   log_.encode_snapshot = &Member::encode_snapshot;
   log_.appending = &Member::appending;
   log_.owner = this;
-  if (options.snapshot_threshold != 0)
-    log_.set_snapshots(options.snapshot_threshold, options.snapshot_trailing);
+  if (options.snapshot_threshold != 0) log_.set_snapshots(options.snapshot_threshold, options.snapshot_trailing);
 }
 Member::~Member() = default;
 
@@ -43,7 +42,9 @@ Failure Member::start(Time now) {
   return f;
 }
 
-std::shared_ptr<const Catalog> Member::expected() const { return std::make_shared<const Catalog>(expect(store_.load())); }
+std::shared_ptr<const Catalog> Member::expected() const {
+  return std::make_shared<const Catalog>(expect(store_.load()));
+}
 
 void Member::tick(Time now) {
   if (failed) return;
@@ -95,9 +96,7 @@ RequestId Member::propose(Time now, Command command, Time deadline) {
     return id;
   }
   if (pending_.size() >= limits::kMetaOpenProposalsMax && !proposing(id)) {
-    finished.push_back(
-        {id,
-         Outcome{Error::too_many_open, "too many open requests to the metadata log", {}, false}});
+    finished.push_back({id, Outcome{Error::too_many_open, "too many open requests to the metadata log", {}, false}});
     return id;
   }
   Pending& p = pending_[id];
@@ -221,8 +220,7 @@ void Member::try_pending(Time now) {
     } else if (log_.leader()) {
       if (p.tried_term != log_.term() && log_.propose(now, p.bytes)) p.tried_term = log_.term();
     } else if (std::uint64_t leader = log_.leader_raft_id();
-               leader != 0 && leader != options_.raft_id &&
-               (now >= p.next_try || leader != p.tried_leader)) {
+               leader != 0 && leader != options_.raft_id && (now >= p.next_try || leader != p.tried_leader)) {
       sends.push_back({leader, kForwardedCommand + p.bytes});
       p.next_try = now + limits::kProposeRepeat;
       p.tried_leader = leader;
@@ -266,17 +264,15 @@ void Member::follow_membership(Time now) {
 // Leadership belongs with the management servers. It is handed over when nothing is under way that a change of the
 // leader would roll back.
 void Member::prefer_management(Time now) {
-  if (now < led_since_ + limits::kLeadershipReturn || now < next_transfer_ || log_.change_pending())
-    return;
+  if (now < led_since_ + limits::kLeadershipReturn || now < next_transfer_ || log_.change_pending()) return;
   if (catalog_->running_job() != nullptr || !pending_.empty() || !forwarded_.empty()) return;
   std::uint64_t heir = 0;
   std::vector<MemberInfo> members = log_.members();
   for (const WantedMember& w : wanted_) {
     if (!w.management) continue;
     if (w.raft_id == options_.raft_id) return;
-    bool voter = std::any_of(members.begin(), members.end(), [&](const MemberInfo& m) {
-      return m.raft_id == w.raft_id && m.role == Role::voter;
-    });
+    bool voter = std::any_of(members.begin(), members.end(),
+                             [&](const MemberInfo& m) { return m.raft_id == w.raft_id && m.role == Role::voter; });
     if (w.alive && voter && (heir == 0 || w.raft_id < heir)) heir = w.raft_id;
   }
   if (heir == 0) return;

@@ -1,14 +1,14 @@
 // One member of the metadata log together with the catalog that it has built: what a management server and a data node
 // each hold exactly one of.
 //
-// Promises: the catalog is replaced, never changed in place, with each applied entry, so that a pointer once taken stays
-// valid and constant; every member that is at the same version has the same catalog (I2). A proposal is repeated until
-// its request id shows up in the log or its deadline passes, wherever the leader may be; the same id twice is one
+// Promises: the catalog is replaced, never changed in place, with each applied entry, so that a pointer once taken
+// stays valid and constant; every member that is at the same version has the same catalog (I2). A proposal is repeated
+// until its request id shows up in the log or its deadline passes, wherever the leader may be; the same id twice is one
 // change (I4), so a caller may repeat as well. The leader keeps the log's own membership as wanted (membership.h).
 //
-// Requires: like everything in the core it is told the time; tick() at least every 10 ms of it (wake() says when). After
-// every call that takes a time the owner drains the five vectors below, in any order. What `sends` holds goes to the
-// Member of that raft id and is given to its receive(); messages may get lost, repeated or reordered.
+// Requires: like everything in the core it is told the time; tick() at least every 10 ms of it (wake() says when).
+// After every call that takes a time the owner drains the five vectors below, in any order. What `sends` holds goes to
+// the Member of that raft id and is given to its receive(); messages may get lost, repeated or reordered.
 //
 // Costs: copy-on-write of the catalog's maps for each entry (tables and images are shared); metadata changes are rare.
 #pragma once
@@ -66,10 +66,11 @@ class Member {
   Failure start(Time now);
   void tick(Time now);
   Time wake() const;  // call tick() then
-  // What the store holds, as if all of it were committed: where others may be. Before start(), which may write. Costs a load of the store.
+  // What the store holds, as if all of it were committed: where others may be. Before start(), which may write. Costs a
+  // load of the store.
   std::shared_ptr<const Catalog> expected() const;
-  void receive(Time now, std::uint64_t from_raft_id, Bytes bytes);  // malformed bytes are dropped
-  void stored(Time now, std::uint64_t tag, int status);             // a completion of the store
+  void receive(Time now, std::uint64_t from_raft_id, Bytes bytes);         // malformed bytes are dropped
+  void stored(Time now, std::uint64_t tag, int status);                    // a completion of the store
   void lost(Time now, std::uint64_t raft_id) { log_.lost(now, raft_id); }  // the link to this member broke
 
   // Never null. Before anything was applied: an empty catalog of version 0.
@@ -110,7 +111,7 @@ class Member {
     std::uint64_t tried_term = 0;    // proposed as leader of this term already: not again in the same one
     std::uint64_t tried_leader = 0;  // sent to this one last
   };
-  void after(Time now);          // what every call ends with: apply, finish, lead, collect
+  void after(Time now);  // what every call ends with: apply, finish, lead, collect
   void apply_entries();
   void finish(const RequestId& id, const Outcome& outcome);
   void finish_from_catalog();
@@ -133,11 +134,11 @@ class Member {
   std::uint64_t leading_term_ = 0;         // and applied in this one
   RequestId start_request_;                // of that LeaderStarts
   Time led_since_ = 0;
-  std::set<RequestId> forwarded_;          // proposed for others in this term, not applied yet
+  std::set<RequestId> forwarded_;  // proposed for others in this term, not applied yet
   Time next_membership_step_ = 0;
   Time next_transfer_ = 0;
   Time next_mirror_ = 0;
-  Version mirrored_ = 0;                   // the store's readable copy of the catalog is this old
+  Version mirrored_ = 0;  // the store's readable copy of the catalog is this old
 };
 
 }  // namespace ndb::meta

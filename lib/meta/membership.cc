@@ -37,8 +37,8 @@ struct Situation {
     return nullptr;
   }
   std::size_t voters() const {
-    return static_cast<std::size_t>(std::count_if(
-        members.begin(), members.end(), [](const MemberInfo& m) { return m.role == Role::voter; }));
+    return static_cast<std::size_t>(
+        std::count_if(members.begin(), members.end(), [](const MemberInfo& m) { return m.role == Role::voter; }));
   }
   std::size_t dead_voters() const {
     return static_cast<std::size_t>(std::count_if(members.begin(), members.end(), [&](const MemberInfo& m) {
@@ -67,7 +67,8 @@ struct Situation {
 // Voters that should be none: first those that nobody wants (they may be gone for good), then dead ones.
 MembershipStep voter_leaves(const Situation& v) {
   for (const MemberInfo& m : v.members) {
-    if (m.role == Role::voter && m.raft_id != v.leader && v.wish(m.raft_id) == nullptr) return {Kind::assign, m.raft_id, Role::spare};
+    if (m.role == Role::voter && m.raft_id != v.leader && v.wish(m.raft_id) == nullptr)
+      return {Kind::assign, m.raft_id, Role::spare};
   }
   const bool helps = v.voters() % 2 == 0 || v.dead_voters() > 1 || v.others_move();
   for (const MemberInfo& m : v.members) {
@@ -115,8 +116,8 @@ MembershipStep voter_joins(const Situation& v) {
 
 }  // namespace
 
-MembershipStep next_membership_step(const std::vector<MemberInfo>& members,
-                                    const std::vector<WantedMember>& wanted, std::uint64_t leader) {
+MembershipStep next_membership_step(const std::vector<MemberInfo>& members, const std::vector<WantedMember>& wanted,
+                                    std::uint64_t leader) {
   if (wanted.empty()) return {};
   Situation v{members, wanted, leader};
   if (MembershipStep s = voter_leaves(v); s.kind != Kind::none) return s;

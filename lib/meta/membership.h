@@ -3,11 +3,11 @@
 // carries that step out, waits until it has ended, and asks again.
 //
 // Every wanted process receives the log (standby). Of those that want a vote, management servers come first, then
-// lower raft ids, limits::kVotersMax at most. A voter that died is demoted to spare where that helps, so that the quorum
-// follows the living: one of an even number of voters, one of several dead ones, one whose place another can take. A lone dead
-// one of an odd number keeps its vote: without it the rest would need as many living voters as before, and any two of three
-// could not go on after a power loss of all (docs/decisions/0008). When it lives again it returns through standby. One that is
-// not wanted any more is removed. The leader never demotes or removes itself.
+// lower raft ids, limits::kVotersMax at most. A voter that died is demoted to spare where that helps, so that the
+// quorum follows the living: one of an even number of voters, one of several dead ones, one whose place another can
+// take. A lone dead one of an odd number keeps its vote: without it the rest would need as many living voters as
+// before, and any two of three could not go on after a power loss of all (docs/decisions/0008). When it lives again it
+// returns through standby. One that is not wanted any more is removed. The leader never demotes or removes itself.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -32,9 +32,8 @@ struct MembershipStep {
 };
 
 // The next step, or none. `leader` is the member that asks. A step that would leave a set of voters of which a majority
-// is not known to be alive is never named: a leader that hears nobody does not take votes away, for what it stores then is
-// carried out when it is heard again.
-// An empty `wanted` means that nothing is known yet: no step.
+// is not known to be alive is never named: a leader that hears nobody does not take votes away, for what it stores then
+// is carried out when it is heard again. An empty `wanted` means that nothing is known yet: no step.
 MembershipStep next_membership_step(const std::vector<MemberInfo>& members, const std::vector<WantedMember>& wanted,
                                     std::uint64_t leader);
 

@@ -46,13 +46,17 @@ void Peers::update(std::shared_ptr<const Catalog> catalog) {
 bool Peers::on_event(Time now, const env::Event& event, env::Outbox& out) {
   if (event.kind != env::EventKind::frame) next_ = 0;
   switch (event.kind) {
-    case env::EventKind::link_up: return link_up(now, event, out);
-    case env::EventKind::link_down: return link_down(now, event.link);
-    case env::EventKind::no_link: return no_link(now, event);
+    case env::EventKind::link_up:
+      return link_up(now, event, out);
+    case env::EventKind::link_down:
+      return link_down(now, event.link);
+    case env::EventKind::no_link:
+      return no_link(now, event);
     case env::EventKind::frame:
       if (Link* link = find(event.link)) link->heard = now;
       return false;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -77,7 +81,8 @@ bool Peers::link_up(Time now, const env::Event& event, env::Outbox& out) {
   Link& link = make(now, event.link, std::string(event.data));
   link.ours = true;
   Dial* dial = dial_of_tag(event.tag);
-  if (dial == nullptr || kind == kTagKnock) {  // nobody wants it any more; or somebody is at home, which is all we asked
+  if (dial == nullptr ||
+      kind == kTagKnock) {  // nobody wants it any more; or somebody is at home, which is all we asked
     if (dial != nullptr) dial->under_way = false;
     close(event.link, link, out);
     return true;

@@ -7,12 +7,13 @@
 //   mgm server, higher id -> mgm server, lower id    text port, as above
 //   API client         -> data nodes (and management servers)
 // The one that connected says Hello first; the other checks it and answers with its own, or with Refused and closes. A
-// missing link is tried again every limits::kConnectRetry. A link without a Hello within limits::kHelloTimeout is closed.
+// missing link is tried again every limits::kConnectRetry. A link without a Hello within limits::kHelloTimeout is
+// closed.
 //
 // A data node that has not been let in yet also connects to data nodes with higher ids, which cannot know its address.
-// Data nodes that are down in the catalog are tried by all other data nodes, every limits::kMetaElection: one that comes
-// back may have a vote in the log without knowing anybody's address. So are, whatever their ids, those whose link has
-// been missing for longer than that.
+// Data nodes that are down in the catalog are tried by all other data nodes, every limits::kMetaElection: one that
+// comes back may have a vote in the log without knowing anybody's address. So are, whatever their ids, those whose link
+// has been missing for longer than that.
 //
 // Refused are: another protocol version, cluster id or cluster name (both values in the text), a node id that is not
 // in the configuration or is disabled, one of another kind, an incarnation older than the catalog's, and a node id
@@ -64,12 +65,12 @@ class Peers {
   };
   struct Change {
     enum class Kind : std::uint8_t {
-      up,           // said a good Hello
-      down,         // its link is gone
-      port_refused, // no link, and its port refuses connections: that process is dead
-      turned_away,  // it refused us: error and text say why (and we go on trying)
+      up,            // said a good Hello
+      down,          // its link is gone
+      port_refused,  // no link, and its port refuses connections: that process is dead
+      turned_away,   // it refused us: error and text say why (and we go on trying)
     } kind = Kind::up;
-    NodeId node = 0;       // 0: an API client without a node id, or a server whose id is not known yet
+    NodeId node = 0;  // 0: an API client without a node id, or a server whose id is not known yet
     wire::PeerKind peer = wire::PeerKind::data;
     env::LinkId link = 0;  // up, down
     std::uint64_t raft_id = 0;
@@ -95,19 +96,19 @@ class Peers {
   bool on_message(Time now, env::LinkId link, const wire::Message& message, env::Outbox& out);
   // An accepted text link that was turned into a frame link in this step.
   void adopt(Time now, env::LinkId link, std::string address);
-  void tick(Time now, env::Outbox& out);  // dials, knocks, times out, and states its wish with wake_at()
+  void tick(Time now, env::Outbox& out);     // dials, knocks, times out, and states its wish with wake_at()
   void drop(NodeId node, env::Outbox& out);  // closes that node's link
 
   // 0 = no such link; only links that have said Hello count.
   env::LinkId link_of(NodeId node) const;
   env::LinkId link_of_raft(std::uint64_t raft_id) const;
-  NodeId node_of(env::LinkId link) const;                // 0 also for API clients without an id
+  NodeId node_of(env::LinkId link) const;  // 0 also for API clients without an id
   std::uint64_t raft_of(env::LinkId link) const;
-  bool known(env::LinkId link) const;                    // has said Hello
-  wire::PeerKind kind_of(env::LinkId link) const;        // requires known(link)
-  std::uint64_t session_of(env::LinkId link) const;      // API clients: TxnId::session; 0 else
-  const std::string& address_of(env::LinkId link) const; // the peer's address text; empty = unknown link
-  const wire::Hello* hello_of(env::LinkId link) const;   // nullptr unless known(link)
+  bool known(env::LinkId link) const;                         // has said Hello
+  wire::PeerKind kind_of(env::LinkId link) const;             // requires known(link)
+  std::uint64_t session_of(env::LinkId link) const;           // API clients: TxnId::session; 0 else
+  const std::string& address_of(env::LinkId link) const;      // the peer's address text; empty = unknown link
+  const wire::Hello* hello_of(env::LinkId link) const;        // nullptr unless known(link)
   std::vector<env::LinkId> links(wire::PeerKind kind) const;  // ascending
 
   std::vector<Change> changes;  // drained by the owner
@@ -116,16 +117,16 @@ class Peers {
   enum class Stage : std::uint8_t { upgrading, hello_due, waiting, open, closing };
   struct Link {
     Stage stage = Stage::waiting;
-    bool ours = false;         // we connected: we say Hello first
-    std::size_t server = 0;    // 1 + index into servers_ that this link came from; 0 = none
-    NodeId expected = 0;       // whom we dialled; 0 = anybody
-    Time deadline = kNever;    // for its Hello
+    bool ours = false;       // we connected: we say Hello first
+    std::size_t server = 0;  // 1 + index into servers_ that this link came from; 0 = none
+    NodeId expected = 0;     // whom we dialled; 0 = anybody
+    Time deadline = kNever;  // for its Hello
     Time heard = 0;
     std::string address;
-    wire::Hello hello;         // of the peer, when open
+    wire::Hello hello;  // of the peer, when open
   };
-  struct Dial {                // one for each server entry, and one for each data node we connect to or knock at
-    bool under_way = false;    // a connect, or its link before it is open
+  struct Dial {              // one for each server entry, and one for each data node we connect to or knock at
+    bool under_way = false;  // a connect, or its link before it is open
     Time next = 0;
     std::uint32_t incarnation = 0;  // in the catalog when the connect began
     Time missed_since = kNever;     // a data node that we have no link to
@@ -158,15 +159,15 @@ class Peers {
   Self self_;
   std::shared_ptr<const Catalog> catalog_;
   std::vector<Server> servers_;
-  std::uint32_t servers_round_ = 0;            // grows when servers_ changes: answers to older dials are ignored
-  std::vector<NodeId> server_ids_;             // learnt from Hellos, beside servers_
+  std::uint32_t servers_round_ = 0;  // grows when servers_ changes: answers to older dials are ignored
+  std::vector<NodeId> server_ids_;   // learnt from Hellos, beside servers_
   std::vector<Dial> server_dials_;
   std::map<NodeId, Dial> node_dials_;
-  std::vector<std::unique_ptr<Link>> links_;   // by id
-  std::map<NodeId, env::LinkId> by_node_;      // data nodes and management servers
+  std::vector<std::unique_ptr<Link>> links_;  // by id
+  std::map<NodeId, env::LinkId> by_node_;     // data nodes and management servers
   std::map<std::uint64_t, env::LinkId> by_raft_;
   bool recheck_ = false;
-  Time next_ = 0;                              // when tick() has something to do; 0 = at once
+  Time next_ = 0;  // when tick() has something to do; 0 = at once
 };
 
 }  // namespace ndb::meta

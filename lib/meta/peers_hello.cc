@@ -9,9 +9,12 @@ namespace {
 
 const char* kind_word(wire::PeerKind k) {
   switch (k) {
-    case wire::PeerKind::data: return "a data node";
-    case wire::PeerKind::api: return "an API client";
-    case wire::PeerKind::mgm: return "a management server";
+    case wire::PeerKind::data:
+      return "a data node";
+    case wire::PeerKind::api:
+      return "an API client";
+    case wire::PeerKind::mgm:
+      return "a management server";
   }
   return "a process";
 }
@@ -50,8 +53,10 @@ void Peers::received_hello(Time now, env::LinkId id, Link& link, Bytes body, env
   // A newer protocol may have a longer hello: its first word is looked at before the rest.
   const std::uint32_t protocol = body.size() >= 4 ? load<std::uint32_t>(body.data()) : wire::kProtocolVersion;
   if (protocol != wire::kProtocolVersion) {
-    refuse(id, link, {Error::wrong_protocol, "protocol version " + std::to_string(protocol) + " at the peer, " +
-                      std::to_string(wire::kProtocolVersion) + " here"}, out);
+    refuse(id, link,
+           {Error::wrong_protocol, "protocol version " + std::to_string(protocol) + " at the peer, " +
+                                       std::to_string(wire::kProtocolVersion) + " here"},
+           out);
     return;
   }
   if (link.stage != Stage::waiting || !decode(r, &hello) || !r.done()) {
@@ -131,11 +136,12 @@ void Peers::received_refusal(Time now, env::LinkId id, Link& link, Bytes body, e
 Failure Peers::check(const wire::Hello& hello) const {
   if (hello.cluster_id != 0 && self_.cluster_id != 0 && hello.cluster_id != self_.cluster_id) {
     return {Error::wrong_cluster, "cluster '" + hello.cluster_name + "' (" + hex(hello.cluster_id) +
-            ") at the peer, cluster '" + self_.cluster_name + "' (" + hex(self_.cluster_id) + ") here"};
+                                      ") at the peer, cluster '" + self_.cluster_name + "' (" + hex(self_.cluster_id) +
+                                      ") here"};
   }
   if (!hello.cluster_name.empty() && !self_.cluster_name.empty() && hello.cluster_name != self_.cluster_name) {
-    return {Error::wrong_cluster, "cluster '" + hello.cluster_name + "' at the peer, cluster '" + self_.cluster_name +
-            "' here"};
+    return {Error::wrong_cluster,
+            "cluster '" + hello.cluster_name + "' at the peer, cluster '" + self_.cluster_name + "' here"};
   }
   const std::string who = "node id " + std::to_string(hello.node);
   if (hello.node == 0) {
@@ -146,12 +152,12 @@ Failure Peers::check(const wire::Hello& hello) const {
   if (!catalog_ || catalog_->generation == 0) return {};  // nothing known yet
   const Node* node = catalog_->node(hello.node);
   if (node == nullptr) {
-    return {Error::no_such_node, who + " is not in the configuration (generation " +
-            std::to_string(catalog_->generation) + ")"};
+    return {Error::no_such_node,
+            who + " is not in the configuration (generation " + std::to_string(catalog_->generation) + ")"};
   }
   if (static_cast<int>(node->type) != static_cast<int>(hello.kind)) {
     return {Error::wrong_node_id, who + " is " + kind_word(static_cast<wire::PeerKind>(node->type)) +
-            " in the configuration, the peer is " + kind_word(hello.kind)};
+                                      " in the configuration, the peer is " + kind_word(hello.kind)};
   }
   if (node->disabled) return {Error::wrong_node_id, who + " is disabled in the configuration"};
   return {};
@@ -160,7 +166,7 @@ Failure Peers::check(const wire::Hello& hello) const {
 Failure Peers::check_fresh(Time now, const wire::Hello& hello, const Link& link) const {
   if (link.expected != 0 && hello.node != link.expected) {
     return {Error::wrong_node_id, "node " + std::to_string(hello.node) + " answers at " + link.address + ", node " +
-            std::to_string(link.expected) + " was expected"};
+                                      std::to_string(link.expected) + " was expected"};
   }
   if (link.server != 0 && hello.kind != wire::PeerKind::mgm) {
     return {Error::wrong_node_id, std::string(kind_word(hello.kind)) + " answers at " + link.address};
@@ -169,12 +175,13 @@ Failure Peers::check_fresh(Time now, const wire::Hello& hello, const Link& link)
   const Node* node = catalog_ ? catalog_->node(hello.node) : nullptr;
   if (node != nullptr && hello.incarnation != 0 && hello.incarnation < node->incarnation) {
     return {Error::wrong_node_id, "node " + std::to_string(hello.node) + ", incarnation " +
-            std::to_string(hello.incarnation) + " was replaced by incarnation " + std::to_string(node->incarnation)};
+                                      std::to_string(hello.incarnation) + " was replaced by incarnation " +
+                                      std::to_string(node->incarnation)};
   }
   const env::LinkId old = link_of(hello.node);
   if (old != 0 && links_[old]->hello.raft_id != hello.raft_id && now - links_[old]->heard < limits::kLease) {
-    return {Error::in_use, "node id " + std::to_string(hello.node) + " is in use by the process at " +
-            links_[old]->address};
+    return {Error::in_use,
+            "node id " + std::to_string(hello.node) + " is in use by the process at " + links_[old]->address};
   }
   return {};
 }

@@ -107,8 +107,7 @@ namespace {
 // Empty = fine, else what is wrong with it.
 std::string wrong_name(std::string_view name) {
   if (name.empty()) return "is empty";
-  if (name.size() > limits::kNameBytesMax)
-    return words("is longer than ", limits::kNameBytesMax, " bytes");
+  if (name.size() > limits::kNameBytesMax) return words("is longer than ", limits::kNameBytesMax, " bytes");
   for (const char ch : name) {
     const auto u = static_cast<unsigned char>(ch);
     if (u < 0x20 || u == 0x7f) return "contains a control character";
@@ -135,8 +134,7 @@ std::string wrong_column(const Column& c) {
       break;
     case Type::decimal:
       if (c.precision < 1 || c.precision > 65) return "takes a precision of 1 to 65 digits";
-      if (c.scale > 30 || c.scale > c.precision)
-        return "takes a scale of at most 30 and of at most its precision";
+      if (c.scale > 30 || c.scale > c.precision) return "takes a scale of at most 30 and of at most its precision";
       break;
     case Type::time:
     case Type::datetime:
@@ -146,8 +144,7 @@ std::string wrong_column(const Column& c) {
     default:
       break;
   }
-  if (c.default_value && c.default_value->size() > limits::kMetaTextBytesMax)
-    return "has too long a default";
+  if (c.default_value && c.default_value->size() > limits::kMetaTextBytesMax) return "has too long a default";
   return {};
 }
 
@@ -155,8 +152,7 @@ Failure bad(std::string text) { return {Error::bad_definition, std::move(text)};
 
 Failure check_columns(const Table& t) {
   if (t.columns.empty() || t.columns.size() > limits::kColumnsMax) {
-    return bad(words("a table takes 1 to ", limits::kColumnsMax, " columns, \"", t.name, "\" has ",
-                     t.columns.size()));
+    return bad(words("a table takes 1 to ", limits::kColumnsMax, " columns, \"", t.name, "\" has ", t.columns.size()));
   }
   std::vector<std::string> names;
   std::uint64_t row_bytes = (t.columns.size() + 7) / 8;
@@ -191,25 +187,20 @@ Failure check_primary_key(const Table& t) {
   std::uint64_t key_bytes = 0;
   for (std::size_t i = 0; i < t.primary_key.size(); i++) {
     const std::uint16_t number = t.primary_key[i];
-    if (number >= t.columns.size())
-      return bad("the primary key names a column that does not exist");
+    if (number >= t.columns.size()) return bad("the primary key names a column that does not exist");
     const Column& c = t.columns[number];
-    if (std::find(t.primary_key.begin(), t.primary_key.begin() + static_cast<std::ptrdiff_t>(i),
-                  number) != t.primary_key.begin() + static_cast<std::ptrdiff_t>(i)) {
+    if (std::find(t.primary_key.begin(), t.primary_key.begin() + static_cast<std::ptrdiff_t>(i), number) !=
+        t.primary_key.begin() + static_cast<std::ptrdiff_t>(i)) {
       return bad(words("column \"", c.name, "\" is in the primary key twice"));
     }
-    if (c.nullable)
-      return bad(words("column \"", c.name, "\" is in the primary key and must be not null"));
-    if (c.type == Type::float32 || c.type == Type::float64 || c.type == Type::text ||
-        c.type == Type::blob) {
-      return bad(words("column \"", c.name, "\" of type ", name_of(c.type),
-                       " cannot be in the primary key"));
+    if (c.nullable) return bad(words("column \"", c.name, "\" is in the primary key and must be not null"));
+    if (c.type == Type::float32 || c.type == Type::float64 || c.type == Type::text || c.type == Type::blob) {
+      return bad(words("column \"", c.name, "\" of type ", name_of(c.type), " cannot be in the primary key"));
     }
     key_bytes += bytes_max(c);
   }
   if (key_bytes > limits::kKeyBytesMax) {
-    return bad(
-        words("a primary key could take ", key_bytes, " bytes, more than ", limits::kKeyBytesMax));
+    return bad(words("a primary key could take ", key_bytes, " bytes, more than ", limits::kKeyBytesMax));
   }
   return {};
 }
@@ -242,13 +233,11 @@ Failure check_definition(const Table& t) {
 std::vector<FragmentId> initial_map(std::uint32_t fragments) {
   NDB_CHECK(fragments > 0 && fragments <= limits::kFragmentsMax);
   std::vector<FragmentId> map(limits::kBuckets);
-  for (std::uint32_t i = 0; i < limits::kBuckets; i++)
-    map[i] = static_cast<FragmentId>(i % fragments);
+  for (std::uint32_t i = 0; i < limits::kBuckets; i++) map[i] = static_cast<FragmentId>(i % fragments);
   return map;
 }
 
-std::vector<FragmentId> extended_map(const std::vector<FragmentId>& old, std::uint32_t old_n,
-                                     std::uint32_t new_n) {
+std::vector<FragmentId> extended_map(const std::vector<FragmentId>& old, std::uint32_t old_n, std::uint32_t new_n) {
   NDB_CHECK(old.size() == limits::kBuckets);
   NDB_CHECK(old_n > 0 && new_n > old_n && new_n <= limits::kFragmentsMax);
   std::vector<FragmentId> map = old;
@@ -290,8 +279,7 @@ void set_quotas(std::vector<Share>& shares, const std::vector<FragmentId>& to, b
 
 }  // namespace
 
-std::vector<FragmentId> balanced_map(const std::vector<FragmentId>& old,
-                                     const std::vector<FragmentId>& from,
+std::vector<FragmentId> balanced_map(const std::vector<FragmentId>& old, const std::vector<FragmentId>& from,
                                      const std::vector<FragmentId>& to) {
   NDB_CHECK(old.size() == limits::kBuckets);
   NDB_CHECK(!to.empty() && to.size() <= limits::kBuckets);

@@ -18,21 +18,39 @@
 namespace ndb::meta {
 
 enum class Type : std::uint8_t {
-  tinyint = 1, utinyint, smallint, usmallint, mediumint, umediumint, integer, uinteger, bigint, ubigint,
-  float32, float64, decimal,      // decimal(precision, scale)
-  character, varchar,             // length in bytes; char is blank padded
-  binary, varbinary,
-  date, time, datetime, timestamp, year,
-  bit,                            // length in bits, 1..64
-  text, blob,                     // in the row, up to the row limit
+  tinyint = 1,
+  utinyint,
+  smallint,
+  usmallint,
+  mediumint,
+  umediumint,
+  integer,
+  uinteger,
+  bigint,
+  ubigint,
+  float32,
+  float64,
+  decimal,  // decimal(precision, scale)
+  character,
+  varchar,  // length in bytes; char is blank padded
+  binary,
+  varbinary,
+  date,
+  time,
+  datetime,
+  timestamp,
+  year,
+  bit,  // length in bits, 1..64
+  text,
+  blob,  // in the row, up to the row limit
 };
 
 struct Column {
   std::string name;
   Type type = Type::integer;
-  std::uint32_t length = 0;       // char, varchar, binary, varbinary: bytes; bit: bits
-  std::uint8_t precision = 0;     // decimal
-  std::uint8_t scale = 0;         // decimal; fractional digits of time types
+  std::uint32_t length = 0;    // char, varchar, binary, varbinary: bytes; bit: bits
+  std::uint8_t precision = 0;  // decimal
+  std::uint8_t scale = 0;      // decimal; fractional digits of time types
   bool nullable = true;
   std::optional<std::string> default_value;  // as text, as the user wrote it
   friend bool operator==(const Column&, const Column&) = default;
@@ -40,14 +58,14 @@ struct Column {
 
 enum class Phase : std::uint8_t {  // of a reorganisation; DESIGN "Reorganisation"
   none = 0,
-  prepare,    // new fragments exist, empty, invisible           reads old   writes old
-  doubling,   // waiting for every node to have this view        reads old   writes old, then new
-  copying,    // moved rows are copied, row-locked               reads old   writes old, then new
-  deciding,   // count and checksum per bucket are compared      reads old   writes old, then new
+  prepare,   // new fragments exist, empty, invisible           reads old   writes old
+  doubling,  // waiting for every node to have this view        reads old   writes old, then new
+  copying,   // moved rows are copied, row-locked               reads old   writes old, then new
+  deciding,  // count and checksum per bucket are compared      reads old   writes old, then new
   // ====== commit point: the log entry "switched" ======
-  switched,   // until no older transaction is open              reads new   writes new, then old
-  settling,   // until no transaction writes to the old ones     reads new   writes new
-  cleaning,   // moved rows leave the old fragments              reads new   writes new
+  switched,  // until no older transaction is open              reads new   writes new, then old
+  settling,  // until no transaction writes to the old ones     reads new   writes new
+  cleaning,  // moved rows leave the old fragments              reads new   writes new
 };
 inline bool past_commit_point(Phase p) { return p >= Phase::switched; }
 const char* name_of(Phase p);  // "copying"; none is "none"
@@ -66,12 +84,12 @@ struct PhaseStep {
 };
 
 struct Distribution {
-  std::vector<GroupId> groups;      // fragment -> node group; kNoGroup = the fragment is gone. Contiguous by group.
-  std::vector<FragmentId> map;      // bucket -> fragment, kBuckets entries
-  std::vector<FragmentId> next;     // the same after the reorganisation under way; empty = none
+  std::vector<GroupId> groups;   // fragment -> node group; kNoGroup = the fragment is gone. Contiguous by group.
+  std::vector<FragmentId> map;   // bucket -> fragment, kBuckets entries
+  std::vector<FragmentId> next;  // the same after the reorganisation under way; empty = none
   Phase phase = Phase::none;
-  std::vector<PhaseStep> steps;     // phases of this reorganisation and the views they began with, ascending
-  View view = 0;                    // of the last log entry that changed any of this
+  std::vector<PhaseStep> steps;  // phases of this reorganisation and the views they began with, ascending
+  View view = 0;                 // of the last log entry that changed any of this
 
   // The phase as a transaction that began in view v has to see it.
   Phase phase_at(View v) const {

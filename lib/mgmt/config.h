@@ -90,22 +90,20 @@ std::vector<Problem> finish(Config&);
 // Sets (or, with an empty optional, removes) one parameter: in the [x default] section of `kind`
 // when `nodes` is empty, else in the sections of these nodes. The result is finished; on errors
 // `config` is unchanged.
-std::vector<Problem> set_parameter(Config& config, Kind kind, const std::vector<NodeId>& nodes,
-                                   std::string_view name, std::optional<std::string_view> value);
+std::vector<Problem> set_parameter(Config& config, Kind kind, const std::vector<NodeId>& nodes, std::string_view name,
+                                   std::optional<std::string_view> value);
 
 // What holds in the end. `effective` gives "" where there is no value.
 Values effective_values(const Config&, const Node&);  // with NodeId, and NodeGroup for data nodes
-Values effective_values(
-    const Config&, const Link&);  // with NodeId1, NodeId2, NodeIdServer, PortNumber, HostName1/2
+Values effective_values(const Config&, const Link&);  // with NodeId1, NodeId2, NodeIdServer, PortNumber, HostName1/2
 Values effective_system(const Config&);
 std::string effective(const Config&, const Node&, std::string_view name);
 std::uint64_t effective_number(const Config&, const Node&, std::string_view name);
 
-std::vector<Link> all_links(const Config&);   // written and implied, by (node1, node2)
-bool in_reserve(const Config&, const Node&);  // Disabled, or not NodeActive
-std::uint32_t replicas(const Config&);        // NoOfReplicas; the default without data nodes
-std::vector<std::string> hosts(
-    const Config&);  // all host names, sorted, each once, without empty ones
+std::vector<Link> all_links(const Config&);     // written and implied, by (node1, node2)
+bool in_reserve(const Config&, const Node&);    // Disabled, or not NodeActive
+std::uint32_t replicas(const Config&);          // NoOfReplicas; the default without data nodes
+std::vector<std::string> hosts(const Config&);  // all host names, sorted, each once, without empty ones
 bool loopback_host(std::string_view) noexcept;  // localhost, 127.x, ::1
 
 }  // namespace ndb::mgmt

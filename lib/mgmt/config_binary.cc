@@ -13,14 +13,11 @@ constexpr Bytes kMagic1 = "NDBCONFV";
 constexpr Bytes kMagic2 = "NDBCONF2";
 
 // Version 2 numbers the kinds of sections so, in the order of the defaults.
-constexpr Kind kKinds2[] = {Kind::ndbd, Kind::api, Kind::ndb_mgmd,
-                            Kind::tcp,  Kind::shm, Kind::system};
+constexpr Kind kKinds2[] = {Kind::ndbd, Kind::api, Kind::ndb_mgmd, Kind::tcp, Kind::shm, Kind::system};
 constexpr std::uint32_t kDefaults = 5;
 
 std::uint32_t number2(Kind k) {
-  return static_cast<std::uint32_t>(std::find(std::begin(kKinds2), std::end(kKinds2), k) -
-                                    kKinds2) +
-         1;
+  return static_cast<std::uint32_t>(std::find(std::begin(kKinds2), std::end(kKinds2), k) - kKinds2) + 1;
 }
 
 // Version 1.
@@ -108,8 +105,7 @@ class Reader2 {
     std::uint32_t nodes = 0;
     for (int i = 0; i < 3; i++) nodes += std::min(words_.next(), limits::kNodeIdMax + 1);
     const std::uint32_t links = words_.next();
-    if (words_.bad() || nodes > limits::kNodeIdMax ||
-        links > limits::kNodeIdMax * limits::kNodeIdMax) {
+    if (words_.bad() || nodes > limits::kNodeIdMax || links > limits::kNodeIdMax * limits::kNodeIdMax) {
       return malformed("more nodes or links than there can be");
     }
     for (std::uint32_t i = 0; i < kDefaults; i++) {
@@ -117,8 +113,7 @@ class Reader2 {
       defaults_[item_.kind] = item_.entries;
     }
     Image image;
-    if (!section() || item_.kind != Kind::system)
-      return malformed("a damaged section of the system");
+    if (!section() || item_.kind != Kind::system) return malformed("a damaged section of the system");
     image.system = item_.entries;
     for (std::uint32_t i = 0; i < nodes; i++) {
       if (!section() || !is_node(item_.kind)) return malformed("a damaged section of a node");
@@ -136,16 +131,14 @@ class Reader2 {
   bool section() {
     const std::size_t before = words_.left();
     const std::uint32_t length = words_.next(), count = words_.next(), kind = words_.next();
-    if (words_.bad() || length < 3 || length > before || kind < 1 || kind > std::size(kKinds2))
-      return false;
+    if (words_.bad() || length < 3 || length > before || kind < 1 || kind > std::size(kKinds2)) return false;
     item_.kind = kKinds2[kind - 1];
     item_.entries.clear();
     for (std::uint32_t i = 0; i < count; i++) {
       const std::uint32_t word = words_.next();
       const auto type = static_cast<Type>(word >> 28);
       Value v;
-      if (type == Type::section || !words_.entry_value(type, false, &v) || words_.bad())
-        return false;
+      if (type == Type::section || !words_.entry_value(type, false, &v) || words_.bad()) return false;
       const std::uint32_t key = word & 0x0fffffffu;
       if (!find_parameter_by_key(item_.kind, key)) continue;
       if (!item_.entries.emplace(key, std::move(v)).second) return false;
@@ -173,8 +166,7 @@ class Writer1 {
     set(0, list, {Type::section, std::uint64_t{index} << kSectionShift, {}});
     for (std::size_t i = 0; i < items.size(); i++) {
       const std::uint32_t section = sections_++;
-      set(index, static_cast<std::uint32_t>(i),
-          {Type::number, std::uint64_t{section} << kSectionShift, {}});
+      set(index, static_cast<std::uint32_t>(i), {Type::number, std::uint64_t{section} << kSectionShift, {}});
       set(section, kKeyParent, {Type::number, 0, {}});
       set(section, kKeyKind, {Type::number, kind1(items[i].kind), {}});
       for (const auto& [key, value] : items[i].entries) set(section, key, value);
@@ -183,8 +175,7 @@ class Writer1 {
 
   Result<std::string> text() const {
     if (sections_ > kSections)
-      return {Error::bad_definition,
-              "version 1 of the binary configuration has no room for all links"};
+      return {Error::bad_definition, "version 1 of the binary configuration has no room for all links"};
     std::string out(kMagic1);
     for (const auto& [key, value] : all_) {
       put_word(out, static_cast<std::uint32_t>(value.type) << 28 | key);
@@ -211,8 +202,7 @@ class Reader1 {
     while (words_.left() > 0) {
       const std::uint32_t word = words_.next();
       Value v;
-      if (!words_.entry_value(static_cast<Type>(word >> 28), true, &v))
-        return malformed("a damaged entry");
+      if (!words_.entry_value(static_cast<Type>(word >> 28), true, &v)) return malformed("a damaged entry");
       if (v.type == Type::section) v.type = Type::number;
       const std::uint32_t key = word & 0x0fffffffu;
       if (!sections_[key >> kSectionShift].emplace(key & kKeyMask, std::move(v)).second)
@@ -220,8 +210,7 @@ class Reader1 {
     }
     Image image;
     std::vector<Item> systems;
-    if (!items(kListSystem, &systems) || systems.size() != 1)
-      return malformed("no section of the system");
+    if (!items(kListSystem, &systems) || systems.size() != 1) return malformed("no section of the system");
     image.system = systems[0].entries;
     if (!items(kListNodes, &image.nodes) || !items(kListLinks, &image.links))
       return malformed("a damaged list of sections");
@@ -280,8 +269,7 @@ std::string write_v2(const Image& image) {
   put_word(body, kDefaults);
   for (Kind k : {Kind::ndbd, Kind::api, Kind::ndb_mgmd}) put_word(body, count[k]);
   put_word(body, static_cast<std::uint32_t>(image.links.size()));
-  for (std::uint32_t i = 0; i < kDefaults; i++)
-    put_section2(body, kKinds2[i], defaults[kKinds2[i]]);
+  for (std::uint32_t i = 0; i < kDefaults; i++) put_section2(body, kKinds2[i], defaults[kKinds2[i]]);
   put_section2(body, Kind::system, image.system);
   for (const auto* list : {&image.nodes, &image.links}) {
     for (const Item& i : *list) put_section2(body, i.kind, without(i.entries, defaults[i.kind]));

@@ -37,11 +37,9 @@ class Builder {
     for (Section& s : sections_) {
       if (is_link(s.kind)) place(s);
     }
-    std::sort(config_.nodes.begin(), config_.nodes.end(),
-              [](const Node& a, const Node& b) { return a.id < b.id; });
-    std::sort(config_.links.begin(), config_.links.end(), [](const Link& a, const Link& b) {
-      return std::pair(a.node1, a.node2) < std::pair(b.node1, b.node2);
-    });
+    std::sort(config_.nodes.begin(), config_.nodes.end(), [](const Node& a, const Node& b) { return a.id < b.id; });
+    std::sort(config_.links.begin(), config_.links.end(),
+              [](const Link& a, const Link& b) { return std::pair(a.node1, a.node2) < std::pair(b.node1, b.node2); });
     assign_groups(config_);
     check_config(config_, origin_, problems_);
     sort_problems(problems_);
@@ -51,8 +49,7 @@ class Builder {
  private:
   void error(int line, std::string text) { add_error(problems_, line, std::move(text)); }
   void warning(int line, std::string text) {
-    if (problems_.size() < limits::kConfigProblemsMax)
-      add_warning(problems_, line, std::move(text));
+    if (problems_.size() < limits::kConfigProblemsMax) add_warning(problems_, line, std::move(text));
   }
 
   void read_computer(const RawSection& s) {
@@ -112,17 +109,15 @@ class Builder {
   }
 
   void unknown(const Section& s, const RawValue& v) {
-    std::string text =
-        "unknown parameter " + quoted(v.name) + " in [" + std::string(kind_name(s.kind)) + "]";
+    std::string text = "unknown parameter " + quoted(v.name) + " in [" + std::string(kind_name(s.kind)) + "]";
     std::string elsewhere;
     for (Kind k : {Kind::ndbd, Kind::ndb_mgmd, Kind::api, Kind::tcp, Kind::shm, Kind::system}) {
       if (elsewhere.empty() && find_parameter(k, v.name)) elsewhere = kind_name(k);
     }
     if (!elsewhere.empty()) {
       text += "; it belongs to [" + elsewhere + "]";
-    } else if (const Parameter* near = problems_.size() < limits::kConfigProblemsMax
-                                           ? similar_parameter(s.kind, v.name)
-                                           : nullptr) {
+    } else if (const Parameter* near =
+                   problems_.size() < limits::kConfigProblemsMax ? similar_parameter(s.kind, v.name) : nullptr) {
       text += "; did you mean " + quoted(near->name) + "?";
     }
     error(v.line, text);
@@ -135,19 +130,17 @@ class Builder {
       return;
     }
     const std::string name(p->name);
-    if (is_node(s.kind) && same_name(v.name, "Id"))
-      warning(v.line, "'Id' is deprecated; write 'NodeId'");
+    if (is_node(s.kind) && same_name(v.name, "Id")) warning(v.line, "'Id' is deprecated; write 'NodeId'");
     if (s.values.count(name)) {
       error(v.line, "parameter " + quoted(name) + " stands twice in this section");
       return;
     }
     if (p->internal()) {
-      error(v.line, "parameter " + quoted(name) +
-                        " is set by the management server, not in a configuration");
+      error(v.line, "parameter " + quoted(name) + " is set by the management server, not in a configuration");
       return;
     }
-    if (s.is_default && (name == "NodeId" || name == "NodeId1" || name == "NodeId2" ||
-                         name == "HostName1" || name == "HostName2")) {
+    if (s.is_default &&
+        (name == "NodeId" || name == "NodeId1" || name == "NodeId2" || name == "HostName1" || name == "HostName2")) {
       error(v.line, quoted(name) + " has no place in a default section");
       return;
     }
@@ -162,8 +155,7 @@ class Builder {
       error(v.line, "parameter " + quoted(name) + " " + why + ": " + quoted(v.value.substr(0, 80)));
       return;
     }
-    if (p->deprecated())
-      warning(v.line, "parameter " + quoted(name) + " is deprecated: " + std::string(p->meaning));
+    if (p->deprecated()) warning(v.line, "parameter " + quoted(name) + " is deprecated: " + std::string(p->meaning));
     if (name == "ExecuteOnComputer") {
       resolve_computer(s, *value, v.line);
       return;
@@ -291,20 +283,18 @@ class Builder {
     }
     const auto k1 = kind_of(l.node1), k2 = kind_of(l.node2);
     if (!k1 || !k2) {
-      error(s.line, "a link to node " + std::to_string(k1 ? l.node2 : l.node1) +
-                        ", which is not in the configuration");
+      error(s.line, "a link to node " + std::to_string(k1 ? l.node2 : l.node1) + ", which is not in the configuration");
       return;
     }
     if (!may_link(*k1, *k2)) {
-      error(s.line, "a link between " + std::string(kind_name(*k1)) + " node " +
-                        std::to_string(l.node1) + " and " + std::string(kind_name(*k2)) + " node " +
-                        std::to_string(l.node2) + "; API nodes have links to data nodes only");
+      error(s.line, "a link between " + std::string(kind_name(*k1)) + " node " + std::to_string(l.node1) + " and " +
+                        std::string(kind_name(*k2)) + " node " + std::to_string(l.node2) +
+                        "; API nodes have links to data nodes only");
       return;
     }
     orient(l, *k1, *k2);
     if (!origin_.links.emplace(std::pair(l.node1, l.node2), s.line).second) {
-      error(s.line, "a second link between node " + std::to_string(l.node1) + " and node " +
-                        std::to_string(l.node2));
+      error(s.line, "a second link between node " + std::to_string(l.node1) + " and node " + std::to_string(l.node2));
       return;
     }
     config_.links.push_back(std::move(l));
@@ -362,8 +352,7 @@ void assign_groups(Config& c) {
   const std::uint32_t size = replicas(c);
   GroupId next = 0;
   for (Node& n : c.nodes) {
-    if (n.kind != Kind::ndbd || in_reserve(c, n) || !written_value(c, n, "NodeGroup").empty())
-      continue;
+    if (n.kind != Kind::ndbd || in_reserve(c, n) || !written_value(c, n, "NodeGroup").empty()) continue;
     while (members[next] >= size) next++;
     n.group = next;
     members[next]++;
@@ -376,8 +365,7 @@ void sort_problems(std::vector<Problem>& problems) {
   if (problems.size() > limits::kConfigProblemsMax) {
     const bool errors = has_errors(problems);
     problems.resize(limits::kConfigProblemsMax);
-    problems.push_back({0, errors ? Severity::error : Severity::warning,
-                        "there are more problems than are shown"});
+    problems.push_back({0, errors ? Severity::error : Severity::warning, "there are more problems than are shown"});
   }
 }
 

@@ -102,12 +102,11 @@ constexpr Rule kRules[] = {
 // Maxima of objects that may be in use, and memory that may be full.
 bool worse_when_lower(const Change& c) {
   if (c.section != Kind::ndbd || to_number(c.new_value) >= to_number(c.old_value)) return false;
-  for (std::string_view name :
-       {"DataMemory", "DiskPageBufferMemory", "SharedGlobalMemory", "TransactionMemory"}) {
+  for (std::string_view name : {"DataMemory", "DiskPageBufferMemory", "SharedGlobalMemory", "TransactionMemory"}) {
     if (c.parameter == name && c.new_value != "0") return true;
   }
-  for (std::string_view name : {"MaxNoOfTables", "MaxNoOfAttributes", "MaxNoOfOrderedIndexes",
-                                "MaxNoOfUniqueHashIndexes", "MaxNoOfTriggers"}) {
+  for (std::string_view name :
+       {"MaxNoOfTables", "MaxNoOfAttributes", "MaxNoOfOrderedIndexes", "MaxNoOfUniqueHashIndexes", "MaxNoOfTriggers"}) {
     if (c.parameter == name) return true;
   }
   return false;
@@ -158,9 +157,7 @@ class Judge {
 
  private:
   void say_error(const std::string& text, NodeId id) { sentences_.say(Severity::error, text, id); }
-  void say_warning(const std::string& text, NodeId id) {
-    sentences_.say(Severity::warning, text, id);
-  }
+  void say_warning(const std::string& text, NodeId id) { sentences_.say(Severity::warning, text, id); }
 
   bool resting(NodeId id) const {
     const Node* a = from_.find(id);
@@ -207,10 +204,7 @@ class Judge {
     }
     if (worse_when_lower(c)) {
       say_warning(
-          filled(c.parameter +
-                     " of {} is lowered from $1 to $2: a node that uses more does not start again",
-                 c),
-          id);
+          filled(c.parameter + " of {} is lowered from $1 to $2: a node that uses more does not start again", c), id);
     }
     if (c.section != Kind::ndbd) return;
     if (c.parameter == "NodeGroup") group(c, id);
@@ -222,8 +216,7 @@ class Judge {
                   id);
     }
     if (c.parameter == "NoOfFragmentLogParts") log_parts(c, id);
-    if (c.parameter == "HeartbeatIntervalDbDb" || c.parameter == "HeartbeatIntervalDbApi")
-      heartbeat(c, id);
+    if (c.parameter == "HeartbeatIntervalDbDb" || c.parameter == "HeartbeatIntervalDbApi") heartbeat(c, id);
   }
 
   // FileSystemPath and BackupDataDir follow DataDir; one sentence is enough.
@@ -254,9 +247,7 @@ class Judge {
 
   void log_parts(const Change& c, NodeId id) {
     if (to_number(c.new_value) < to_number(c.old_value)) {
-      say_error(
-          filled("NoOfFragmentLogParts of {} cannot go down from $1 to $2; it may only grow", c),
-          id);
+      say_error(filled("NoOfFragmentLogParts of {} cannot go down from $1 to $2; it may only grow", c), id);
     } else {
       say_warning(filled("NoOfFragmentLogParts of {} grows from $1 to $2 and cannot go down again; here "
                          "it has no effect, each worker has one part",
@@ -269,11 +260,9 @@ class Judge {
     const auto a = to_number(c.old_value), b = to_number(c.new_value);
     if (a == 0 || b == 0 || (b <= 2 * a && a <= 2 * b)) return;
     say_warning(
-        filled(
-            c.parameter +
-                " of {} changes from $1 to $2, more than a factor of two: nodes with the old value "
-                "could declare others dead; go in steps: ",
-            c) +
+        filled(c.parameter + " of {} changes from $1 to $2, more than a factor of two: nodes with the old value "
+                             "could declare others dead; go in steps: ",
+               c) +
             steps(a, b),
         id);
   }
@@ -285,8 +274,6 @@ class Judge {
 
 }  // namespace
 
-std::vector<Problem> check_change(const Config& from, const Config& to) {
-  return Judge(from, to).run();
-}
+std::vector<Problem> check_change(const Config& from, const Config& to) { return Judge(from, to).run(); }
 
 }  // namespace ndb::mgmt

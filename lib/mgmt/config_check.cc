@@ -10,8 +10,7 @@ namespace {
 
 class Checker {
  public:
-  Checker(const Config& c, const Origin& o, std::vector<Problem>& p)
-      : c_(c), origin_(o), problems_(p) {}
+  Checker(const Config& c, const Origin& o, std::vector<Problem>& p) : c_(c), origin_(o), problems_(p) {}
 
   void check() {
     counts();
@@ -37,8 +36,7 @@ class Checker {
  private:
   void error(int line, std::string text) { add_error(problems_, line, std::move(text)); }
   void warning(int line, std::string text) {
-    if (problems_.size() < limits::kConfigProblemsMax)
-      add_warning(problems_, line, std::move(text));
+    if (problems_.size() < limits::kConfigProblemsMax) add_warning(problems_, line, std::move(text));
   }
   int default_line(Kind k) const {
     const auto it = origin_.defaults.find(k);
@@ -49,10 +47,8 @@ class Checker {
 
   void counts() {
     for (Kind k : {Kind::ndb_mgmd, Kind::ndbd, Kind::api}) {
-      const bool one =
-          std::any_of(c_.nodes.begin(), c_.nodes.end(), [&](const Node& n) { return n.kind == k; });
-      if (!one)
-        error(0, "there is no [" + std::string(kind_name(k)) + "] section; at least one is needed");
+      const bool one = std::any_of(c_.nodes.begin(), c_.nodes.end(), [&](const Node& n) { return n.kind == k; });
+      if (!one) error(0, "there is no [" + std::string(kind_name(k)) + "] section; at least one is needed");
     }
   }
 
@@ -60,16 +56,14 @@ class Checker {
     if (written_value(c_, n, low).empty()) return;
     const std::string limit = effective(c_, n, high);
     if (limit.empty() || effective_number(c_, n, low) <= to_number(limit)) return;
-    error(origin_.node(n.id),
-          named(n) + ": " + low + " " + effective(c_, n, low) + " is above " + high + " " + limit);
+    error(origin_.node(n.id), named(n) + ": " + low + " " + effective(c_, n, low) + " is above " + high + " " + limit);
   }
 
   void data_node(const Node& n) {
     const int line = origin_.node(n.id);
     if (effective_number(c_, n, "MaxNoOfConcurrentOperations") <
         effective_number(c_, n, "MaxNoOfConcurrentTransactions")) {
-      error(line,
-            named(n) + ": MaxNoOfConcurrentOperations is below MaxNoOfConcurrentTransactions");
+      error(line, named(n) + ": MaxNoOfConcurrentOperations is below MaxNoOfConcurrentTransactions");
     }
     at_most(n, "MaxDMLOperationsPerTransaction", "MaxNoOfConcurrentOperations");
     at_most(n, "ReservedConcurrentOperations", "MaxNoOfConcurrentOperations");
@@ -86,8 +80,8 @@ class Checker {
                       " is none of 4, 6, 8, 10, 12, 16, 20, 24, 32");
     }
     if (!written_value(c_, n, "TransactionMemory").empty()) {
-      for (const char* old : {"MaxNoOfConcurrentIndexOperations", "MaxNoOfFiredTriggers",
-                              "MaxNoOfLocalOperations", "MaxNoOfLocalScans"}) {
+      for (const char* old : {"MaxNoOfConcurrentIndexOperations", "MaxNoOfFiredTriggers", "MaxNoOfLocalOperations",
+                              "MaxNoOfLocalScans"}) {
         if (!written_value(c_, n, old).empty()) {
           error(line, named(n) + ": TransactionMemory and " + old + " exclude each other");
         }
@@ -95,14 +89,13 @@ class Checker {
     }
     if (effective(c_, n, "StopOnError") == "1") {
       for (const char* angel : {"MaxStartFailRetries", "StartFailRetryDelay"}) {
-        if (!written_value(c_, n, angel).empty())
-          error(line, named(n) + ": " + angel + " needs StopOnError=0");
+        if (!written_value(c_, n, angel).empty()) error(line, named(n) + ": " + angel + " needs StopOnError=0");
       }
     }
     const auto wish = written_value(c_, n, "NodeGroup");
     if (!wish.empty() && n.group >= limits::kGroupsMax && n.group != kNoGroup) {
-      error(line, named(n) + ": NodeGroup " + wish + " is neither below " +
-                      std::to_string(limits::kGroupsMax) + " nor 65536 (no group yet)");
+      error(line, named(n) + ": NodeGroup " + wish + " is neither below " + std::to_string(limits::kGroupsMax) +
+                      " nor 65536 (no group yet)");
     }
     if (wish.empty() && in_reserve(c_, n)) {
       warning(line, named(n) +
@@ -116,8 +109,7 @@ class Checker {
     for (const Node& n : c_.nodes) {
       if (n.kind == Kind::ndbd && n.group != kNoGroup) members[n.group].push_back(&n);
     }
-    const bool any = std::any_of(c_.nodes.begin(), c_.nodes.end(),
-                                 [](const Node& n) { return n.kind == Kind::ndbd; });
+    const bool any = std::any_of(c_.nodes.begin(), c_.nodes.end(), [](const Node& n) { return n.kind == Kind::ndbd; });
     if (any && members.empty()) error(default_line(Kind::ndbd), "no data node is in a node group");
     const std::size_t size = replicas(c_);
     for (const auto& [group, nodes] : members) {
@@ -127,10 +119,8 @@ class Checker {
       }
       if (nodes.size() != size) {
         error(line, "node group " + std::to_string(group) + " has " + std::to_string(nodes.size()) +
-                        (nodes.size() == 1 ? " member" : " members") + ", NoOfReplicas is " +
-                        std::to_string(size));
-      } else if (std::all_of(nodes.begin(), nodes.end(),
-                             [&](const Node* n) { return in_reserve(c_, *n); })) {
+                        (nodes.size() == 1 ? " member" : " members") + ", NoOfReplicas is " + std::to_string(size));
+      } else if (std::all_of(nodes.begin(), nodes.end(), [&](const Node* n) { return in_reserve(c_, *n); })) {
         error(line, "all members of node group " + std::to_string(group) + " are in reserve");
       }
     }
@@ -147,8 +137,7 @@ class Checker {
         error(origin_.node(n.id), named(n) + ": another data node has the same HeartbeatOrder");
       }
     }
-    if (zero && other)
-      error(default_line(Kind::ndbd), "HeartbeatOrder is 0 on some data nodes and not on others");
+    if (zero && other) error(default_line(Kind::ndbd), "HeartbeatOrder is 0 on some data nodes and not on others");
   }
 
   // A node that calls itself localhost cannot be found from another machine.
@@ -161,9 +150,8 @@ class Checker {
       (loopback_host(h) ? local : remote) = &n;
     }
     if (!local || !remote) return;
-    error(origin_.node(local->id), named(*local) + " has the host " + quoted(host(*local)) +
-                                       " and " + named(*remote) + " the host " +
-                                       quoted(host(*remote)) +
+    error(origin_.node(local->id), named(*local) + " has the host " + quoted(host(*local)) + " and " + named(*remote) +
+                                       " the host " + quoted(host(*remote)) +
                                        "; localhost cannot be mixed with other hosts");
   }
 
@@ -176,9 +164,8 @@ class Checker {
       if (port.empty() || port == "0") continue;
       const auto [it, fresh] = taken.emplace(std::pair(host(n), port), n.id);
       if (fresh) continue;
-      error(origin_.node(n.id),
-            named(n) + " and node " + std::to_string(it->second) +
-                " have the same host and port: " + quoted(host(n) + ":" + port));
+      error(origin_.node(n.id), named(n) + " and node " + std::to_string(it->second) +
+                                    " have the same host and port: " + quoted(host(n) + ":" + port));
     }
   }
 
@@ -190,8 +177,8 @@ class Checker {
       const auto [it, fresh] = seen.emplace(std::pair(n.group, host(n)), n.id);
       if (!fresh) {
         warning(origin_.node(n.id), "node " + std::to_string(it->second) + " and " + named(n) +
-                                        " are replicas of each other on one host " +
-                                        quoted(host(n)) + ": its loss stops the cluster");
+                                        " are replicas of each other on one host " + quoted(host(n)) +
+                                        ": its loss stops the cluster");
       }
     }
   }
@@ -204,8 +191,8 @@ class Checker {
       if (host(n).empty() || loopback_host(host(n))) continue;
       for (const Node& d : c_.nodes) {
         if (d.kind != Kind::ndbd || host(d) != host(n)) continue;
-        warning(origin_.node(n.id), "the arbitrator " + named(n) + " shares the host of data " +
-                                        named(d) + ": the loss of that host may stop the cluster");
+        warning(origin_.node(n.id), "the arbitrator " + named(n) + " shares the host of data " + named(d) +
+                                        ": the loss of that host may stop the cluster");
         break;
       }
     }
@@ -224,13 +211,11 @@ class Checker {
       if (server != l.node1 && server != l.node2) {
         error(origin_.link(l), "NodeIdServer " + std::to_string(server) + " is no end of the link");
       } else if (v.at(server == l.node1 ? "HostName1" : "HostName2").empty()) {
-        error(origin_.link(l),
-              "node " + std::to_string(server) + " listens for this link and needs a HostName");
+        error(origin_.link(l), "node " + std::to_string(server) + " listens for this link and needs a HostName");
       }
     }
     if (versions.count("5")) error(default_line(Kind::tcp), "PreferIPVersion is neither 4 nor 6");
-    if (versions.size() > 1)
-      error(default_line(Kind::tcp), "PreferIPVersion differs between links");
+    if (versions.size() > 1) error(default_line(Kind::tcp), "PreferIPVersion differs between links");
     for (const Node& n : c_.nodes) {
       if (n.kind == Kind::ndb_mgmd && host(n).empty()) {
         error(origin_.node(n.id), named(n) + ": a management server listens and needs a HostName");
@@ -245,8 +230,6 @@ class Checker {
 
 }  // namespace
 
-void check_config(const Config& c, const Origin& o, std::vector<Problem>& problems) {
-  Checker(c, o, problems).check();
-}
+void check_config(const Config& c, const Origin& o, std::vector<Problem>& problems) { Checker(c, o, problems).check(); }
 
 }  // namespace ndb::mgmt

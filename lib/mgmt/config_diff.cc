@@ -65,8 +65,7 @@ class Differ {
   void node(const Node& a, const Node& b) {
     Values x = effective_values(from_, a), y = effective_values(to_, b);
     // What the rule gives is only a first proposal; the cluster knows its groups.
-    if (written_value(from_, a, "NodeGroup").empty() &&
-        written_value(to_, b, "NodeGroup").empty()) {
+    if (written_value(from_, a, "NodeGroup").empty() && written_value(to_, b, "NodeGroup").empty()) {
       x.erase("NodeGroup");
       y.erase("NodeGroup");
     }
@@ -105,8 +104,7 @@ class Differ {
     for (const Link& l : from_.links) pairs.emplace(l.node1, l.node2);
     for (const Link& l : to_.links) pairs.emplace(l.node1, l.node2);
     for (const auto& [one, two] : pairs) {
-      const bool before = from_.find(one) && from_.find(two),
-                 after = to_.find(one) && to_.find(two);
+      const bool before = from_.find(one) && from_.find(two), after = to_.find(one) && to_.find(two);
       const Link implied{Kind::tcp, one, two, {}};
       const Link* a = written(from_, one, two);
       const Link* b = written(to_, one, two);
@@ -160,16 +158,12 @@ class Differ {
       c.section = kind;
       c.nodes = ids;
       c.parameter = name;
-      c.kind = !a.count(name)   ? ChangeKind::added
-               : !b.count(name) ? ChangeKind::removed
-                                : ChangeKind::changed;
+      c.kind = !a.count(name) ? ChangeKind::added : !b.count(name) ? ChangeKind::removed : ChangeKind::changed;
       c.restart = p ? p->restart : Restart::node;
       c.used = p && p->used();
       c.affected = who;
-      if (name == "DataMemory" && to_number(c.new_value) < to_number(c.old_value))
-        c.restart = Restart::node;
-      if (c.restart == Restart::system || c.restart == Restart::initial_system)
-        c.affected = ids_of(to_, Kind::ndbd);
+      if (name == "DataMemory" && to_number(c.new_value) < to_number(c.old_value)) c.restart = Restart::node;
+      if (c.restart == Restart::system || c.restart == Restart::initial_system) c.affected = ids_of(to_, Kind::ndbd);
       out_.push_back(std::move(c));
     }
   }
@@ -187,16 +181,14 @@ std::string_view kind_word(ChangeKind k) {
 std::string header(const Change& c) {
   std::string out = "[";
   if (is_node(c.section)) {
-    out +=
-        std::string(kind_name(c.section)) + "(" + std::string(kind_type_name(c.section)) + ")]\n";
+    out += std::string(kind_name(c.section)) + "(" + std::string(kind_type_name(c.section)) + ")]\n";
     return out + "NodeId=" + std::to_string(c.nodes.at(0)) + "\n";
   }
   out += std::string(kind_type_name(c.section));
   if (is_link(c.section) && c.nodes.empty()) return out + " default]\n";
   out += "]\n";
   if (c.nodes.size() == 2) {
-    out +=
-        "NodeId1=" + std::to_string(c.nodes[0]) + "\nNodeId2=" + std::to_string(c.nodes[1]) + "\n";
+    out += "NodeId1=" + std::to_string(c.nodes[0]) + "\nNodeId2=" + std::to_string(c.nodes[1]) + "\n";
   }
   return out;
 }
@@ -232,14 +224,12 @@ std::string diff_text(const std::vector<Change>& changes) {
       last = std::move(h);
     }
     if (c.parameter.empty()) {
-      out += std::string(is_link(c.section) ? "Connection " : "Node ") +
-             std::string(kind_word(c.kind)) + "\n";
+      out += std::string(is_link(c.section) ? "Connection " : "Node ") + std::string(kind_word(c.kind)) + "\n";
       continue;
     }
     std::string comment = "    # " + takes(c) + "\n";
     if (c.kind != ChangeKind::added) {
-      out +=
-          "-" + c.parameter + "=" + c.old_value + (c.kind == ChangeKind::removed ? comment : "\n");
+      out += "-" + c.parameter + "=" + c.old_value + (c.kind == ChangeKind::removed ? comment : "\n");
     }
     if (c.kind != ChangeKind::removed) out += "+" + c.parameter + "=" + c.new_value + comment;
   }

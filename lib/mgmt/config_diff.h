@@ -21,13 +21,12 @@ enum class ChangeKind : std::uint8_t { added, removed, changed };
 
 struct Change {
   Kind section = Kind::system;
-  std::vector<NodeId>
-      nodes;  // one for a node, two for a link, none for [system] and for the defaults of links
-  std::string parameter;  // empty = the whole node or link
+  std::vector<NodeId> nodes;  // one for a node, two for a link, none for [system] and for the defaults of links
+  std::string parameter;      // empty = the whole node or link
   ChangeKind kind = ChangeKind::changed;
   std::string old_value, new_value;  // canonical; "" where there was, or will be, none
   Restart restart = Restart::node;
-  bool used = true;  // false = no node here obeys the parameter, so nobody needs to restart
+  bool used = true;              // false = no node here obeys the parameter, so nobody needs to restart
   std::vector<NodeId> affected;  // whom it concerns; with `restart` other than online: who restarts
   friend bool operator==(const Change&, const Change&) = default;
 };
@@ -37,8 +36,7 @@ std::vector<Change> diff(const Config& from, const Config& to);
 // NDB's blocks ("[ndbd(DB)]", "NodeId=3", "-Name=old", "+Name=new"), each line of a new value
 // followed by what it takes.
 std::string diff_text(const std::vector<Change>&);
-std::string diff_json(
-    const std::vector<Change>&);  // one object with "format_version" and "changes"
+std::string diff_json(const std::vector<Change>&);  // one object with "format_version" and "changes"
 
 std::vector<Problem> check_change(const Config& from, const Config& to);
 
@@ -50,8 +48,7 @@ struct RestartStep {
 };
 struct RestartPlan {
   Restart worst = Restart::online;  // online = nobody restarts
-  std::vector<RestartStep>
-      steps;  // to be taken one after the other, each only when the one before is serving again
+  std::vector<RestartStep> steps;   // to be taken one after the other, each only when the one before is serving again
   std::vector<std::string> online;  // parameters that are applied to running nodes
 };
 // Management servers first, then data nodes so that two members of a group are as far apart as can

@@ -18,8 +18,7 @@ const std::string* find_value(const Values& v, std::string_view name) {
   return it == v.end() ? nullptr : &it->second;
 }
 
-const std::string* find_written(const Config& c, Kind kind, const Values& own,
-                                std::string_view name) {
+const std::string* find_written(const Config& c, Kind kind, const Values& own, std::string_view name) {
   if (const std::string* v = find_value(own, name)) return v;
   const auto it = c.defaults.find(kind);
   return it == c.defaults.end() ? nullptr : find_value(it->second, name);
@@ -67,10 +66,8 @@ void link_rules(const Config& c, const Link& l, Values& v) {
     v.emplace("TCP_RCV_BUF_SIZE", kWanBuffer);
     v.emplace("TCP_MAXSEG_SIZE", kWanSegment);
   }
-  if (server && effective(c, *server, "TcpBind_INADDR_ANY") == "1")
-    v.emplace("TcpBind_INADDR_ANY", "1");
-  if (effective(c, *a, "RequireTls") == "1" || effective(c, *b, "RequireTls") == "1")
-    v["RequireLinkTls"] = "1";
+  if (server && effective(c, *server, "TcpBind_INADDR_ANY") == "1") v.emplace("TcpBind_INADDR_ANY", "1");
+  if (effective(c, *a, "RequireTls") == "1" || effective(c, *b, "RequireTls") == "1") v["RequireLinkTls"] = "1";
 }
 
 void add_table_defaults(Kind kind, Values& v) {
@@ -87,18 +84,15 @@ void add_section_defaults(const Config& c, Kind kind, Values& v) {
 }  // namespace
 
 const Node* Config::find(NodeId id) const noexcept {
-  const auto it = std::lower_bound(nodes.begin(), nodes.end(), id,
-                                   [](const Node& n, NodeId wanted) { return n.id < wanted; });
+  const auto it =
+      std::lower_bound(nodes.begin(), nodes.end(), id, [](const Node& n, NodeId wanted) { return n.id < wanted; });
   return it != nodes.end() && it->id == id ? &*it : nullptr;
 }
 
-Node* Config::find(NodeId id) noexcept {
-  return const_cast<Node*>(static_cast<const Config*>(this)->find(id));
-}
+Node* Config::find(NodeId id) noexcept { return const_cast<Node*>(static_cast<const Config*>(this)->find(id)); }
 
 bool has_errors(const std::vector<Problem>& problems) noexcept {
-  return std::any_of(problems.begin(), problems.end(),
-                     [](const Problem& p) { return p.severity == Severity::error; });
+  return std::any_of(problems.begin(), problems.end(), [](const Problem& p) { return p.severity == Severity::error; });
 }
 
 std::string problem_line(const Problem& p) {
@@ -134,8 +128,7 @@ std::uint64_t effective_number(const Config& c, const Node& n, std::string_view 
 Values effective_values(const Config& c, const Node& n) {
   Values v = n.written;
   add_section_defaults(c, n.kind, v);
-  for (const char* name :
-       {"NodeId", "NodeGroup", "FileSystemPath", "BackupDataDir", "LogDestination"}) {
+  for (const char* name : {"NodeId", "NodeGroup", "FileSystemPath", "BackupDataDir", "LogDestination"}) {
     if (v.count(name) || !find_parameter(n.kind, name)) continue;
     std::string value = rule(c, n, name);
     if (!value.empty()) v.emplace(name, std::move(value));
@@ -169,9 +162,8 @@ std::vector<Link> all_links(const Config& c) {
       if (!written.count({a.id, b.id})) out.push_back({Kind::tcp, a.id, b.id, {}});
     }
   }
-  std::sort(out.begin(), out.end(), [](const Link& a, const Link& b) {
-    return std::pair(a.node1, a.node2) < std::pair(b.node1, b.node2);
-  });
+  std::sort(out.begin(), out.end(),
+            [](const Link& a, const Link& b) { return std::pair(a.node1, a.node2) < std::pair(b.node1, b.node2); });
   return out;
 }
 
@@ -206,8 +198,8 @@ bool loopback_host(std::string_view host) noexcept {
   return same_name(host, "localhost") || host == "::1" || host.substr(0, 4) == "127.";
 }
 
-std::vector<Problem> set_parameter(Config& config, Kind kind, const std::vector<NodeId>& nodes,
-                                   std::string_view name, std::optional<std::string_view> value) {
+std::vector<Problem> set_parameter(Config& config, Kind kind, const std::vector<NodeId>& nodes, std::string_view name,
+                                   std::optional<std::string_view> value) {
   std::vector<Problem> problems;
   const Parameter* p = find_parameter(kind, name);
   const std::string section(kind_name(kind));
@@ -244,8 +236,7 @@ std::vector<Problem> set_parameter(Config& config, Kind kind, const std::vector<
   for (NodeId id : nodes) {
     Node* n = next.find(id);
     if (!n || n->kind != kind) {
-      add_error(problems, 0,
-                "node " + std::to_string(id) + " is no [" + section + "] of the configuration");
+      add_error(problems, 0, "node " + std::to_string(id) + " is no [" + section + "] of the configuration");
       return problems;
     }
     change(n->written);

@@ -67,8 +67,7 @@ meta::ConfigImage to_image(const Config& config, std::string text, std::string_v
     }
     const auto defaults = config.defaults.find(n.kind);
     static const Values kNone;
-    out.values = plain(worth_keeping(n.kind, n.written,
-                                     defaults == config.defaults.end() ? kNone : defaults->second,
+    out.values = plain(worth_keeping(n.kind, n.written, defaults == config.defaults.end() ? kNone : defaults->second,
                                      effective_values(config, n)));
     image.nodes.push_back(std::move(out));
   }

@@ -18,13 +18,11 @@ Restart stronger(Restart a, Restart b) { return std::max(a, b); }
 std::string name_of(const Change& c) {
   if (!c.parameter.empty()) return c.parameter;
   std::string out = is_link(c.section) ? "link " : "node ";
-  for (std::size_t i = 0; i < c.nodes.size(); i++)
-    out += (i ? "-" : "") + std::to_string(c.nodes[i]);
+  for (std::size_t i = 0; i < c.nodes.size(); i++) out += (i ? "-" : "") + std::to_string(c.nodes[i]);
   return out + (c.kind == ChangeKind::added ? " added" : " removed");
 }
 
-void need(Needs& needs, const Config& to, const Change& c, Restart how,
-          const std::vector<NodeId>& who) {
+void need(Needs& needs, const Config& to, const Change& c, Restart how, const std::vector<NodeId>& who) {
   for (NodeId id : who) {
     if (!to.find(id)) continue;
     Need& n = needs[id];
@@ -37,8 +35,7 @@ void need(Needs& needs, const Config& to, const Change& c, Restart how,
 Restart stock_restart(const Change& c) {
   if (c.section == Kind::ndbd) {
     if (c.parameter == "HostName" || c.parameter == "ServerPort") return Restart::system;
-    if (c.parameter == "ThreadConfig" || c.parameter == "MaxNoOfExecutionThreads")
-      return Restart::initial_system;
+    if (c.parameter == "ThreadConfig" || c.parameter == "MaxNoOfExecutionThreads") return Restart::initial_system;
   }
   return stronger(c.restart, Restart::node);
 }
@@ -48,8 +45,7 @@ std::vector<NodeId> neighbours(const Config& to, const Change& c) {
   std::vector<NodeId> out;
   for (const Node& n : to.nodes) {
     const bool itself = std::find(c.nodes.begin(), c.nodes.end(), n.id) != c.nodes.end();
-    if (!itself && (n.kind == Kind::ndbd || (n.kind == Kind::api && c.section != Kind::api)))
-      out.push_back(n.id);
+    if (!itself && (n.kind == Kind::ndbd || (n.kind == Kind::api && c.section != Kind::api))) out.push_back(n.id);
   }
   return out;
 }
@@ -109,8 +105,7 @@ RestartPlan restart_plan(const std::vector<Change>& changes, const Config& to, b
   for (NodeId id : order(to)) {
     const auto it = needs.find(id);
     if (it == needs.end()) continue;
-    const std::vector<std::string> names(it->second.parameters.begin(),
-                                         it->second.parameters.end());
+    const std::vector<std::string> names(it->second.parameters.begin(), it->second.parameters.end());
     if (it->second.restart < Restart::system) {
       plan.steps.push_back({{id}, it->second.restart, names});
       continue;
@@ -118,17 +113,15 @@ RestartPlan restart_plan(const std::vector<Change>& changes, const Config& to, b
     together.nodes.push_back(id);
     together.restart = stronger(together.restart, it->second.restart);
     for (const auto& name : names) {
-      if (std::find(together.parameters.begin(), together.parameters.end(), name) ==
-          together.parameters.end()) {
+      if (std::find(together.parameters.begin(), together.parameters.end(), name) == together.parameters.end()) {
         together.parameters.push_back(name);
       }
     }
   }
   if (!together.nodes.empty()) {
     std::sort(together.nodes.begin(), together.nodes.end());
-    auto at = std::find_if(plan.steps.begin(), plan.steps.end(), [&](const RestartStep& s) {
-      return to.find(s.nodes[0])->kind != Kind::ndb_mgmd;
-    });
+    auto at = std::find_if(plan.steps.begin(), plan.steps.end(),
+                           [&](const RestartStep& s) { return to.find(s.nodes[0])->kind != Kind::ndb_mgmd; });
     plan.steps.insert(at, std::move(together));
   }
   return plan;

@@ -42,19 +42,16 @@ bool known(const Query& q, std::string_view name) {
   if (same_name(name, "type")) return q.of != Query::Of::system;
   if (same_name(name, "host")) return q.of == Query::Of::nodes;
   auto any = [&](std::initializer_list<Kind> kinds) {
-    return std::any_of(kinds.begin(), kinds.end(),
-                       [&](Kind k) { return find_parameter(k, name) != nullptr; });
+    return std::any_of(kinds.begin(), kinds.end(), [&](Kind k) { return find_parameter(k, name) != nullptr; });
   };
   if (q.of == Query::Of::system) return any({Kind::system});
-  return q.of == Query::Of::nodes ? any({Kind::ndbd, Kind::ndb_mgmd, Kind::api})
-                                  : any({Kind::tcp, Kind::shm});
+  return q.of == Query::Of::nodes ? any({Kind::ndbd, Kind::ndb_mgmd, Kind::api}) : any({Kind::tcp, Kind::shm});
 }
 
 std::vector<std::string> all_fields(const std::vector<Row>& rows) {
   std::vector<std::string> out;
   for (const Parameter& p : parameters()) {
-    const bool wanted =
-        std::any_of(rows.begin(), rows.end(), [&](const Row& r) { return r.kind == p.kind; });
+    const bool wanted = std::any_of(rows.begin(), rows.end(), [&](const Row& r) { return r.kind == p.kind; });
     if (wanted && std::find(out.begin(), out.end(), p.name) == out.end()) out.emplace_back(p.name);
   }
   return out;
@@ -108,26 +105,22 @@ std::string differences_from_defaults(const Config& c) {
     for (const Parameter& p : parameters()) {
       const auto it = p.kind == kind ? values.find(p.name) : values.end();
       if (it == values.end() || it->second == p.default_value) continue;
-      const std::string usual = p.mandatory() ? "(mandatory)"
-                                : p.unset()   ? "(null)"
-                                              : show_value(p, p.default_value);
+      const std::string usual = p.mandatory() ? "(mandatory)" : p.unset() ? "(null)" : show_value(p, p.default_value);
       lines += std::string(p.name) + "," + show_value(p, it->second) + "," + usual + "\n";
     }
     if (lines.empty()) return;
-    out += (out.empty() ? "" : "\n") + title + "\nCONFIG_PARAMETER,ACTUAL_VALUE,DEFAULT_VALUE\n" +
-           lines;
+    out += (out.empty() ? "" : "\n") + title + "\nCONFIG_PARAMETER,ACTUAL_VALUE,DEFAULT_VALUE\n" + lines;
   };
   section(Kind::system, "[SYSTEM]", effective_system(c));
   for (const Node& n : c.nodes) {
-    section(n.kind, "[" + std::string(kind_name(n.kind)) + "] node " + std::to_string(n.id),
-            effective_values(c, n));
+    section(n.kind, "[" + std::string(kind_name(n.kind)) + "] node " + std::to_string(n.id), effective_values(c, n));
   }
   return out;
 }
 
 std::string describe_parameter(const Parameter& p) {
-  std::string out = "[" + std::string(kind_name(p.kind)) + "] " + std::string(p.name) + ": " +
-                    std::string(p.meaning) + "\n";
+  std::string out =
+      "[" + std::string(kind_name(p.kind)) + "] " + std::string(p.name) + ": " + std::string(p.meaning) + "\n";
   out += "  type " + std::string(type_name(p.type)) + ", default " +
          (p.mandatory() ? "must be given or is worked out"
           : p.unset()   ? "none"

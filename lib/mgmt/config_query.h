@@ -14,7 +14,7 @@ struct Query {
   // Parameter names in any case; also id, nodeid, type (ndbd, ndb_mgmd, mysqld, tcp, shm), host,
   // nodeid1, nodeid2.
   std::vector<std::string> fields;
-  bool all = false;  // every parameter of the rows, in the order of the table, below a row of names
+  bool all = false;              // every parameter of the rows, in the order of the table, below a row of names
   std::optional<Kind> type;      // only these nodes
   std::optional<NodeId> nodeid;  // only this node; of links, those with this end
   std::string host;              // only nodes on this host; "" = all

@@ -42,8 +42,8 @@ ParseResult build_config(const std::vector<RawSection>& sections, std::vector<Pr
 std::string written_value(const Config&, const Node&,
                           std::string_view name);  // its own, else its default section's
 void assign_groups(Config&);
-bool says_something(const Link&);  // false: an implied link about which only internal values are known
-bool may_link(Kind a, Kind b);               // API nodes only with data nodes
+bool says_something(const Link&);              // false: an implied link about which only internal values are known
+bool may_link(Kind a, Kind b);                 // API nodes only with data nodes
 void orient(Link& l, Kind kind1, Kind kind2);  // turns it around when its ends stand the wrong way, see config.h
 
 void check_config(const Config&, const Origin&, std::vector<Problem>& problems);

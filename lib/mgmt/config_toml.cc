@@ -37,9 +37,8 @@ int bad_header(std::string_view text) {
     const auto at = all.find_first_not_of(" \t");
     if (at != std::string_view::npos && all[at] == '[') {
       const auto name = all.find_first_not_of(" \t[", at);
-      if (name == std::string_view::npos ||
-          (!std::isalnum(static_cast<unsigned char>(all[name])) &&
-           std::string_view("_-'\"").find(all[name]) == std::string_view::npos)) {
+      if (name == std::string_view::npos || (!std::isalnum(static_cast<unsigned char>(all[name])) &&
+                                             std::string_view("_-'\"").find(all[name]) == std::string_view::npos)) {
         return line;
       }
     }
@@ -58,8 +57,7 @@ class TomlReader {
     int line = 1;
     for (char c : text) {
       if (c == '\n') line++;
-      if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') ||
-          c == 0x7f) {
+      if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f) {
         error(line, "a control character");
         return {{}, std::move(problems_)};
       }
@@ -77,10 +75,9 @@ class TomlReader {
       return {{}, std::move(problems_)};
     }
     for (const auto& [key, node] : table) read_top(key, node);
-    std::stable_sort(sections_.begin(), sections_.end(),
-                     [](const RawSection& a, const RawSection& b) {
-                       return std::pair(!a.is_default, a.line) < std::pair(!b.is_default, b.line);
-                     });
+    std::stable_sort(sections_.begin(), sections_.end(), [](const RawSection& a, const RawSection& b) {
+      return std::pair(!a.is_default, a.line) < std::pair(!b.is_default, b.line);
+    });
     return build_config(sections_, std::move(problems_));
   }
 
@@ -101,8 +98,7 @@ class TomlReader {
     } else if (const toml::array* list = node.as_array()) {
       for (const toml::node& element : *list) read_section(name, false, line_of(element), element);
     } else {
-      error(line_of(key),
-            quoted(name) + " is neither [system] nor a list of tables such as [[ndbd]]");
+      error(line_of(key), quoted(name) + " is neither [system] nor a list of tables such as [[ndbd]]");
     }
   }
 
@@ -125,8 +121,7 @@ class TomlReader {
       } else if (const auto* truth = value.as_boolean()) {
         s.values.push_back({std::string(key.str()), truth->get() ? "1" : "0", at});
       } else {
-        error(at,
-              "parameter " + quoted(key.str()) + " is neither a number, a string, true nor false");
+        error(at, "parameter " + quoted(key.str()) + " is neither a number, a string, true nor false");
       }
     }
     sections_.push_back(std::move(s));
@@ -169,8 +164,7 @@ void print_value(std::string& out, Kind kind, std::string_view name, std::string
 }
 
 void print_values(std::string& out, Kind kind, const Values& values) {
-  if (auto host = values.find("HostName"); host != values.end())
-    print_value(out, kind, host->first, host->second);
+  if (auto host = values.find("HostName"); host != values.end()) print_value(out, kind, host->first, host->second);
   for (const auto& [name, value] : values) {
     if (name != "HostName") print_value(out, kind, name, value);
   }
@@ -212,8 +206,6 @@ std::string print_toml(const Config& c) {
   return out;
 }
 
-ParseResult parse_any(std::string_view text) {
-  return looks_like_toml(text) ? parse_toml(text) : parse_ini(text);
-}
+ParseResult parse_any(std::string_view text) { return looks_like_toml(text) ? parse_toml(text) : parse_ini(text); }
 
 }  // namespace ndb::mgmt

@@ -81,14 +81,12 @@ class ConfigMaker {
  public:
   Result<Config> make(const Image& image) {
     if (auto f = values_of(Kind::system, image.system, &config_.system)) return *f;
-    std::erase_if(config_.system, [](const auto& v) {
-      return v.second == find_parameter(Kind::system, v.first)->default_value;
-    });
+    std::erase_if(config_.system,
+                  [](const auto& v) { return v.second == find_parameter(Kind::system, v.first)->default_value; });
     for (const Item& n : image.nodes) {
       if (auto f = add_node(n)) return *f;
     }
-    std::sort(config_.nodes.begin(), config_.nodes.end(),
-              [](const Node& a, const Node& b) { return a.id < b.id; });
+    std::sort(config_.nodes.begin(), config_.nodes.end(), [](const Node& a, const Node& b) { return a.id < b.id; });
     assign_groups(config_);
     for (Node& n : config_.nodes) {
       forget_defaults(n);
@@ -97,9 +95,8 @@ class ConfigMaker {
     for (const Item& l : image.links) {
       if (auto f = add_link(l)) return *f;
     }
-    std::sort(config_.links.begin(), config_.links.end(), [](const Link& a, const Link& b) {
-      return std::pair(a.node1, a.node2) < std::pair(b.node1, b.node2);
-    });
+    std::sort(config_.links.begin(), config_.links.end(),
+              [](const Link& a, const Link& b) { return std::pair(a.node1, a.node2) < std::pair(b.node1, b.node2); });
     return std::move(config_);
   }
 
@@ -137,8 +134,7 @@ class ConfigMaker {
   std::optional<Failure> add_link(const Item& item) {
     Link l;
     l.kind = item.kind;
-    const std::uint64_t one = number(item.entries, kKeyNode1),
-                        two = number(item.entries, kKeyNode2);
+    const std::uint64_t one = number(item.entries, kKeyNode1), two = number(item.entries, kKeyNode2);
     if (one > 0xffff || two > 0xffff) return malformed("a link with a node id out of range");
     l.node1 = static_cast<NodeId>(one);
     l.node2 = static_cast<NodeId>(two);
@@ -171,8 +167,7 @@ class ConfigMaker {
 Image make_image(const Config& c, NodeId for_node) {
   Image image;
   image.system = entries_of(Kind::system, effective_system(c));
-  for (const Node& n : c.nodes)
-    image.nodes.push_back({n.kind, entries_of(n.kind, effective_values(c, n))});
+  for (const Node& n : c.nodes) image.nodes.push_back({n.kind, entries_of(n.kind, effective_values(c, n))});
   const Node* receiver = c.find(for_node);
   const bool all = !receiver || receiver->kind == Kind::ndb_mgmd;
   for (const Link& l : all_links(c)) {
@@ -207,9 +202,8 @@ bool Words::text(std::uint32_t length, std::size_t padded, std::string* out) {
     return false;
   }
   *out = std::string(bytes_.substr(0, length - 1));
-  const bool good =
-      bytes_.substr(length - 1, padded - length + 1).find_first_not_of('\0') == Bytes::npos &&
-      out->find('\0') == std::string::npos;
+  const bool good = bytes_.substr(length - 1, padded - length + 1).find_first_not_of('\0') == Bytes::npos &&
+                    out->find('\0') == std::string::npos;
   bytes_.remove_prefix(padded);
   return good;
 }

@@ -40,9 +40,7 @@ inline constexpr std::uint32_t kKeyNode2 = 401;
 Image make_image(const Config&, NodeId for_node);
 Result<Config> make_config(const Image&);
 
-inline Failure malformed(std::string what) {
-  return {Error::bad_message, "binary configuration: " + std::move(what)};
-}
+inline Failure malformed(std::string what) { return {Error::bad_message, "binary configuration: " + std::move(what)}; }
 
 Result<Image> read_v1(Bytes bytes);
 Result<Image> read_v2(Bytes bytes);

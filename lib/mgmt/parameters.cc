@@ -16,10 +16,8 @@ enum Flag : unsigned {
 };
 
 constexpr Parameter kTable[] = {
-#define NDB_PARAMETER(section, name, type, default_value, least, most, words, restart, flags, key, \
-                      meaning)                                                                     \
-  {Kind::section, #name, ValueType::type, default_value, least, most, words, Restart::restart,     \
-   flags,         key,   meaning},
+#define NDB_PARAMETER(section, name, type, default_value, least, most, words, restart, flags, key, meaning) \
+  {Kind::section, #name, ValueType::type, default_value, least, most, words, Restart::restart, flags, key, meaning},
 #include "mgmt/parameters.def"
 #undef NDB_PARAMETER
 };
@@ -52,8 +50,8 @@ Number parse_number(std::string_view text, std::uint64_t* out) {
   bool overflow = false;
   for (; i < text.size() && digit_value(text[i]) < base; i++) {
     const auto d = static_cast<std::uint64_t>(digit_value(text[i]));
-    overflow = overflow || __builtin_mul_overflow(v, static_cast<std::uint64_t>(base), &v) ||
-               __builtin_add_overflow(v, d, &v);
+    overflow =
+        overflow || __builtin_mul_overflow(v, static_cast<std::uint64_t>(base), &v) || __builtin_add_overflow(v, d, &v);
   }
   if (i == first) return Number::bad;
   if (i < text.size()) {
@@ -168,8 +166,8 @@ bool Parameter::used() const noexcept { return (flags & kUsed) != 0; }
 std::span<const Parameter> parameters() noexcept { return kTable; }
 
 bool same_name(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 bool one_for_all_nodes(std::string_view name) noexcept {
@@ -178,8 +176,8 @@ bool one_for_all_nodes(std::string_view name) noexcept {
 }
 
 bool can_be_live(std::string_view name) noexcept {
-  return name == "DataMemory" || name == "TransactionDeadlockDetectionTimeout" || name == "TransactionInactiveTimeout" ||
-         one_for_all_nodes(name);
+  return name == "DataMemory" || name == "TransactionDeadlockDetectionTimeout" ||
+         name == "TransactionInactiveTimeout" || one_for_all_nodes(name);
 }
 
 const Parameter* find_parameter(Kind kind, std::string_view name) noexcept {
@@ -250,8 +248,7 @@ std::string show_range(const Parameter& p) {
   return show_value(p, std::to_string(p.least)) + " to " + show_value(p, std::to_string(p.most));
 }
 
-std::optional<std::string> parse_value(const Parameter& p, std::string_view text,
-                                       std::string* error) {
+std::optional<std::string> parse_value(const Parameter& p, std::string_view text, std::string* error) {
   if (!good_text(text)) {
     *error = "holds a character that a configuration cannot hold";
     return std::nullopt;
@@ -289,8 +286,7 @@ std::optional<std::string> parse_value(const Parameter& p, std::string_view text
   v = find_word(p.words, text);
   if (!v) {
     std::string words(p.words);
-    for (std::size_t i = 0; (i = words.find('|', i)) != std::string::npos; i += 2)
-      words.replace(i, 1, ", ");
+    for (std::size_t i = 0; (i = words.find('|', i)) != std::string::npos; i += 2) words.replace(i, 1, ", ");
     *error = "is none of " + words;
   }
   return v;

@@ -45,18 +45,15 @@ struct Parameter {
   bool used() const noexcept;        // obeyed here; the others are accepted and do nothing
 };
 
-std::span<const Parameter> parameters() noexcept;  // in the order of the table
-const Parameter* find_parameter(
-    Kind, std::string_view name) noexcept;  // without regard to case; "Id" is NodeId
+std::span<const Parameter> parameters() noexcept;                       // in the order of the table
+const Parameter* find_parameter(Kind, std::string_view name) noexcept;  // without regard to case; "Id" is NodeId
 const Parameter* find_parameter_by_key(Kind, std::uint32_t key) noexcept;
-const Parameter* similar_parameter(
-    Kind, std::string_view name) noexcept;  // for "did you mean"; may be null
+const Parameter* similar_parameter(Kind, std::string_view name) noexcept;  // for "did you mean"; may be null
 
-std::string_view kind_name(Kind) noexcept;  // system ndbd ndb_mgmd mysqld tcp shm, as in a file
-std::string_view kind_type_name(Kind) noexcept;  // SYSTEM DB MGM API TCP SHM
-std::optional<Kind> find_kind(
-    std::string_view name) noexcept;              // the names above and mgm, db, api; any case
-std::string_view restart_name(Restart) noexcept;  // online N IN S IS
+std::string_view kind_name(Kind) noexcept;                      // system ndbd ndb_mgmd mysqld tcp shm, as in a file
+std::string_view kind_type_name(Kind) noexcept;                 // SYSTEM DB MGM API TCP SHM
+std::optional<Kind> find_kind(std::string_view name) noexcept;  // the names above and mgm, db, api; any case
+std::string_view restart_name(Restart) noexcept;                // online N IN S IS
 std::string_view type_name(ValueType) noexcept;
 
 bool is_node(Kind) noexcept;

@@ -19,26 +19,35 @@ std::string hex64(std::uint64_t v) {
 
 const char* state_word(meta::NodeState s) {
   switch (s) {
-    case meta::NodeState::down: return "down";
-    case meta::NodeState::joining: return "joining";
-    case meta::NodeState::in_sync: return "in_sync";
+    case meta::NodeState::down:
+      return "down";
+    case meta::NodeState::joining:
+      return "joining";
+    case meta::NodeState::in_sync:
+      return "in_sync";
   }
   return "";
 }
 const char* type_word(meta::NodeType t) {
   switch (t) {
-    case meta::NodeType::data: return "data";
-    case meta::NodeType::api: return "api";
-    case meta::NodeType::mgm: return "mgm";
+    case meta::NodeType::data:
+      return "data";
+    case meta::NodeType::api:
+      return "api";
+    case meta::NodeType::mgm:
+      return "mgm";
   }
   return "";
 }
 const char* job_state_word(const meta::Job& j) {
   if (j.rolling_back()) return "rolling_back";
   switch (j.state) {
-    case meta::JobState::running: return "running";
-    case meta::JobState::done: return "done";
-    case meta::JobState::rolled_back: return "rolled_back";
+    case meta::JobState::running:
+      return "running";
+    case meta::JobState::done:
+      return "done";
+    case meta::JobState::rolled_back:
+      return "rolled_back";
   }
   return "";
 }
@@ -50,13 +59,18 @@ Json& group_member(Json& j, GroupId g) {
 
 void write_heartbeat(Json& j, const wire::Heartbeat* h) {
   if (h == nullptr) {
-    for (const char* n : {"version", "memory_used", "memory_total", "rows", "phase", "percent", "seconds_left", "doing"}) j.name(n).null();
+    for (const char* n :
+         {"version", "memory_used", "memory_total", "rows", "phase", "percent", "seconds_left", "doing"})
+      j.name(n).null();
     return;
   }
   j.member("version", h->version).member("memory_used", h->memory_used).member("memory_total", h->memory_total);
   j.member("rows", h->rows).member("phase", h->phase).member("percent", h->percent);
   j.name("seconds_left");
-  if (h->left_s != 0) j.value(h->left_s); else j.null();
+  if (h->left_s != 0)
+    j.value(h->left_s);
+  else
+    j.null();
   j.member("doing", h->doing);
 }
 
@@ -126,7 +140,9 @@ void write_job(Json& j, const meta::Job& job, const Progress& progress) {
   j.object().member("format_version", 1).member("id", job.id).member("kind", "reorganise");
   j.member("state", job_state_word(job)).member("table", job.table_name).member("table_id", job.table);
   j.member("phase", meta::name_of(job.phase)).member("percent", percent);
-  j.member("resume_on_failure", job.resume_on_failure).member("started_s", job.started_s).member("rows_to_move", job.rows_to_move);
+  j.member("resume_on_failure", job.resume_on_failure)
+      .member("started_s", job.started_s)
+      .member("rows_to_move", job.rows_to_move);
   j.member("rows_moved", moved).member("error", static_cast<unsigned>(job.error)).member("detail", job.detail);
   j.end_object();
 }
@@ -236,7 +252,8 @@ void read_replicas(std::string_view text, TableId table, NodeId node, Replicas* 
     const std::vector<std::string_view> words = split_words(line.substr(equal + 1), " ");
     for (std::size_t i = 0; i < words.size(); ++i) {
       if (i == 0) r.role = words[i];
-      for (auto [name, number] : {std::pair<std::string_view, std::uint64_t*>{"rows=", &r.rows}, {"bytes=", &r.bytes},
+      for (auto [name, number] : {std::pair<std::string_view, std::uint64_t*>{"rows=", &r.rows},
+                                  {"bytes=", &r.bytes},
                                   {"checksum=", &r.checksum}}) {
         if (!words[i].starts_with(name)) continue;
         const std::string_view digits = words[i].substr(name.size());
@@ -276,7 +293,8 @@ Plan plan_of(const meta::Table& before, const meta::Table& after, const Replicas
   return plan;
 }
 
-Failure check_memory(const Plan& plan, const meta::Catalog& catalog, const std::map<NodeId, const wire::Heartbeat*>& reports) {
+Failure check_memory(const Plan& plan, const meta::Catalog& catalog,
+                     const std::map<NodeId, const wire::Heartbeat*>& reports) {
   std::map<GroupId, std::uint64_t> needed;
   for (const Plan::Move& m : plan.moves) {
     if (m.from_group != m.to_group) needed[m.to_group] += m.bytes;
@@ -290,8 +308,9 @@ Failure check_memory(const Plan& plan, const meta::Catalog& catalog, const std::
       if (i == reports.end() || catalog.node(id)->state == meta::NodeState::down) continue;
       const std::uint64_t total = i->second->memory_total, used = std::min(i->second->memory_used, total);
       if (total == 0 || bytes <= total - used) continue;
-      return {Error::not_enough_memory, "the rows to move need " + kib(bytes) + " at node " + std::to_string(id) + ", which has " +
-                                            kib(total - used) + " of its " + kib(total) + " DataMemory free; raise DataMemory there"};
+      return {Error::not_enough_memory, "the rows to move need " + kib(bytes) + " at node " + std::to_string(id) +
+                                            ", which has " + kib(total - used) + " of its " + kib(total) +
+                                            " DataMemory free; raise DataMemory there"};
     }
   }
   return {};

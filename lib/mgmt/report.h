@@ -17,7 +17,7 @@ struct Seen {
   NodeId leader = 0;     // 0 = unknown
   NodeId answering = 0;  // who says all this
   std::map<NodeId, bool> connected;
-  std::set<NodeId> stopping;  // was told to stop or to restart, and is still there
+  std::set<NodeId> stopping;                         // was told to stop or to restart, and is still there
   std::map<NodeId, std::string> addresses;           // of management servers and API nodes
   std::map<NodeId, const wire::Heartbeat*> reports;  // the last ones
 };
@@ -27,8 +27,8 @@ struct Replica {
   std::uint64_t rows = 0, bytes = 0, checksum = 0;
 };
 using Replicas = std::map<std::pair<FragmentId, NodeId>, Replica>;
-// Adds the lines of one node's report about one table: "fragment.<table>.<fragment>=<role> rows=N bytes=N checksum=N ..".
-// Other lines and other words are passed over.
+// Adds the lines of one node's report about one table: "fragment.<table>.<fragment>=<role> rows=N bytes=N checksum=N
+// ..". Other lines and other words are passed over.
 void read_replicas(std::string_view text, TableId table, NodeId node, Replicas* replicas);
 
 std::string status_json(const meta::Catalog& catalog, const Seen& seen);
@@ -47,8 +47,8 @@ std::string job_json(const meta::Job& job, const Progress& progress = {});
 
 // What a reorganisation of `before` into `after` moves; after.distribution.next tells. Equal: nothing moves.
 struct Plan {
-  bool known = true;            // what the primaries of all old fragments hold is
-  std::uint64_t rows = 0;       // of the table
+  bool known = true;       // what the primaries of all old fragments hold is
+  std::uint64_t rows = 0;  // of the table
   std::uint64_t rows_moved = 0;
   std::uint64_t bytes_moved = 0;
   std::uint32_t buckets_moved = 0;
@@ -58,12 +58,13 @@ struct Plan {
     std::uint32_t buckets = 0;
     std::uint64_t rows = 0, bytes = 0;
   };
-  std::vector<Move> moves;      // by (from, to)
+  std::vector<Move> moves;  // by (from, to)
 };
 Plan plan_of(const meta::Table& before, const meta::Table& after, const Replicas& replicas);
-// not_enough_memory, with the numbers, when a member of a receiving group has less DataMemory free than its share of the rows
-// takes. Nodes without a report, and rows that are not known, count as fitting.
-Failure check_memory(const Plan& plan, const meta::Catalog& catalog, const std::map<NodeId, const wire::Heartbeat*>& reports);
+// not_enough_memory, with the numbers, when a member of a receiving group has less DataMemory free than its share of
+// the rows takes. Nodes without a report, and rows that are not known, count as fitting.
+Failure check_memory(const Plan& plan, const meta::Catalog& catalog,
+                     const std::map<NodeId, const wire::Heartbeat*>& reports);
 std::string plan_json(const meta::Table& before, const meta::Table& after, const Plan& plan, bool changed);
 
 // A configuration with every value written out that is obeyed here or was written, in the ini dialect.

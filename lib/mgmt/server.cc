@@ -38,7 +38,9 @@ void Server::step(Time now, const env::Event& event, env::Outbox& out) {
   out_ = &out;
   const bool ours = peers_.on_event(now, event, out);
   switch (event.kind) {
-    case env::EventKind::start: begin(); break;
+    case env::EventKind::start:
+      begin();
+      break;
     case env::EventKind::link_up:
       if (!ours && event.text) {
         sessions_[event.link] = std::make_unique<Session>(event.link, next_session_++, std::string(event.data));
@@ -47,8 +49,12 @@ void Server::step(Time now, const env::Event& event, env::Outbox& out) {
     case env::EventKind::link_down:
       if (!ours) end_session(event.link);
       break;
-    case env::EventKind::frame: on_frame(event); break;
-    case env::EventKind::text: on_text(event); break;
+    case env::EventKind::frame:
+      on_frame(event);
+      break;
+    case env::EventKind::text:
+      on_text(event);
+      break;
     case env::EventKind::stored:
       if (member_started_) member_->stored(now, event.tag, event.status);
       break;
@@ -57,13 +63,13 @@ void Server::step(Time now, const env::Event& event, env::Outbox& out) {
       break;
     case env::EventKind::no_link:
     case env::EventKind::parcel:
-    case env::EventKind::timer: break;
+    case env::EventKind::timer:
+      break;
   }
   if (!member_started_ && must_bootstrap_) try_first_start();
   if (member_started_ && now >= member_->wake()) member_->tick(now);
   act();
-  if (leave_behind_nodes_ != kNever &&
-      (now >= leave_behind_nodes_ || peers_.links(wire::PeerKind::data).empty())) {
+  if (leave_behind_nodes_ != kNever && (now >= leave_behind_nodes_ || peers_.links(wire::PeerKind::data).empty())) {
     leave_behind_nodes_ = kNever;
     leave(0, false);
   }
@@ -99,7 +105,8 @@ void Server::act() {
     out_->epoch = std::max(out_->epoch, epochs_.present());
     send_epoch_orders();
     propose_file();
-    if (member_->sends.empty() && member_->applied.empty() && member_->finished.empty() && peers_.changes.empty()) break;
+    if (member_->sends.empty() && member_->applied.empty() && member_->finished.empty() && peers_.changes.empty())
+      break;
   }
   settle();
   check_waiting();
@@ -187,11 +194,14 @@ void Server::on_message(env::LinkId link, const wire::Message& m) {
     case wire::Type::relay: {  // between data nodes that have no link to each other
       Reader r(m.body);
       const env::LinkId to = peers_.link_of_raft(r.u64());
-      const bool between_nodes = peers_.kind_of(link) == wire::PeerKind::data && to != 0 && peers_.kind_of(to) == wire::PeerKind::data;
+      const bool between_nodes =
+          peers_.kind_of(link) == wire::PeerKind::data && to != 0 && peers_.kind_of(to) == wire::PeerKind::data;
       if (!r.bad() && between_nodes) send(to, wire::Type::relay, m.body);
       break;
     }
-    case wire::Type::heartbeat: leader_.on_heartbeat(now_, link, m.body, *member_, peers_, *out_); break;
+    case wire::Type::heartbeat:
+      leader_.on_heartbeat(now_, link, m.body, *member_, peers_, *out_);
+      break;
     case wire::Type::job_report:
       if (peers_.kind_of(link) == wire::PeerKind::data) driver_.on_report(m.body);
       break;
@@ -201,7 +211,9 @@ void Server::on_message(env::LinkId link, const wire::Message& m) {
       if (peers_.kind_of(link) == wire::PeerKind::data && wire::decode(r, &e)) epochs_.on_report(e);
       break;
     }
-    case wire::Type::node_report: on_node_report(link, m.body); break;
+    case wire::Type::node_report:
+      on_node_report(link, m.body);
+      break;
     case wire::Type::node_order:
       if (peers_.kind_of(link) == wire::PeerKind::mgm) on_node_order(link, m.body);
       break;
@@ -217,7 +229,8 @@ void Server::on_message(env::LinkId link, const wire::Message& m) {
       send(link, wire::Type::catalog, body.view());
       break;
     }
-    default: break;  // of no concern to a management server
+    default:
+      break;  // of no concern to a management server
   }
 }
 

@@ -3,13 +3,14 @@
 //
 // Promises
 //  * First start: the management server with the lowest node id of the configuration begins the log and proposes the
-//    configuration as generation 1, when every other management server of it (but those of `nowait` that are silent) has
-//    said Hello and nobody who has, data nodes included, knows of a cluster. The others wait to be taken in; one that has
-//    all lower ids in `nowait` begins when these are silent. A server that lost its files is taken in again.
+//    configuration as generation 1, when every other management server of it (but those of `nowait` that are silent)
+//    has said Hello and nobody who has, data nodes included, knows of a cluster. The others wait to be taken in; one
+//    that has all lower ids in `nowait` begins when these are silent. A server that lost its files is taken in again.
 //  * Two servers that have begun a cluster each: the one with the higher node id ends, unless its cluster is in use.
-//  * Every text request is answered once, in order; a change is answered when it is applied in this server's catalog. One
-//    session never waits for another one. A server that comes back answers questions about the catalog when it has caught
-//    up with the log, or when ten seconds are over.
+//  * Every text request is answered once, in order; a change is answered when it is applied in this server's catalog.
+//  One
+//    session never waits for another one. A server that comes back answers questions about the catalog when it has
+//    caught up with the log, or when ten seconds are over.
 //  * What one peer sends cannot stop the server: malformed text is answered, malformed frames close their link.
 //
 // The text port is the only one: data nodes and other management servers turn a text link into frames with
@@ -53,26 +54,25 @@ class EventLog {
 
 struct ServerOptions {
   NodeId node = 0;
-  std::uint64_t raft_id = 0;       // of the store, or a fresh random one
+  std::uint64_t raft_id = 0;  // of the store, or a fresh random one
   std::uint64_t seed = 0;
-  std::int64_t unix_offset_ns = 0; // nanoseconds since 1970 = now + this
-  std::uint16_t port = 0;          // where it really listens
-  std::string config_text;         // of the configuration file; empty = none
-  std::string config_source;       // its name
-  std::string who;                 // user@host
-  bool reload = false;             // propose the file when it differs from the present generation
-  std::vector<NodeId> nowait;      // management servers that the first start does not wait for
+  std::int64_t unix_offset_ns = 0;           // nanoseconds since 1970 = now + this
+  std::uint16_t port = 0;                    // where it really listens
+  std::string config_text;                   // of the configuration file; empty = none
+  std::string config_source;                 // its name
+  std::string who;                           // user@host
+  bool reload = false;                       // propose the file when it differs from the present generation
+  std::vector<NodeId> nowait;                // management servers that the first start does not wait for
   std::vector<meta::Peers::Server> connect;  // of the connect string
-  bool alone = false;              // begin with the file at once, and never look for other management servers
-  bool default_logic = true;       // the first generation gets what its file leaves open: the cluster's name
-  bool node_id_checks = true;      // node ids are for callers from the host that the configuration names
-  std::string log_name = "MgmtSrvr";  // in the lines of the cluster log
-  EventLog* event_log = nullptr;   // none: the process's own log
+  bool alone = false;                        // begin with the file at once, and never look for other management servers
+  bool default_logic = true;                 // the first generation gets what its file leaves open: the cluster's name
+  bool node_id_checks = true;                // node ids are for callers from the host that the configuration names
+  std::string log_name = "MgmtSrvr";         // in the lines of the cluster log
+  EventLog* event_log = nullptr;             // none: the process's own log
 };
 
 // Categories of events, with the numbers that stock clients know.
-inline constexpr int kStartup = 250, kShutdown = 251, kNodeRestart = 254, kConnection = 255, kInfo = 256,
-                     kSchema = 262;
+inline constexpr int kStartup = 250, kShutdown = 251, kNodeRestart = 254, kConnection = 255, kInfo = 256, kSchema = 262;
 
 inline constexpr int kExitRestart = 2;  // exit status of the machine: this server was told to restart itself
 
@@ -299,43 +299,43 @@ class Server final : public env::Machine {
   meta::Leader leader_;
   reorg::Driver driver_;
   meta::EpochClock epochs_;
-  std::uint64_t stored_cluster_ = 0;     // as the stored log says, until the catalog is known
+  std::uint64_t stored_cluster_ = 0;  // as the stored log says, until the catalog is known
   meta::Generation stored_config_;
   bool member_started_ = false;
-  bool must_bootstrap_ = false;      // nothing stored here, and the lowest id: the first start is ours to make
-  Time first_start_from_ = 0;        // so long servers of `nowait` and data nodes of a living cluster have time to say Hello
-  bool was_empty_ = false;           // nothing was stored here at the start
+  bool must_bootstrap_ = false;  // nothing stored here, and the lowest id: the first start is ours to make
+  Time first_start_from_ = 0;  // so long servers of `nowait` and data nodes of a living cluster have time to say Hello
+  bool was_empty_ = false;     // nothing was stored here at the start
   bool file_checked_ = false;
-  Version told_until_ = 0;           // entries up to here were told as events by an earlier life of this server
+  Version told_until_ = 0;  // entries up to here were told as events by an earlier life of this server
   bool settled_ = false;
-  Time settle_until_ = 0;            // questions about the catalog wait so long for it
-  Time led_since_ = kNever;          // a leader of the log has been known since then
-  std::optional<Config> file_;       // the configuration file, parsed
+  Time settle_until_ = 0;       // questions about the catalog wait so long for it
+  Time led_since_ = kNever;     // a leader of the log has been known since then
+  std::optional<Config> file_;  // the configuration file, parsed
   meta::RequestId file_request_;
   std::shared_ptr<const meta::Catalog> seen_;  // the catalog at the last drain
   Time now_ = 0;
-  env::Outbox* out_ = nullptr;       // during a step
+  env::Outbox* out_ = nullptr;  // during a step
 
   std::map<env::LinkId, std::unique_ptr<Session>> sessions_;
   std::uint64_t next_session_ = 1;
   std::vector<std::unique_ptr<Waiting>> waiting_;
-  std::uint32_t next_report_ = 1;    // numbers of node_order requests
-  std::map<Pair, int> ports_;        // told with `set ports`; negative: chosen by the system
+  std::uint32_t next_report_ = 1;  // numbers of node_order requests
+  std::map<Pair, int> ports_;      // told with `set ports`; negative: chosen by the system
   struct Ordered {
     Time at = 0;
     std::uint64_t incarnation = 0;  // of the process that was told
   };
   std::map<NodeId, Ordered> ordered_;  // stop or restart was ordered, and the node is not known to have gone down since
-  Time system_stop_ = 0;             // the whole cluster was ordered to stop; 0 = no
-  bool gives_vote_back_ = false;     // this server asks to be demoted before it ends
-  std::uint64_t told_leader_ = 0;    // that was asked
-  int leave_status_ = -1;            // this server ends with this status, at the latest at leave_at_; -1 = it does not
+  Time system_stop_ = 0;               // the whole cluster was ordered to stop; 0 = no
+  bool gives_vote_back_ = false;       // this server asks to be demoted before it ends
+  std::uint64_t told_leader_ = 0;      // that was asked
+  int leave_status_ = -1;  // this server ends with this status, at the latest at leave_at_; -1 = it does not
   Time leave_at_ = kNever;
-  Time leave_behind_nodes_ = kNever; // a shutdown of everything: this server goes last
+  Time leave_behind_nodes_ = kNever;  // a shutdown of everything: this server goes last
   std::deque<EventRecord> events_;
   std::uint64_t next_event_ = 1;
   std::array<bool, 7> log_enabled_{true, false, true, true, true, true, true};  // whole, debug .. alert
-  std::map<int, int> log_levels_;    // category -> level
+  std::map<int, int> log_levels_;                                               // category -> level
   std::map<std::string, std::string> live_;  // parameters in place of the configuration's
   Time next_ping_ = 0;
 };

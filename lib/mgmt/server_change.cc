@@ -9,7 +9,8 @@ namespace ndb::mgmt {
 namespace {
 
 NodeId as_node(std::int64_t n) {
-  return n < 0 || n > UINT16_MAX ? NodeId{UINT16_MAX} : static_cast<NodeId>(n);  // what no node has is refused by the rules
+  return n < 0 || n > UINT16_MAX ? NodeId{UINT16_MAX}
+                                 : static_cast<NodeId>(n);  // what no node has is refused by the rules
 }
 
 // "3 4, 5 6" -> two groups. A word that is no number empties its list, as NDB does: refused as a wrong number of nodes.

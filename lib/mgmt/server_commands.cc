@@ -15,16 +15,17 @@ std::string reply_header(const Request& r) {
 
 namespace {
 
-constexpr Time kWaitMax = 60 * kSecond;  // of `ndb wait`
+constexpr Time kWaitMax = 60 * kSecond;         // of `ndb wait`
 constexpr Time kKnownEverywhere = 2 * kSecond;  // so long a change that every data node is to know waits for the last
 
-// All but what is about the session, the log of events, or the stored configuration that data nodes ask for before they can
-// help to find a leader.
+// All but what is about the session, the log of events, or the stored configuration that data nodes ask for before they
+// can help to find a leader.
 bool asks_catalog(const Request& r) {
   static const std::set<std::string_view> alone = {
-      "get version", "set clientversion", "check connection", "get mgmd nodeid", "get session id", "get session", "list sessions",
-      "purge stale sessions", "end session", "bye", "start tls", "list certs", "get tls stats", "transporter connect",
-      "get info clusterlog", "set logfilter", "listen event", "report event", "ndb list events", "ndb wait"};
+      "get version",   "set clientversion", "check connection",     "get mgmd nodeid",     "get session id",
+      "get session",   "list sessions",     "purge stale sessions", "end session",         "bye",
+      "start tls",     "list certs",        "get tls stats",        "transporter connect", "get info clusterlog",
+      "set logfilter", "listen event",      "report event",         "ndb list events",     "ndb wait"};
   if (r.command->name == "ndb get config") return r.number("generation") != 0 || r.number("effective") != 0;
   return alone.count(r.command->name) == 0;
 }
@@ -139,7 +140,8 @@ void Server::read_requests(Session& s) {
   const env::LinkId link = s.link;
   while (!s.busy && !s.ending && !s.listening) {
     switch (s.reader.next(&r, &complaint)) {
-      case RequestReader::Got::nothing: return;
+      case RequestReader::Got::nothing:
+        return;
       case RequestReader::Got::request: {
         auto handler = handlers().find(r.command->name);
         NDB_CHECK(handler != handlers().end());
@@ -153,7 +155,9 @@ void Server::read_requests(Session& s) {
         (this->*handler->second)(s, r);
         break;
       }
-      case RequestReader::Got::complaint: answer(s, "result: " + complaint + "\n\n"); break;
+      case RequestReader::Got::complaint:
+        answer(s, "result: " + complaint + "\n\n");
+        break;
       case RequestReader::Got::broken:
         answer(s, "result: " + complaint + "\n\n");
         out_->log(env::Severity::warning, "closing the session of " + s.address + ": " + complaint);
@@ -205,12 +209,17 @@ void Server::check_waiting() {
     if (w.done) continue;
     const bool over = now_ >= w.deadline;
     switch (w.kind) {
-      case Waiting::Kind::change: break;  // drain() finishes it
+      case Waiting::Kind::change:
+        break;  // drain() finishes it
       case Waiting::Kind::gather:
         if (w.gather->missing.empty() || over) finish_gather(w);
         break;
-      case Waiting::Kind::version: finish_version(w, over); break;
-      case Waiting::Kind::node_id: finish_node_id(w, over); break;
+      case Waiting::Kind::version:
+        finish_version(w, over);
+        break;
+      case Waiting::Kind::node_id:
+        finish_node_id(w, over);
+        break;
       case Waiting::Kind::catalog:
         if (settled()) resume(w);
         break;

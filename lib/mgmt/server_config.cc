@@ -46,7 +46,8 @@ std::string report_json(bool changes, std::uint64_t generation, const std::vecto
 // Why these problems stand in the way; ok when they do not.
 Failure judge(const std::vector<Problem>& problems, bool accept_warnings) {
   auto is_error = [](const Problem& p) { return p.severity == Severity::error; };
-  auto worst = std::find_if(problems.begin(), problems.end(), [&](const Problem& p) { return is_error(p) && p.line != 0; });
+  auto worst =
+      std::find_if(problems.begin(), problems.end(), [&](const Problem& p) { return is_error(p) && p.line != 0; });
   if (worst == problems.end()) worst = std::find_if(problems.begin(), problems.end(), is_error);
   const bool error = worst != problems.end();
   if (!error && (accept_warnings || problems.empty())) return {};
@@ -112,7 +113,8 @@ void Server::set_config(Session& s, const Request& r) {
   }
   if (auto primary = (*config).system.find("PrimaryMGMNode");
       primary != (*config).system.end() && to_number(primary->second) != 0) {
-    return refuse("Invalid primary management server " + primary->second + ": no server of this cluster is the primary one");
+    return refuse("Invalid primary management server " + primary->second +
+                  ": no server of this cluster is the primary one");
   }
   (*config).system.erase("ConfigGenerationNumber");
   NewConfig next;
@@ -145,11 +147,12 @@ void Server::reload_config(Session& s, const Request& r) {
 void Server::ndb_get_config(Session& s, const Request& r) {
   const auto number = static_cast<std::uint64_t>(std::max<std::int64_t>(r.number("generation"), 0));
   const meta::Generation* g = find_generation(*seen_, number);
-  if (number == 0 && stored_config_.number > seen_->generation && !caught_up()) g = &stored_config_;  // before the log has a leader
+  if (number == 0 && stored_config_.number > seen_->generation && !caught_up())
+    g = &stored_config_;  // before the log has a leader
   if (g == nullptr || g->image == nullptr) {
     const std::string why = seen_->generation == 0 ? not_confirmed()
-                                                   : "no generation " + std::to_string(number) + "; the present one is " +
-                                                         std::to_string(seen_->generation);
+                                                   : "no generation " + std::to_string(number) +
+                                                         "; the present one is " + std::to_string(seen_->generation);
     complain(s, r, {Error::no_such_generation, why});
     return;
   }
@@ -164,7 +167,8 @@ void Server::ndb_get_config(Session& s, const Request& r) {
     reply.key("disabled", disabled.empty() ? "none" : disabled);
   }
   reply.key("cluster_id", seen_->cluster_id != 0 ? seen_->cluster_id : stored_cluster_);
-  answer(s, reply.done_text(r.number("effective") != 0 ? effective_text(from_image(*g->image).config, g->image->name) : g->image->text));
+  answer(s, reply.done_text(r.number("effective") != 0 ? effective_text(from_image(*g->image).config, g->image->name)
+                                                       : g->image->text));
 }
 
 void Server::ndb_config_history(Session& s, const Request& r) {
@@ -174,8 +178,9 @@ void Server::ndb_config_history(Session& s, const Request& r) {
 
 void Server::ndb_apply_config(Session& s, const Request& r) {
   if (r.bad_bulk) {
-    complain(s, r, {Error::illegal_change, "the configuration is empty or longer than " +
-                    std::to_string(limits::kTextBulkBytesMax) + " bytes"});
+    complain(s, r,
+             {Error::illegal_change,
+              "the configuration is empty or longer than " + std::to_string(limits::kTextBulkBytesMax) + " bytes"});
     return;
   }
   NewConfig next;
@@ -192,8 +197,9 @@ void Server::ndb_rollback_config(Session& s, const Request& r) {
   const auto number = static_cast<std::uint64_t>(std::max<std::int64_t>(r.number("generation"), 0));
   const meta::Generation* g = number == 0 ? nullptr : find_generation(*seen_, number);
   if (g == nullptr || g->image == nullptr) {
-    complain(s, r, {Error::no_such_generation, "no generation " + std::to_string(number) + "; the present one is " +
-                    std::to_string(seen_->generation)});
+    complain(s, r,
+             {Error::no_such_generation,
+              "no generation " + std::to_string(number) + "; the present one is " + std::to_string(seen_->generation)});
     return;
   }
   NewConfig next;
@@ -217,7 +223,8 @@ void Server::apply_config(Session& s, const Request& r, NewConfig next) {
   };
   meta::RequestId id;
   if (r.number("dry_run") == 0 && parse_request_id(r.text("request"), &id)) {
-    if (const meta::Outcome* before = seen_->outcome_of(id)) {  // asked again: whatever has become of the configuration since
+    if (const meta::Outcome* before =
+            seen_->outcome_of(id)) {  // asked again: whatever has become of the configuration since
       return answer(s, change_reply(r, id, *before, {}));
     }
   }
@@ -225,7 +232,9 @@ void Server::apply_config(Session& s, const Request& r, NewConfig next) {
   if (image == nullptr) return refuse({Error::not_ready, not_confirmed()}, "");
   if (next.expect_generation != 0 && next.expect_generation != seen_->generation) {
     return refuse({Error::generation_moved, "the configuration is at generation " + std::to_string(seen_->generation) +
-                   ", the change was made from generation " + std::to_string(next.expect_generation)}, "");
+                                                ", the change was made from generation " +
+                                                std::to_string(next.expect_generation)},
+                  "");
   }
   ParseResult parsed = parse_any(next.text);
   const Config present = from_image(*image).config;
@@ -246,8 +255,9 @@ void Server::apply_config(Session& s, const Request& r, NewConfig next) {
     if (!ours) return answer(s, Reply(reply_header(r)).ok().done());
     Reply reply(reply_header(r));
     reply.ok().key("changed", 0).key("version", seen_->version).key("generation", seen_->generation);
-    return answer(s, reply.key("text", "the configuration is the same as generation " +
-                                           std::to_string(seen_->generation)).done_json(report));
+    return answer(s,
+                  reply.key("text", "the configuration is the same as generation " + std::to_string(seen_->generation))
+                      .done_json(report));
   }
   meta::ChangeConfig change_config;
   change_config.expect_generation = seen_->generation;

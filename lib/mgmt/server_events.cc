@@ -8,31 +8,44 @@ namespace ndb::mgmt {
 namespace {
 
 constexpr Time kPingEvery = 1 * kSecond;
-constexpr int kInfoEvent = 49;     // numbers of NDB's event types
+constexpr int kInfoEvent = 49;  // numbers of NDB's event types
 constexpr int kMemoryUsage = 50;
 constexpr std::size_t kEventsShown = 1000;
-
 
 struct Category {
   int number;
   std::string_view name;
   std::string_view parameter;  // LogLevel<parameter> of data nodes; empty = there is none
 };
-constexpr Category kCategories[] = {
-    {250, "STARTUP", "Startup"}, {251, "SHUTDOWN", "Shutdown"}, {252, "STATISTICS", "Statistic"},
-    {253, "CHECKPOINT", "Checkpoint"}, {254, "NODERESTART", "NodeRestart"}, {255, "CONNECTION", "Connection"},
-    {256, "INFO", "Info"}, {257, "WARNING", ""}, {258, "ERROR", "Error"}, {259, "CONGESTION", "Congestion"},
-    {260, "DEBUG", ""}, {261, "BACKUP", "Backup"}, {262, "SCHEMA", "Schema"}};
+constexpr Category kCategories[] = {{250, "STARTUP", "Startup"},
+                                    {251, "SHUTDOWN", "Shutdown"},
+                                    {252, "STATISTICS", "Statistic"},
+                                    {253, "CHECKPOINT", "Checkpoint"},
+                                    {254, "NODERESTART", "NodeRestart"},
+                                    {255, "CONNECTION", "Connection"},
+                                    {256, "INFO", "Info"},
+                                    {257, "WARNING", ""},
+                                    {258, "ERROR", "Error"},
+                                    {259, "CONGESTION", "Congestion"},
+                                    {260, "DEBUG", ""},
+                                    {261, "BACKUP", "Backup"},
+                                    {262, "SCHEMA", "Schema"}};
 constexpr std::string_view kSeverities[] = {"enabled", "debug", "info", "warning", "error", "critical", "alert"};
 
 const char* severity_word(env::Severity s) {
   switch (s) {
-    case env::Severity::debug: return "DEBUG";
-    case env::Severity::info: return "INFO";
-    case env::Severity::warning: return "WARNING";
-    case env::Severity::error: return "ERROR";
-    case env::Severity::critical: return "CRITICAL";
-    case env::Severity::alert: return "ALERT";
+    case env::Severity::debug:
+      return "DEBUG";
+    case env::Severity::info:
+      return "INFO";
+    case env::Severity::warning:
+      return "WARNING";
+    case env::Severity::error:
+      return "ERROR";
+    case env::Severity::critical:
+      return "CRITICAL";
+    case env::Severity::alert:
+      return "ALERT";
   }
   return "";
 }
@@ -83,16 +96,16 @@ Told tell(const meta::LeaderStarts&, const meta::Outcome& o, const meta::Catalog
   return {o.text.empty() ? env::Severity::info : env::Severity::warning, kInfo, 0, std::move(text)};
 }
 Told tell(const meta::ChangeConfig& x, const meta::Outcome&, const meta::Catalog& c) {
-  return {env::Severity::info, kInfo, 0, "configuration generation " + std::to_string(c.generation) + " from " +
-          x.generation.source};
+  return {env::Severity::info, kInfo, 0,
+          "configuration generation " + std::to_string(c.generation) + " from " + x.generation.source};
 }
 Told tell(const meta::NodeJoins& x, const meta::Outcome&, const meta::Catalog&) {
-  return {env::Severity::info, kNodeRestart, x.node, "node " + std::to_string(x.node) + " joins" +
-          (x.initial ? " without data" : "")};
+  return {env::Severity::info, kNodeRestart, x.node,
+          "node " + std::to_string(x.node) + " joins" + (x.initial ? " without data" : "")};
 }
 Told tell(const meta::StartCluster&, const meta::Outcome&, const meta::Catalog& c) {
-  return {env::Severity::info, kStartup, 0, "the cluster has started with " + std::to_string(c.groups.size()) +
-          " node groups"};
+  return {env::Severity::info, kStartup, 0,
+          "the cluster has started with " + std::to_string(c.groups.size()) + " node groups"};
 }
 Told tell(const meta::NodeInSync& x, const meta::Outcome&, const meta::Catalog&) {
   return {env::Severity::info, kStartup, x.node, "node " + std::to_string(x.node) + " is started"};
@@ -123,21 +136,23 @@ Told tell(const meta::AdvanceReorg& x, const meta::Outcome&, const meta::Catalog
   return {env::Severity::info, kSchema, 0, std::move(text)};
 }
 Told tell(const meta::AbortReorg& x, const meta::Outcome&, const meta::Catalog&) {
-  return {env::Severity::warning, kSchema, 0, "reorganisation " + std::to_string(x.job) + " is rolled back: " +
-          Failure{x.error, x.detail}.sentence()};
+  return {env::Severity::warning, kSchema, 0,
+          "reorganisation " + std::to_string(x.job) + " is rolled back: " + Failure{x.error, x.detail}.sentence()};
 }
 Told tell(const meta::SetSingleUser& x, const meta::Outcome&, const meta::Catalog&) {
-  return {env::Severity::info, kInfo, x.api_node, x.api_node == 0 ? "single user mode has ended" :
-          "single user mode for node " + std::to_string(x.api_node)};
+  return {env::Severity::info, kInfo, x.api_node,
+          x.api_node == 0 ? "single user mode has ended" : "single user mode for node " + std::to_string(x.api_node)};
 }
 Told tell(const meta::EpochDurable& x, const meta::Outcome&, const meta::Catalog&) {
   return {env::Severity::debug, kInfo, 0, "epoch " + std::to_string(x.epoch) + " is durable"};
 }
 Told tell(const meta::RestartCluster& x, const meta::Outcome&, const meta::Catalog&) {
-  return {env::Severity::warning, kStartup, 0, "the cluster was restarted from its disks at epoch " + std::to_string(x.epoch)};
+  return {env::Severity::warning, kStartup, 0,
+          "the cluster was restarted from its disks at epoch " + std::to_string(x.epoch)};
 }
 Told tell(const meta::SetNodeEnabled& x, const meta::Outcome&, const meta::Catalog&) {
-  return {env::Severity::info, kInfo, x.node, "node " + std::to_string(x.node) + (x.enabled ? " is enabled" : " is disabled")};
+  return {env::Severity::info, kInfo, x.node,
+          "node " + std::to_string(x.node) + (x.enabled ? " is enabled" : " is disabled")};
 }
 
 // What happens all the time, and is nothing to tell.
@@ -164,7 +179,8 @@ void Server::forget_level(std::string_view parameter) {
 // As told by `set cluster loglevel`, else by `ndb set live`, else as written for the data nodes.
 int Server::level_of(int category) const {
   if (auto told = log_levels_.find(category); told != log_levels_.end()) return told->second;
-  const auto found = std::find_if(std::begin(kCategories), std::end(kCategories), [&](const Category& c) { return c.number == category; });
+  const auto found = std::find_if(std::begin(kCategories), std::end(kCategories),
+                                  [&](const Category& c) { return c.number == category; });
   const meta::ConfigImage* image = seen_->config();
   if (found == std::end(kCategories) || image == nullptr) return kLevelDefault;
   if (auto told = live_.find("LogLevel" + std::string(found->parameter)); told != live_.end()) {
@@ -183,8 +199,10 @@ int Server::level_of(int category) const {
 void Server::event(env::Severity severity, int category, NodeId node, std::string text) {
   EventRecord e{next_event_++, now_s(), severity, category, node, std::move(text)};
   if (level_of(category) > 0 && log_enabled_[0] && log_enabled_[static_cast<std::size_t>(severity) + 1]) {
-    if (options_.event_log != nullptr) options_.event_log->add(event_line(e));
-    else out_->log(severity, e.text);
+    if (options_.event_log != nullptr)
+      options_.event_log->add(event_line(e));
+    else
+      out_->log(severity, e.text);
   }
   for (const auto& [link, s] : sessions_) {
     if (s->listening) write_event(*s, e);
@@ -245,10 +263,14 @@ void Server::set_loglevel(Session& s, const Request& r) {
   const auto level = r.number("level");
   const int category = category_of(r.text("category"));
   std::string wrong;
-  if (r.number("node") != 0 && node_of(r, "node") == nullptr) wrong = "no node with id " + std::string(r.text("node"));
-  else if (category < 0 || category_word(category) == std::to_string(category)) wrong = "no category '" + std::string(r.text("category")) + "'";
-  else if (level < 0 || level > 15) wrong = "'" + std::string(r.text("level")) + "' is no level from 0 to 15";
-  else log_levels_[category] = static_cast<int>(level);
+  if (r.number("node") != 0 && node_of(r, "node") == nullptr)
+    wrong = "no node with id " + std::string(r.text("node"));
+  else if (category < 0 || category_word(category) == std::to_string(category))
+    wrong = "no category '" + std::string(r.text("category")) + "'";
+  else if (level < 0 || level > 15)
+    wrong = "'" + std::string(r.text("level")) + "' is no level from 0 to 15";
+  else
+    log_levels_[category] = static_cast<int>(level);
   answer(s, Reply(reply_header(r)).key("result", wrong.empty() ? "Ok" : wrong).done());
 }
 
@@ -270,7 +292,8 @@ void Server::listen_event(Session& s, const Request& r) {
     std::int64_t level = 0;
     const int category = category_of(words[i]);
     if (category < 0 || !parse_number(words[i + 1], &level) || level < 0) {
-      answer(s, Reply("listen event").key("result", -1).key("msg", "cannot read '" + std::string(words[i]) + "'").done());
+      answer(s,
+             Reply("listen event").key("result", -1).key("msg", "cannot read '" + std::string(words[i]) + "'").done());
       return;
     }
     levels[category] = static_cast<int>(std::min<std::int64_t>(level, 15));

@@ -1,6 +1,6 @@
-// What the nodes hold of a table's fragments: asked of all members of its groups for `ndb describe table`, and of all groups'
-// for a reorganisation, which begins only when some member of each group that is to hold fragments has answered. A node
-// that does not answer in time leaves its fragments unknown.
+// What the nodes hold of a table's fragments: asked of all members of its groups for `ndb describe table`, and of all
+// groups' for a reorganisation, which begins only when some member of each group that is to hold fragments has
+// answered. A node that does not answer in time leaves its fragments unknown.
 #include <algorithm>
 
 #include "mgmt/report.h"
@@ -12,8 +12,8 @@ namespace {
 
 constexpr Time kGatherTime = 2 * kSecond;
 
-// A node that serves in the catalog may be dead and not missed yet. Fragments that nobody takes would be lost at once, and all
-// nodes would have to come back from their disks.
+// A node that serves in the catalog may be dead and not missed yet. Fragments that nobody takes would be lost at once,
+// and all nodes would have to come back from their disks.
 Failure check_taken(const meta::Catalog& c, const meta::Table& after, const std::set<NodeId>& heard) {
   for (GroupId id : after.distribution.groups) {
     const meta::Group* g = c.group(id);

@@ -1,7 +1,8 @@
 // Values for running processes alone, until their next start (`ndb set live`).
 //
 //  * of a data node: memory and time-outs of transactions. The nodes that are named take them over.
-//  * of the whole cluster: leases and epochs, which the leader of the metadata log obeys, whoever that is, and the levels of
+//  * of the whole cluster: leases and epochs, which the leader of the metadata log obeys, whoever that is, and the
+//  levels of
 //    the cluster log, which the management servers obey. Every data node and management server is told.
 #include <algorithm>
 
@@ -28,8 +29,10 @@ void Server::set_live(const std::string& text) {
   if (equal == std::string::npos) return;
   const std::string name = text.substr(0, equal);
   const std::string value = text.substr(equal + 1);
-  if (value.empty()) live_.erase(name);
-  else live_[name] = value;
+  if (value.empty())
+    live_.erase(name);
+  else
+    live_[name] = value;
   leader_.set_live(name, value);
   epochs_.set_live(name, value);
   forget_level(name);
@@ -41,8 +44,10 @@ Failure Server::live_nodes(const Request& r, const Parameter& p, std::vector<Nod
   if (one_for_all_nodes(p.name) && !all) {
     return {Error::illegal_change, std::string(p.name) + " is one value for the whole cluster; name no nodes"};
   }
-  if (all) *nodes = all_nodes(meta::NodeType::data);
-  else if (Failure f = parse_nodes(r.text("nodes"), nodes)) return f;
+  if (all)
+    *nodes = all_nodes(meta::NodeType::data);
+  else if (Failure f = parse_nodes(r.text("nodes"), nodes))
+    return f;
   if (nodes->empty()) return {static_cast<Error>(5030), "no contact with any data node"};
   for (NodeId id : *nodes) {
     const meta::Node* n = seen_->node(id);
@@ -54,7 +59,8 @@ Failure Server::live_nodes(const Request& r, const Parameter& p, std::vector<Nod
 }
 
 // The value in its one spelling, checked as the configuration would be.
-Failure Server::live_value(const Request& r, const Parameter& p, const std::vector<NodeId>& nodes, std::string* value) const {
+Failure Server::live_value(const Request& r, const Parameter& p, const std::vector<NodeId>& nodes,
+                           std::string* value) const {
   if (seen_->config() == nullptr) return {Error::not_ready, not_confirmed()};
   if (!r.has("value")) return {};
   Config config = from_image(*seen_->config()).config;
@@ -62,7 +68,8 @@ Failure Server::live_value(const Request& r, const Parameter& p, const std::vect
   if (has_errors(problems)) return {Error::illegal_change, problems.front().text};
   *value = effective(config, *config.find(nodes.front()), p.name);
   if (p.name == "HeartbeatIntervalDbDb" && !meta::Leader::may_set_live(*seen_, *value)) {
-    return {Error::illegal_change, "HeartbeatIntervalDbDb can be made shorter in running nodes alone, not longer than in every "
+    return {Error::illegal_change,
+            "HeartbeatIntervalDbDb can be made shorter in running nodes alone, not longer than in every "
             "generation of the configuration; set it there, running nodes obey at once"};
   }
   return {};
@@ -71,8 +78,10 @@ Failure Server::live_value(const Request& r, const Parameter& p, const std::vect
 void Server::ndb_set_live(Session& s, const Request& r) {
   const Parameter* p = find_parameter(Kind::ndbd, r.text("name"));
   if (p == nullptr || !can_be_live(p->name)) {
-    complain(s, r, {Error::illegal_change, "'" + std::string(r.text("name")) +
-                    "' cannot be changed in running nodes alone; these can: " + live_parameters()});
+    complain(
+        s, r,
+        {Error::illegal_change, "'" + std::string(r.text("name")) +
+                                    "' cannot be changed in running nodes alone; these can: " + live_parameters()});
     return;
   }
   std::vector<NodeId> nodes;
@@ -87,7 +96,8 @@ void Server::ndb_set_live(Session& s, const Request& r) {
   Writer body;
   wire::encode(body, wire::NodeOrder{wire::OrderKind::set_parameter, next_report_++, text});
   for (NodeId id : nodes) send(peers_.link_of(id), wire::Type::node_order, body.view());
-  const std::string what = std::string(p->name) + (value.empty() ? " is as configured again" : " is " + value + " until its next start");
+  const std::string what =
+      std::string(p->name) + (value.empty() ? " is as configured again" : " is " + value + " until its next start");
   if (one_for_all_nodes(p->name)) {
     for (env::LinkId link : peers_.links(wire::PeerKind::mgm)) send(link, wire::Type::node_order, body.view());
     set_live(text);

@@ -36,7 +36,8 @@ Failure Server::parse_nodes(std::string_view words, std::vector<NodeId>* nodes) 
 }
 
 Failure Server::check_order(const Order& order) const {
-  if (system_stop_ != 0 && now_ - system_stop_ < kOrderForgotten) return number(5027, "the whole cluster is being stopped");
+  if (system_stop_ != 0 && now_ - system_stop_ < kOrderForgotten)
+    return number(5027, "the whole cluster is being stopped");
   std::vector<NodeId> data;
   for (NodeId id : order.nodes) {
     const meta::Node* n = seen_->node(id);
@@ -65,7 +66,8 @@ Failure Server::check_order(const Order& order) const {
       const bool goes = std::find(data.begin(), data.end(), member) != data.end() || ordered_.count(member) != 0;
       ++(goes ? leaving : left);
     }
-    const bool concerned = std::any_of(data.begin(), data.end(), [&, g = id](NodeId d) { return seen_->node(d)->group == g; });
+    const bool concerned =
+        std::any_of(data.begin(), data.end(), [&, g = id](NodeId d) { return seen_->node(d)->group == g; });
     if (concerned && leaving != 0 && left == 0) {
       return {Error::would_lose_group, "node group " + std::to_string(id) + " would lose its last member"};
     }

@@ -1,5 +1,5 @@
-// Ports that the system chose, as NDB's nodes tell them to their management server and ask it for them. Nodes of this product
-// tell theirs when they join; what is set here is remembered by this server alone, for those who ask it.
+// Ports that the system chose, as NDB's nodes tell them to their management server and ask it for them. Nodes of this
+// product tell theirs when they join; what is set here is remembered by this server alone, for those who ask it.
 #include <algorithm>
 
 #include "mgmt/server_waiting.h"

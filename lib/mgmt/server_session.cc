@@ -43,7 +43,9 @@ void Server::get_mgmd_nodeid(Session& s, const Request& r) {
   answer(s, Reply(reply_header(r)).line("nodeid:" + std::to_string(options_.node)).done());
 }
 
-void Server::get_session_id(Session& s, const Request& r) { answer(s, Reply(reply_header(r)).key("id", s.number).done()); }
+void Server::get_session_id(Session& s, const Request& r) {
+  answer(s, Reply(reply_header(r)).key("id", s.number).done());
+}
 
 void Server::get_session(Session& s, const Request& r) {
   Reply reply(reply_header(r));
@@ -62,8 +64,8 @@ void Server::list_sessions(Session& s, const Request&) {
   std::string text;
   for (const auto& [link, other] : sessions_) {
     const std::string name = "session." + std::to_string(other->number) + ".";
-    text += "session: " + std::to_string(other->number) + "\n" + name + "m_stopSelf: 0\n" + name + "m_stop: 0\n" + name +
-            "address: " + other->address + "\n";
+    text += "session: " + std::to_string(other->number) + "\n" + name + "m_stopSelf: 0\n" + name + "m_stop: 0\n" +
+            name + "address: " + other->address + "\n";
   }
   answer(s, text + "\n");
 }
@@ -142,15 +144,15 @@ Failure Server::allocate_node(Session& s, meta::NodeType type, NodeId wanted, No
     const std::string id = std::to_string(wanted);
     if (n == nullptr) return {Error::wrong_node_id, "no node with id " + id + " in the configuration"};
     if (n->type != type) {
-      return {Error::wrong_node_id, "id " + id + " is configured as " + meta::name_of(n->type) + " node, asked for as " +
-              kind + " node"};
+      return {Error::wrong_node_id,
+              "id " + id + " is configured as " + meta::name_of(n->type) + " node, asked for as " + kind + " node"};
     }
     if (n->type == meta::NodeType::mgm || n->disabled) {
       return {Error::wrong_node_id, "id " + id + (n->disabled ? " is disabled" : " belongs to a management server")};
     }
     if (options_.node_id_checks && !same_host(n->host, caller)) {
-      return {static_cast<Error>(1103), "id " + id + " is configured for host '" + n->host + "', the caller is '" +
-              std::string(caller) + "'"};
+      return {static_cast<Error>(1103),
+              "id " + id + " is configured for host '" + n->host + "', the caller is '" + std::string(caller) + "'"};
     }
     if (node_taken(wanted, s)) return {Error::no_free_node_id, "id " + id + " is already allocated by another node"};
     *given = wanted;
@@ -164,11 +166,13 @@ Failure Server::allocate_node(Session& s, meta::NodeType type, NodeId wanted, No
       return {};
     }
   }
-  return {Error::no_free_node_id, "no free node id found for a " + kind + " node from host '" + std::string(caller) + "'"};
+  return {Error::no_free_node_id,
+          "no free node id found for a " + kind + " node from host '" + std::string(caller) + "'"};
 }
 
 void Server::get_nodeid(Session& s, const Request& r) {
-  const Time patience = std::clamp<std::int64_t>(r.number("timeout", kNodeIdPatienceS), 0, kNodeIdPatienceMaxS) * kSecond;
+  const Time patience =
+      std::clamp<std::int64_t>(r.number("timeout", kNodeIdPatienceS), 0, kNodeIdPatienceMaxS) * kSecond;
   if (seen_->generation == 0 && patience != 0) {
     wait(s, r, now_ + patience).kind = Waiting::Kind::node_id;
     return;

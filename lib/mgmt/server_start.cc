@@ -11,10 +11,10 @@ namespace ndb::mgmt {
 
 namespace {
 
-constexpr Time kNowaitGrace = 1 * kSecond;  // a server that need not be there is asked for so long
+constexpr Time kNowaitGrace = 1 * kSecond;        // a server that need not be there is asked for so long
 constexpr Time kNodesGrace = 300 * kMillisecond;  // data nodes of a cluster that lives have said Hello by then
-constexpr Time kSettle = 10 * kSecond;      // a server that comes back catches up with the log in this time
-constexpr Time kSettleNodes = 1 * kSecond;  // and so long it waits for the data nodes' first words
+constexpr Time kSettle = 10 * kSecond;            // a server that comes back catches up with the log in this time
+constexpr Time kSettleNodes = 1 * kSecond;        // and so long it waits for the data nodes' first words
 
 bool contains(const std::vector<NodeId>& ids, NodeId id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
 
@@ -74,8 +74,8 @@ bool Server::may_begin() const {
   return false;
 }
 
-// The first start is made when all the others are there and nobody knows of a cluster, no data node either: so a server that
-// has lost its files does not begin a second one.
+// The first start is made when all the others are there and nobody knows of a cluster, no data node either: so a server
+// that has lost its files does not begin a second one.
 void Server::try_first_start() {
   bool missing = false;
   bool taken_in = !options_.alone && known_to_others();
@@ -106,8 +106,8 @@ bool Server::known_to_others() const {
   return false;
 }
 
-// A member that comes back has the catalog of its last snapshot: the entries behind it are known to be committed only when
-// a leader says so, and what has happened since comes from there too.
+// A member that comes back has the catalog of its last snapshot: the entries behind it are known to be committed only
+// when a leader says so, and what has happened since comes from there too.
 bool Server::caught_up() const {
   if (member_->leading()) return true;
   const meta::Log& log = member_->log();
@@ -126,8 +126,10 @@ bool Server::cluster_known() const { return !was_empty_ || catalog()->generation
 void Server::settle() {
   if (settled_ || !member_started_) return;
   out_->wake_at(settle_until_);
-  if (member_->leader_raft_id() == 0) led_since_ = kNever;
-  else if (led_since_ == kNever) led_since_ = now_;
+  if (member_->leader_raft_id() == 0)
+    led_since_ = kNever;
+  else if (led_since_ == kNever)
+    led_since_ = now_;
   settled_ = now_ >= settle_until_;
   if (settled_ || !caught_up()) return;
   const bool heard_of_all = std::all_of(seen_->nodes.begin(), seen_->nodes.end(), [&](const auto& n) {
@@ -214,7 +216,8 @@ void Server::check_file_against_catalog() {
   if (changes.empty()) return;
   fail("the configuration file '" + options_.config_source + "' differs from generation " +
        std::to_string(now_is->generation) + " of the cluster:\n" + diff_text(changes) +
-       "to take over the cluster's configuration start without --config-file, or with its present text ('ndb-config show'); "
+       "to take over the cluster's configuration start without --config-file, or with its present text ('ndb-config "
+       "show'); "
        "to change it to the file start with --reload");
 }
 

@@ -19,9 +19,12 @@ std::string_view without_port(std::string_view address) {
 
 const char* type_word(meta::NodeType t) {
   switch (t) {
-    case meta::NodeType::data: return "NDB";
-    case meta::NodeType::api: return "API";
-    case meta::NodeType::mgm: return "MGM";
+    case meta::NodeType::data:
+      return "NDB";
+    case meta::NodeType::api:
+      return "API";
+    case meta::NodeType::mgm:
+      return "MGM";
   }
   return "";
 }
@@ -69,9 +72,12 @@ const char* Server::status_word(const meta::Node& node) const {
   if (node.type != meta::NodeType::data) return "CONNECTED";
   if (ordered_.count(node.id) != 0) return "SHUTTING_DOWN";
   switch (node.state) {
-    case meta::NodeState::in_sync: return seen_->single_user != 0 ? "SINGLE USER MODE" : "STARTED";
-    case meta::NodeState::joining: return "STARTING";
-    case meta::NodeState::down: break;
+    case meta::NodeState::in_sync:
+      return seen_->single_user != 0 ? "SINGLE USER MODE" : "STARTED";
+    case meta::NodeState::joining:
+      return "STARTING";
+    case meta::NodeState::down:
+      break;
   }
   const meta::Leader::Report* report = leader_.report(node.id);
   return report != nullptr && report->last.phase == 0 ? "NOT_STARTED" : "STARTING";

@@ -17,17 +17,17 @@ struct Session {
       : link(l), number(n), address(std::move(peer)), reader(text_commands()) {}
 
   env::LinkId link;
-  std::uint64_t number;         // links are used again, numbers are not
-  std::string address;          // of the peer, with its port
+  std::uint64_t number;  // links are used again, numbers are not
+  std::string address;   // of the peer, with its port
   RequestReader reader;
   std::uint32_t client_version = 0;
-  std::size_t arrived = 0;      // bytes of the text event that is being read; 0 = none is
-  bool busy = false;            // an answer is under way: later requests wait in the reader
-  bool ending = false;          // nothing is read any more
-  bool listening = false;       // `listen event`: one way from now on
+  std::size_t arrived = 0;  // bytes of the text event that is being read; 0 = none is
+  bool busy = false;        // an answer is under way: later requests wait in the reader
+  bool ending = false;      // nothing is read any more
+  bool listening = false;   // `listen event`: one way from now on
   bool parsable = false;
-  std::map<int, int> levels;    // of `listen event`: category -> level
-  NodeId reserved = 0;          // node id given out to this session
+  std::map<int, int> levels;  // of `listen event`: category -> level
+  NodeId reserved = 0;        // node id given out to this session
 };
 
 }  // namespace ndb::mgmt

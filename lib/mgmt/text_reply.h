@@ -18,8 +18,7 @@ class Reply {
   }
   Reply& key(std::string_view name, std::string_view value);  // line ends in the value become "; "
   template <class T>
-    requires std::is_integral_v<T>
-  Reply& key(std::string_view name, T value) {
+  requires std::is_integral_v<T> Reply& key(std::string_view name, T value) {
     return key(name, std::string_view(std::to_string(value)));
   }
   Reply& ok() { return key("result", "Ok"); }
@@ -39,7 +38,7 @@ class Reply {
 };
 
 std::string reply_header(const Request& request);  // "get config reply", for get config and get config_v2
-std::string result_of(const Failure& failure);  // "Ok" or "<number>-<text>", one line
+std::string result_of(const Failure& failure);     // "Ok" or "<number>-<text>", one line
 // Lines of 76 characters, as NDB sends them.
 std::string base64_text(Bytes bytes);
 bool base64_bytes(std::string_view text, std::string* bytes);  // white space is skipped; false: malformed
@@ -56,10 +55,7 @@ class Json {
   Json& value(const char* v) { return value(std::string_view(v)); }
   Json& value(bool v) { return word(v ? "true" : "false"); }
   template <class T>
-    requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-  Json& value(T v) {
-    return word(std::to_string(v));
-  }
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) Json& value(T v) { return word(std::to_string(v)); }
   Json& null() { return word("null"); }
   Json& raw(std::string_view json) { return word(json); }  // a value that is JSON already
   template <class T>

@@ -139,7 +139,8 @@ RequestReader::Got RequestReader::next(Request* request, std::string* complaint)
         if (building_.bulk.size() > limits::kTextBulkBytesMax) state_ = State::broken;
         break;
       case State::length_bulk:
-      case State::broken: break;
+      case State::broken:
+        break;
     }
     if (got != Got::nothing) return got;
   }

@@ -20,8 +20,8 @@
 
 namespace ndb::mgmt {
 
-// `arguments`: names joined by ','. '#' before a name: a number; '!' behind it: mandatory. A command with Content-Length
-// among them has a bulk. "*" alone: lines up to the next empty line follow, and are the bulk.
+// `arguments`: names joined by ','. '#' before a name: a number; '!' behind it: mandatory. A command with
+// Content-Length among them has a bulk. "*" alone: lines up to the next empty line follow, and are the bulk.
 struct CommandSpec {
   std::string_view name;
   std::string_view arguments;

@@ -27,11 +27,13 @@ bool Node::group_lost(GroupId id) const {
 }
 
 bool Node::group_lost() const {
-  return std::any_of(catalog_->groups.begin(), catalog_->groups.end(), [&](const auto& g) { return group_lost(g.first); });
+  return std::any_of(catalog_->groups.begin(), catalog_->groups.end(),
+                     [&](const auto& g) { return group_lost(g.first); });
 }
 
-// Our files are damaged. A peer in sync has all our rows: we begin anew and get them. While the cluster is down a peer may
-// bring it back, so we wait for that; when nobody can, the files are refused (the log has said where they are damaged).
+// Our files are damaged. A peer in sync has all our rows: we begin anew and get them. While the cluster is down a peer
+// may bring it back, so we wait for that; when nobody can, the files are refused (the log has said where they are
+// damaged).
 void Node::give_up_files() {
   const meta::Node* self = catalog_->node(options_.node);
   const meta::Group* group = self == nullptr ? nullptr : catalog_->group(self->group);

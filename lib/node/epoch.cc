@@ -29,12 +29,16 @@ void Node::on_epoch_order(const wire::EpochOrder& o) {
   epoch_order_ = o;
   epoch_order_open_ = true;
   if (o.epoch >= epoch_) raise_epoch(o.epoch + 1);
-  tell_all({.kind = Word::Kind::epoch_step, .a = static_cast<std::uint64_t>(o.step), .b = o.epoch, .number = ++epoch_number_});
+  tell_all({.kind = Word::Kind::epoch_step,
+            .a = static_cast<std::uint64_t>(o.step),
+            .b = o.epoch,
+            .number = ++epoch_number_});
 }
 
 void Node::epoch_progress() {
   if (!epoch_order_open_) return;
-  const bool ready = std::all_of(desks_.begin(), desks_.end(), [&](const Desk& d) { return d.status.epoch_done == epoch_number_; });
+  const bool ready =
+      std::all_of(desks_.begin(), desks_.end(), [&](const Desk& d) { return d.status.epoch_done == epoch_number_; });
   if (!ready && filled_epoch() <= epoch_order_.epoch) return;
   epoch_order_open_ = false;
   report_epoch();

@@ -1,4 +1,5 @@
-// What a new catalog asks of the node: its configuration, its own state, joining, its lease, and what it reports of itself.
+// What a new catalog asks of the node: its configuration, its own state, joining, its lease, and what it reports of
+// itself.
 #include <algorithm>
 
 #include "base/probe.h"
@@ -75,8 +76,8 @@ void Node::check_own_state() {
   if (mine && self->state == NodeState::joining && filled_epoch() != 0 && group_lost(self->group)) {
     // Half filled, by peers that are lost: what its own files hold may be what all come back with.
     NDB_PROBE("node.group_lost_while_filling");
-    log(env::Severity::warning, "node group " + std::to_string(self->group) +
-                                    " was lost while it filled this node; restarting from disk");
+    log(env::Severity::warning,
+        "node group " + std::to_string(self->group) + " was lost while it filled this node; restarting from disk");
     stop_ = Stop::gone;
     stop_status_ = kExitRestart;
     return;
@@ -86,7 +87,8 @@ void Node::check_own_state() {
       was_in_sync_ = true;
       std::uint64_t fetched = 0;
       for (const Desk& d : desks_) fetched += d.status.fetched_rows;
-      log(env::Severity::info, "in sync, serving; " + std::to_string(fetched) + " rows were fetched from its node group");
+      log(env::Severity::info,
+          "in sync, serving; " + std::to_string(fetched) + " rows were fetched from its node group");
     }
     return;
   }

@@ -12,7 +12,8 @@ using meta::NodeState;
 namespace {
 constexpr Epoch kEpochLeapMax = 1u << 20;  // a peer that claims more is not believed
 
-constexpr std::size_t kPartBytesFull = 2 * limits::kReceiveBytes;  // waiting for a unit in a thread: then no link is read
+constexpr std::size_t kPartBytesFull =
+    2 * limits::kReceiveBytes;  // waiting for a unit in a thread: then no link is read
 
 meta::Peers::Self self_of(const NodeOptions& o) {
   meta::Peers::Self s;
@@ -44,7 +45,8 @@ bool Node::in_sync() const {
 void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   now_ = now;
   out_ = &out;
-  if (event.kind == EventKind::frame && event.epoch > epoch_ && event.epoch - epoch_ < kEpochLeapMax) epoch_ = event.epoch;
+  if (event.kind == EventKind::frame && event.epoch > epoch_ && event.epoch - epoch_ < kEpochLeapMax)
+    epoch_ = event.epoch;
   out.epoch = epoch_;
   begin_unit();
   switch (event.kind) {
@@ -61,20 +63,27 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
       peers_.update(expected, options_.servers);
       break;
     }
-    case EventKind::frame: on_frame(event); break;
+    case EventKind::frame:
+      on_frame(event);
+      break;
     case EventKind::stored:
       if ((event.tag & txn::kDiskTag) == 0) {
         member_.stored(now, event.tag, event.status);
       } else if (txn::worker_of_tag(event.tag) < desks_.size()) {
-        tell(desks_[txn::worker_of_tag(event.tag)], {.kind = Word::Kind::stored, .status = event.status, .a = event.tag});
+        tell(desks_[txn::worker_of_tag(event.tag)],
+             {.kind = Word::Kind::stored, .status = event.status, .a = event.tag});
       }
       break;
-    case EventKind::parcel: on_parcel(event); break;
+    case EventKind::parcel:
+      on_parcel(event);
+      break;
     case EventKind::stop:
       if (stop_ != Stop::no) stop_status_ = kExitStop;  // it was about to start again
       begin_stop(kExitStop, true);
       break;
-    default: peers_.on_event(now, event, out); break;
+    default:
+      peers_.on_event(now, event, out);
+      break;
   }
   if (now >= member_.wake()) member_.tick(now);
   on_peer_changes();
@@ -106,16 +115,13 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   out.wake_at(next_heartbeat_);
   if (alone()) out.wake_at(desks_[0].unit->wake());
   if (stop_ != Stop::no) out.wake_at(now + kMillisecond);
-  out.hold_input = std::any_of(desks_.begin(), desks_.end(), [](const Desk& d) {
-    return d.next && d.next->bytes.size() > kPartBytesFull;
-  });
+  out.hold_input = std::any_of(desks_.begin(), desks_.end(),
+                               [](const Desk& d) { return d.next && d.next->bytes.size() > kPartBytesFull; });
 }
 
 // ---- messages
 
-void Node::on_frame(const env::Event& event) {
-  dispatch(event.data, event.link, sender(event.link));
-}
+void Node::on_frame(const env::Event& event) { dispatch(event.data, event.link, sender(event.link)); }
 
 NodeId Node::sender(env::LinkId link) const {
   return peers_.known(link) && peers_.kind_of(link) == wire::PeerKind::data ? peers_.node_of(link) : NodeId{0};
@@ -180,7 +186,9 @@ void Node::on_control(const wire::Message& m, env::LinkId link, NodeId from) {
       wire::end_message(w, at);
       return;
     }
-    case wire::Type::heartbeat: leader_.on_heartbeat(now_, link, m.body, member_, peers_, *out_); return;
+    case wire::Type::heartbeat:
+      leader_.on_heartbeat(now_, link, m.body, member_, peers_, *out_);
+      return;
     case wire::Type::heartbeat_ok: {
       Reader r(m.body);
       wire::HeartbeatOk ok;
@@ -194,7 +202,9 @@ void Node::on_control(const wire::Message& m, env::LinkId link, NodeId from) {
       extend_lease(static_cast<Time>(ok.sent + ok.lease_ns));
       return;
     }
-    case wire::Type::node_order: on_order(m, link); return;
+    case wire::Type::node_order:
+      on_order(m, link);
+      return;
     case wire::Type::epoch_order: {
       Reader r(m.body);
       wire::EpochOrder o;
@@ -210,7 +220,8 @@ void Node::on_control(const wire::Message& m, env::LinkId link, NodeId from) {
     case wire::Type::job_report:
       if (from != 0) driver_.on_report(m.body);
       return;
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -228,7 +239,8 @@ void Node::on_peer_changes() {
         if (c.kind == Kind::down) tell_all({.kind = Word::Kind::node_down, .node = c.node});
       }
       if (c.peer == wire::PeerKind::api) {
-        if (c.kind == Kind::up) tell_all({.kind = Word::Kind::client_up, .node = c.node, .link = c.link, .a = c.session});
+        if (c.kind == Kind::up)
+          tell_all({.kind = Word::Kind::client_up, .node = c.node, .link = c.link, .a = c.session});
         if (c.kind == Kind::down) tell_all({.kind = Word::Kind::client_down, .link = c.link});
       }
       if (c.kind == Kind::up) {
@@ -242,8 +254,9 @@ void Node::on_peer_changes() {
 
 // ---- the metadata log
 
-// To a member that we have no link to, by way of a management server. Data nodes that come back from their disks may know
-// nobody's address; when the votes of management servers are not enough, nothing else would ever bring them together.
+// To a member that we have no link to, by way of a management server. Data nodes that come back from their disks may
+// know nobody's address; when the votes of management servers are not enough, nothing else would ever bring them
+// together.
 void Node::relay(const meta::Member::Send& s) {
   const auto servers = peers_.links(wire::PeerKind::mgm);
   if (servers.empty()) return;

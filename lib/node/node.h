@@ -4,8 +4,8 @@
 //   frame in -> messages to worker kControl: here
 //            -> messages to worker w: its unit: reorg::Mover, else txn::Worker
 //
-// Life: hear of the log's leader -> ask to be let in (NodeJoins) -> fill the replicas from their primaries -> ask to be in
-// sync (NodeInSync) -> serve -> leave (NodeDown). A node that finds itself declared dead ends with kExitRestart: its
+// Life: hear of the log's leader -> ask to be let in (NodeJoins) -> fill the replicas from their primaries -> ask to be
+// in sync (NodeInSync) -> serve -> leave (NodeDown). A node that finds itself declared dead ends with kExitRestart: its
 // rows are stale, it has to come back as a node restart.
 #pragma once
 #include <map>
@@ -41,13 +41,13 @@ struct NodeOptions {
   std::string address;                       // where other processes reach our port
   std::uint16_t port = 0;
   std::uint8_t workers = 1;
-  std::uint64_t memory_bytes = 0;            // 0 = DataMemory of the configuration
-  std::uint64_t disk_cluster = 0;            // whose files these are
-  std::vector<store::Disk*> disks;           // one for each worker, or none: rows in memory only
-  bool has_rows = false;                     // the disks hold something
-  std::vector<NodeId> nowait;                // a start of the cluster does not wait for these
-  bool nostart = false;                      // wait for a start order before asking to be let in
-  Time start_failure = kNever;               // a start that takes so long is given up
+  std::uint64_t memory_bytes = 0;   // 0 = DataMemory of the configuration
+  std::uint64_t disk_cluster = 0;   // whose files these are
+  std::vector<store::Disk*> disks;  // one for each worker, or none: rows in memory only
+  bool has_rows = false;            // the disks hold something
+  std::vector<NodeId> nowait;       // a start of the cluster does not wait for these
+  bool nostart = false;             // wait for a start order before asking to be let in
+  Time start_failure = kNever;      // a start that takes so long is given up
 };
 
 class Node : public env::Machine {
@@ -83,10 +83,10 @@ class Node : public env::Machine {
     std::vector<std::unique_ptr<ToUnit>> spare;
     std::unique_ptr<FromUnit> empty;
     Epoch told_epoch = 0;
-    unsigned under_way = 0;     // parcels without an answer
+    unsigned under_way = 0;  // parcels without an answer
   };
   static constexpr unsigned kUnderWayMax = 2;  // one in work, one waiting; the next one grows meanwhile
-  struct Asked {                // for a report
+  struct Asked {                               // for a report
     env::LinkId link = 0;
     WorkerId from = 0;
     std::uint32_t request = 0;
@@ -138,7 +138,9 @@ class Node : public env::Machine {
   void send_reports();
   void begin_stop(int status, bool forced);
   void continue_stop();
-  void log(env::Severity s, std::string text) { out_->log(s, "node " + std::to_string(options_.node) + ": " + std::move(text)); }
+  void log(env::Severity s, std::string text) {
+    out_->log(s, "node " + std::to_string(options_.node) + ": " + std::move(text));
+  }
   View oldest_open() const;
   void describe_start(wire::Heartbeat* h);
   void give_up_start();
@@ -158,12 +160,12 @@ class Node : public env::Machine {
 
   Time now_ = 0;
   env::Outbox* out_ = nullptr;
-  FromUnit only_;                            // of the unit that is stepped here
-  std::uint64_t mark_ = 0;                   // of the last word to all units
-  std::vector<std::uint64_t> link_since_;    // by link: the mark of its peer's Hello
+  FromUnit only_;                          // of the unit that is stepped here
+  std::uint64_t mark_ = 0;                 // of the last word to all units
+  std::vector<std::uint64_t> link_since_;  // by link: the mark of its peer's Hello
   std::uint64_t state_told_ = 0;
   std::uint64_t memory_told_ = 0;
-  bool look_again_ = false;                  // a unit has begun to be filled
+  bool look_again_ = false;  // a unit has begun to be filled
   std::vector<Asked> asked_;
   std::uint64_t reports_asked_ = 0;
 
@@ -181,30 +183,30 @@ class Node : public env::Machine {
   meta::RequestId sync_request_;
   bool was_in_sync_ = false;
   bool start_wanted_ = true;
-  Time start_until_ = 0;             // StartFailureTimeout; 0 = the start has not begun
+  Time start_until_ = 0;  // StartFailureTimeout; 0 = the start has not begun
 
   Epoch epoch_ = 1;
-  wire::EpochOrder epoch_order_;     // under way
+  wire::EpochOrder epoch_order_;  // under way
   bool epoch_order_open_ = false;
-  std::uint64_t epoch_number_ = 0;   // of the order, for the units
+  std::uint64_t epoch_number_ = 0;  // of the order, for the units
 
   Stop stop_ = Stop::no;
   int stop_status_ = kExitStop;
   bool stop_forced_ = false;
-  Epoch stop_epoch_ = 0;             // to be durable before the node leaves
-  std::uint64_t stop_mark_ = 0;      // the units take nothing new
+  Epoch stop_epoch_ = 0;         // to be durable before the node leaves
+  std::uint64_t stop_mark_ = 0;  // the units take nothing new
   bool lease_returned_ = false;
-  std::uint64_t lease_mark_ = 0;     // ... and serve nobody
+  std::uint64_t lease_mark_ = 0;  // ... and serve nobody
   Time stop_deadline_ = kNever;
   meta::RequestId stop_request_;
-  std::string cluster_waits_;        // why the cluster cannot be started yet, in the leader's words
+  std::string cluster_waits_;  // why the cluster cannot be started yet, in the leader's words
   std::uint32_t cluster_waits_s_ = 0;
-  bool cluster_in_vain_ = false;     // somebody's rows are in no files any more
-  bool damaged_ = false;             // our files are, so that no start can use them
-  std::string stage_;                // what the node does of its start, since when, and how far it was then
+  bool cluster_in_vain_ = false;  // somebody's rows are in no files any more
+  bool damaged_ = false;          // our files are, so that no start can use them
+  std::string stage_;             // what the node does of its start, since when, and how far it was then
   Time stage_since_ = 0;
   int stage_from_ = 0;
-  std::uint64_t config_generation_ = 0;  // applied here
+  std::uint64_t config_generation_ = 0;      // applied here
   std::map<std::string, std::string> live_;  // values for this life alone, in place of the configuration's
 };
 

@@ -14,12 +14,24 @@ void Node::on_order(const wire::Message& m, env::LinkId link) {
   const bool forced = o.text.find("force") != std::string::npos;
   const int waits = o.text.find("nostart") != std::string::npos ? kExitThenWait : 0;
   switch (o.kind) {
-    case wire::OrderKind::stop: begin_stop(kExitStop, forced); break;
-    case wire::OrderKind::restart: begin_stop(kExitRestart + waits, forced); break;
-    case wire::OrderKind::restart_initial: begin_stop(kExitRestartInitial + waits, forced); break;
-    case wire::OrderKind::start: start_wanted_ = true; break;
-    case wire::OrderKind::leaving: leader_.leaves(peers_.raft_of(link)); break;
-    case wire::OrderKind::set_parameter: set_live(o.text); break;
+    case wire::OrderKind::stop:
+      begin_stop(kExitStop, forced);
+      break;
+    case wire::OrderKind::restart:
+      begin_stop(kExitRestart + waits, forced);
+      break;
+    case wire::OrderKind::restart_initial:
+      begin_stop(kExitRestartInitial + waits, forced);
+      break;
+    case wire::OrderKind::start:
+      start_wanted_ = true;
+      break;
+    case wire::OrderKind::leaving:
+      leader_.leaves(peers_.raft_of(link));
+      break;
+    case wire::OrderKind::set_parameter:
+      set_live(o.text);
+      break;
     case wire::OrderKind::report:
       asked_.push_back({link, m.from, o.request, ++reports_asked_});
       tell_all({.kind = Word::Kind::report});
@@ -50,8 +62,10 @@ void Node::set_live(const std::string& text) {
   if (equal == std::string::npos) return;
   const std::string name = text.substr(0, equal);
   const std::string value = text.substr(equal + 1);
-  if (value.empty()) live_.erase(name);
-  else live_[name] = value;
+  if (value.empty())
+    live_.erase(name);
+  else
+    live_[name] = value;
   leader_.set_live(name, value);
   epochs_.set_live(name, value);
   apply_config();
@@ -73,7 +87,8 @@ void Node::begin_stop(int status, bool forced) {
 void Node::continue_stop() {
   if (stop_ == Stop::draining) {
     if (!heard(stop_mark_) && stop_epoch_ != 0) stop_epoch_ = epoch_;
-    const bool quiet = heard(stop_mark_) && std::all_of(desks_.begin(), desks_.end(), [](const Desk& d) { return d.status.quiet; });
+    const bool quiet =
+        heard(stop_mark_) && std::all_of(desks_.begin(), desks_.end(), [](const Desk& d) { return d.status.quiet; });
     const bool durable = catalog_->durable_epoch >= stop_epoch_;
     if ((!quiet || !durable) && now_ < stop_deadline_) return;
     if (life_ != Life::joined || member_.leader_raft_id() == 0) {

@@ -1,13 +1,13 @@
-// What a node and its units tell each other (unit.h). With one worker the unit obeys each word at once, in the node's step;
-// with more, words travel in parcels, and a unit is a machine of its own that lags behind the node.
+// What a node and its units tell each other (unit.h). With one worker the unit obeys each word at once, in the node's
+// step; with more, words travel in parcels, and a unit is a machine of its own that lags behind the node.
 //
 //   Node --ToUnit: words, and messages of peers and clients, in the order in which the node saw them--> Unit
 //   Node <--FromUnit: what it says on links, and to the other units; then its state-------------------- Unit
 //
-// A unit obeys in order, so it is what it would be in the node's thread, later. What the node promises to others for its units
-// (heartbeats, reports of epochs and jobs, "in sync", "leaving") it reads from their states, each of which says how much
-// the unit had heard; so a promise is never ahead of the units. Links: `heard` also tells what a unit wrote for an
-// earlier holder of a link's number.
+// A unit obeys in order, so it is what it would be in the node's thread, later. What the node promises to others for
+// its units (heartbeats, reports of epochs and jobs, "in sync", "leaving") it reads from their states, each of which
+// says how much the unit had heard; so a promise is never ahead of the units. Links: `heard` also tells what a unit
+// wrote for an earlier holder of a link's number.
 #pragma once
 #include <memory>
 #include <set>
@@ -24,21 +24,21 @@ namespace ndb::node {
 
 struct Word {
   enum class Kind : std::uint8_t {
-    messages,      // from `link` and `node` (0 = a client): bytes [a, b) of the parcel; backlog = unsent bytes of the link
-    client_up,     // link, session a, node
-    client_down,   // link
-    node_up,       // node, link
-    node_down,     // node
-    catalog,       // the node obeys this one from here on
-    state,         // a: bits of State
-    lease,         // serve until a
-    memory,        // a bytes
-    lock_wait,     // a ns
-    inactive,      // a ns
-    epoch_step,    // step a of closing epoch b: Status::epoch_done becomes `number` when it is done here
-    no_new,        // no new transactions: the node is about to stop
-    stored,        // an order to its disk has ended: tag a, status
-    report,        // say your counters and fragments
+    messages,   // from `link` and `node` (0 = a client): bytes [a, b) of the parcel; backlog = unsent bytes of the link
+    client_up,  // link, session a, node
+    client_down,  // link
+    node_up,      // node, link
+    node_down,    // node
+    catalog,      // the node obeys this one from here on
+    state,        // a: bits of State
+    lease,        // serve until a
+    memory,       // a bytes
+    lock_wait,    // a ns
+    inactive,     // a ns
+    epoch_step,   // step a of closing epoch b: Status::epoch_done becomes `number` when it is done here
+    no_new,       // no new transactions: the node is about to stop
+    stored,       // an order to its disk has ended: tag a, status
+    report,       // say your counters and fragments
   } kind = Kind::messages;
   NodeId node = 0;
   env::LinkId link = 0;
@@ -50,15 +50,15 @@ struct Word {
 };
 
 enum State : std::uint64_t {
-  kJoined = 1,       // let in: the disk may be read
-  kInSync = 2,       // checkpoints may be written
-  kDamaged = 4,      // some unit's files are: nobody goes on with his
+  kJoined = 1,   // let in: the disk may be read
+  kInSync = 2,   // checkpoints may be written
+  kDamaged = 4,  // some unit's files are: nobody goes on with his
 };
 
 // Of one moment: all that it says is true together.
 struct Status {
-  std::uint64_t heard = 0;     // the node's words up to this mark
-  Version version = 0;         // of its catalog
+  std::uint64_t heard = 0;  // the node's words up to this mark
+  Version version = 0;      // of its catalog
   View oldest_open = 0;
   Epoch durable_wanted = 0;
   Epoch filled_epoch = 0;
@@ -99,18 +99,18 @@ struct FromUnit : env::Parcel {
     env::LinkId link = 0;
     std::size_t begin = 0, end = 0;
   };
-  bool answer = false;            // to a ToUnit
+  bool answer = false;  // to a ToUnit
   Status status;
-  std::vector<Piece> pieces;      // of `bytes`: what the unit says on links
+  std::vector<Piece> pieces;  // of `bytes`: what the unit says on links
   Writer bytes;
-  Writer others;                  // messages to other units of this node
+  Writer others;  // messages to other units of this node
   std::vector<std::pair<env::Severity, std::string>> logs;
   bool has_details = false;
   Details details;
   bool has_job = false;
   reorg::JobReport job;
-  std::uint64_t reports = 0;      // report words heard
-  std::string fragments;          // to the latest of them
+  std::uint64_t reports = 0;  // report words heard
+  std::string fragments;      // to the latest of them
   std::unique_ptr<ToUnit> empty;
 };
 

@@ -63,8 +63,9 @@ void Node::give_up_start() {
   out_->wake_at(start_until_);
   if (now_ < start_until_) return;
   NDB_PROBE("node.start_given_up");
-  log(env::Severity::critical, "the start was not over in " + std::to_string(options_.start_failure / kMillisecond) +
-                                   " ms (StartFailureTimeout): " + (cluster_waits_.empty() ? stage_ : "waiting " + cluster_waits_));
+  log(env::Severity::critical,
+      "the start was not over in " + std::to_string(options_.start_failure / kMillisecond) +
+          " ms (StartFailureTimeout): " + (cluster_waits_.empty() ? stage_ : "waiting " + cluster_waits_));
   begin_stop(kExitError, true);
 }
 

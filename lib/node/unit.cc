@@ -30,9 +30,14 @@ void Unit::set_epoch(Epoch epoch) {
 void Unit::obey(const Word& w) {
   using Kind = Word::Kind;
   switch (w.kind) {
-    case Kind::messages: break;  // step() has the bytes
-    case Kind::client_up: worker_.client_up(w.link, w.a, w.node); break;
-    case Kind::client_down: worker_.client_down(w.link); break;
+    case Kind::messages:
+      break;  // step() has the bytes
+    case Kind::client_up:
+      worker_.client_up(w.link, w.a, w.node);
+      break;
+    case Kind::client_down:
+      worker_.client_down(w.link);
+      break;
     case Kind::node_up:
       links_[w.node] = w.link;
       worker_.node_up(w.node, w.link);
@@ -50,11 +55,21 @@ void Unit::obey(const Word& w) {
       joining_ = self != nullptr && self->state == meta::NodeState::joining;
       break;
     }
-    case Kind::state: state_ = w.a; break;
-    case Kind::lease: worker_.serve_until(static_cast<Time>(w.a)); break;
-    case Kind::memory: worker_.set_memory(w.a); break;
-    case Kind::lock_wait: worker_.set_lock_wait(static_cast<Time>(w.a)); break;
-    case Kind::inactive: worker_.set_inactive(static_cast<Time>(w.a)); break;
+    case Kind::state:
+      state_ = w.a;
+      break;
+    case Kind::lease:
+      worker_.serve_until(static_cast<Time>(w.a));
+      break;
+    case Kind::memory:
+      worker_.set_memory(w.a);
+      break;
+    case Kind::lock_wait:
+      worker_.set_lock_wait(static_cast<Time>(w.a));
+      break;
+    case Kind::inactive:
+      worker_.set_inactive(static_cast<Time>(w.a));
+      break;
     case Kind::epoch_step:
       epoch_step_ = static_cast<wire::EpochStep>(w.a);
       epoch_closing_ = w.b;
@@ -62,9 +77,15 @@ void Unit::obey(const Word& w) {
       epoch_flushing_ = false;
       if (epoch_step_ == wire::EpochStep::show) worker_.mark_streams();
       break;
-    case Kind::no_new: worker_.stop_accepting(); break;
-    case Kind::stored: worker_.on_disk(w.a, w.status); break;
-    case Kind::report: reports_++; break;
+    case Kind::no_new:
+      worker_.stop_accepting();
+      break;
+    case Kind::stored:
+      worker_.on_disk(w.a, w.status);
+      break;
+    case Kind::report:
+      reports_++;
+      break;
   }
 }
 
@@ -150,7 +171,9 @@ void Unit::epoch_progress() {
     case wire::EpochStep::enter:
       ready = worker_.filled_epoch() <= epoch_closing_ && worker_.decided_upto(epoch_closing_);
       break;
-    case wire::EpochStep::show: ready = worker_.marks_shown(); break;
+    case wire::EpochStep::show:
+      ready = worker_.marks_shown();
+      break;
     case wire::EpochStep::flush:
       if (!epoch_flushing_) {
         epoch_flushing_ = true;
@@ -163,8 +186,8 @@ void Unit::epoch_progress() {
 }
 
 Time Unit::wake() const {
-  const bool recovers = worker_.has_disk() && !worker_.recovered() && !worker_.files_damaged() && !worker_.disk_failed() &&
-                        (state_ & (kJoined | kDamaged)) == kJoined;
+  const bool recovers = worker_.has_disk() && !worker_.recovered() && !worker_.files_damaged() &&
+                        !worker_.disk_failed() && (state_ & (kJoined | kDamaged)) == kJoined;
   return recovers ? now_ : std::min(worker_.wake(), mover_.wake());
 }
 
@@ -214,9 +237,9 @@ std::string Unit::fragments_text() const {
   worker_.each_replica([&](const txn::Replica& r) {
     const char* roles[] = {"joining", "backup", "takeover", "primary"};
     t += "fragment." + std::to_string(r.ref.table) + "." + std::to_string(r.ref.fragment) + "=" +
-         roles[static_cast<int>(r.role)] + " rows=" + std::to_string(r.rows.rows()) + " checksum=" +
-         std::to_string(r.rows.checksum()) + " appended=" + std::to_string(r.appended) + " committed=" +
-         std::to_string(r.committed) + " bytes=" + std::to_string(r.rows.bytes()) + "\n";
+         roles[static_cast<int>(r.role)] + " rows=" + std::to_string(r.rows.rows()) +
+         " checksum=" + std::to_string(r.rows.checksum()) + " appended=" + std::to_string(r.appended) +
+         " committed=" + std::to_string(r.committed) + " bytes=" + std::to_string(r.rows.bytes()) + "\n";
   });
   return t;
 }

@@ -1,5 +1,5 @@
-// A worker with its mover: everything of a node that touches rows. The only unit of a node is stepped by the node, in its
-// thread; several are parts (env/machine.h), each with links' buffers of its own, spoken to by parcels (parcel.h).
+// A worker with its mover: everything of a node that touches rows. The only unit of a node is stepped by the node, in
+// its thread; several are parts (env/machine.h), each with links' buffers of its own, spoken to by parcels (parcel.h).
 //
 // One step: begin, then words and messages in order, then run.
 #pragma once
@@ -93,12 +93,12 @@ class Unit final : public env::Part, private reorg::Rows, private reorg::Mover::
   Time now_ = 0;
   Epoch epoch_ = 1;
   env::Outbox* out_ = nullptr;
-  Writer self_;                  // messages to this node's workers
+  Writer self_;  // messages to this node's workers
   Writer self_swap_;
-  Writer others_;                // of these, to other ones
+  Writer others_;  // of these, to other ones
 
-  std::uint64_t state_ = 0;      // as the node sees itself
-  bool joining_ = false;         // it fills replicas
+  std::uint64_t state_ = 0;  // as the node sees itself
+  bool joining_ = false;     // it fills replicas
   wire::EpochStep epoch_step_ = wire::EpochStep::enter;
   Epoch epoch_closing_ = 0;
   std::uint64_t epoch_number_ = 0, epoch_done_ = 0;

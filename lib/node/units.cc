@@ -16,7 +16,8 @@ void Node::make_units() {
     Desk& d = desks_[w];
     d.unit = std::make_unique<Unit>(o);
     if (w < options_.disks.size()) {
-      d.unit->attach_disk(*options_.disks[w], {options_.disk_cluster, options_.node, w, options_.workers}, options_.seed | 1);
+      d.unit->attach_disk(*options_.disks[w], {options_.disk_cluster, options_.node, w, options_.workers},
+                          options_.seed | 1);
     }
     d.unit->tell(&only_);
     accept(d, only_);
@@ -67,8 +68,10 @@ ToUnit& Node::next_for(Desk& d) {
 }
 
 void Node::tell(Desk& d, const Word& w) {
-  if (alone()) d.unit->obey(w);
-  else next_for(d).words.push_back(w);
+  if (alone())
+    d.unit->obey(w);
+  else
+    next_for(d).words.push_back(w);
 }
 
 std::uint64_t Node::tell_all(const Word& w) {

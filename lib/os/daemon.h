@@ -18,8 +18,8 @@
 namespace ndb::os {
 
 struct DaemonOptions {
-  std::string pid_path;  // pid_path(directory, id)
-  std::string out_path;  // out_path(directory, id); stdout and stderr are appended to it
+  std::string pid_path;     // pid_path(directory, id)
+  std::string out_path;     // out_path(directory, id); stdout and stderr are appended to it
   bool foreground = false;  // no fork, no redirection; the pid file is still written and held
 };
 

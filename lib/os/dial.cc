@@ -84,8 +84,8 @@ void Loop::Impl::on_listener(Listener& listener) {
       return;
     }
     if (full()) {
-      warn_sometimes("turned a connection from " + address_text(a) + " away: " +
-                     std::to_string(limits::kLinksMax) + " are open");
+      warn_sometimes("turned a connection from " + address_text(a) + " away: " + std::to_string(limits::kLinksMax) +
+                     " are open");
       continue;
     }
     adopt(std::move(fd), listener.text, address_text(a), 0);
@@ -108,10 +108,9 @@ void Loop::Impl::connect(env::Outbox::Connect wish) {
     return;
   }
   if (!resolver) resolver = std::make_unique<Resolver>();
-  resolver->ask(d.wish.host, d.wish.port, d.deadline,
-                [this, number = d.number](std::vector<SocketAddress> found) {
-                  post([this, number, f = std::move(found)]() mutable { answer(number, std::move(f)); }, 0, 0);
-                });
+  resolver->ask(d.wish.host, d.wish.port, d.deadline, [this, number = d.number](std::vector<SocketAddress> found) {
+    post([this, number, f = std::move(found)]() mutable { answer(number, std::move(f)); }, 0, 0);
+  });
 }
 
 void Loop::Impl::answer(std::uint64_t number, std::vector<SocketAddress> found) {

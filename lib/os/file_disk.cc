@@ -64,8 +64,9 @@ Result<Bytes> pread_some(int fd, const std::string& path, std::uint64_t offset, 
 
 // What the configuration wants is not what the files were made with: a sentence.
 std::string misfit(const RedoFileHeader& h, const DiskIdentity& want, const RedoLayout& layout) {
-  const std::string initial = ": start the node with --initial, which deletes its data here and fetches it from its node "
-                              "group, or ";
+  const std::string initial =
+      ": start the node with --initial, which deletes its data here and fetches it from its node "
+      "group, or ";
   if (h.identity.cluster != want.cluster) {
     return "belongs to another cluster (" + std::to_string(h.identity.cluster) + ", this one is " +
            std::to_string(want.cluster) + ")" + initial + "give it its own directory";
@@ -104,7 +105,7 @@ struct FileDisk::Impl {
   std::vector<Fd> files;                // by number; none = not there
   std::vector<RedoFileHeader> headers;  // after start() the thread's
   std::vector<std::string> notes;
-  std::string buffer;                   // of reads
+  std::string buffer;  // of reads
   std::uint64_t reading_id = 0;
   Fd reading;
 
@@ -115,13 +116,13 @@ struct FileDisk::Impl {
   // ---- shared
   mutable std::mutex mutex;
   std::condition_variable changed;
-  Writer fresh;                         // appended, not taken by the thread yet
-  std::uint64_t fresh_at = 0;           // its position
+  Writer fresh;                // appended, not taken by the thread yet
+  std::uint64_t fresh_at = 0;  // its position
   struct Flush {
     std::uint64_t tag, position;
   };
   std::deque<Flush> flushes;
-  std::deque<Order> orders;             // of checkpoints
+  std::deque<Order> orders;  // of checkpoints
   bool ending = false;
   Failure why;
   std::atomic<bool> broken{false};
@@ -130,7 +131,7 @@ struct FileDisk::Impl {
 
   // ---- the thread's
   Writer writing;
-  std::set<std::uint32_t> touched;      // files written since they were synced
+  std::set<std::uint32_t> touched;  // files written since they were synced
   Fd checkpoint;
   std::uint64_t checkpoint_at = 0, writing_id = 0;
   std::thread thread;
@@ -221,8 +222,8 @@ Failure FileDisk::Impl::make_file(std::uint32_t n) {
   return {};
 }
 
-// Completes the ring and removes what a crash left of a checkpoint. A file that is missing or has no header is made anew
-// only while the log is empty; else it is named, and Recovery judges whether it is needed.
+// Completes the ring and removes what a crash left of a checkpoint. A file that is missing or has no header is made
+// anew only while the log is empty; else it is named, and Recovery judges whether it is needed.
 Failure FileDisk::Impl::adopt() {
   const bool empty = std::none_of(headers.begin(), headers.end(), [](const auto& h) { return h.entered; });
   if (empty) notes.clear();
@@ -460,9 +461,8 @@ void FileDisk::remove_checkpoint(std::uint64_t id) {
 void FileDisk::Impl::work() {
   std::unique_lock lock(mutex);
   while (true) {
-    changed.wait(lock, [&] {
-      return ending || !flushes.empty() || !orders.empty() || fresh.size() >= limits::kRedoWriteBytes;
-    });
+    changed.wait(
+        lock, [&] { return ending || !flushes.empty() || !orders.empty() || fresh.size() >= limits::kRedoWriteBytes; });
     if (!flushes.empty() || fresh.size() >= limits::kRedoWriteBytes || (ending && !fresh.empty())) {
       std::deque<Flush> wanted;
       wanted.swap(flushes);
@@ -521,7 +521,8 @@ Failure FileDisk::Impl::write_redo(std::uint64_t position, Bytes bytes) {
       if (int e = pwrite_all(files[n].get(), h.encode(), 0); e != 0) return os_failure("write", redo_path(n), e);
       if (::fdatasync(files[n].get()) != 0) return os_failure("sync", redo_path(n), errno);
     }
-    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), first + l.data_bytes() - position));
+    const auto part =
+        static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), first + l.data_bytes() - position));
     if (int e = pwrite_all(files[n].get(), bytes.substr(0, part), l.offset_of(position)); e != 0) {
       return os_failure("write", redo_path(n), e);
     }
@@ -551,7 +552,8 @@ Failure FileDisk::Impl::carry_out(Order& o) {
       return {};
     case Order::Kind::write:
       if (!checkpoint) return {};  // removed in between
-      if (int e = pwrite_all(checkpoint.get(), o.bytes, checkpoint_at); e != 0) return os_failure("write", unfinished, e);
+      if (int e = pwrite_all(checkpoint.get(), o.bytes, checkpoint_at); e != 0)
+        return os_failure("write", unfinished, e);
       // The writing out begins now, so that the last fsync does not hold up the redo log.
       ::sync_file_range(checkpoint.get(), static_cast<off_t>(checkpoint_at), static_cast<off_t>(o.bytes.size()),
                         SYNC_FILE_RANGE_WRITE);
@@ -575,7 +577,8 @@ Result<std::vector<std::string>> worker_directories(const std::string& file_syst
   if (!names) return names.failure();
   std::vector<std::pair<int, std::string>> found;
   for (const std::string& name : *names) {
-    const bool digits = name.size() > 1 && name.size() < 5 && name.find_first_not_of("0123456789", 1) == std::string::npos;
+    const bool digits =
+        name.size() > 1 && name.size() < 5 && name.find_first_not_of("0123456789", 1) == std::string::npos;
     if (digits && name[0] == 'w') found.emplace_back(std::stoi(name.substr(1)), name);
   }
   std::sort(found.begin(), found.end());

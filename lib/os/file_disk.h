@@ -1,8 +1,8 @@
 // A worker's disk in real files: <dir>/redo.0000 .. and <dir>/checkpoint.0001 .., <dir> being ndb_<id>_fs/w<worker>.
 // A thread of its own writes and syncs, the redo log before a checkpoint's next part.
 //
-// A checkpoint is written as checkpoint.NNNN.new and renamed when it is durable; what a crash left of one is removed at the
-// next open. A failed write or fsync is final (the kernel may have dropped the pages: a second fsync would lie).
+// A checkpoint is written as checkpoint.NNNN.new and renamed when it is durable; what a crash left of one is removed at
+// the next open. A failed write or fsync is final (the kernel may have dropped the pages: a second fsync would lie).
 #pragma once
 #include <functional>
 #include <memory>
@@ -14,10 +14,10 @@
 namespace ndb::os {
 
 struct FileDiskOptions {
-  std::string directory;           // made if it is missing
+  std::string directory;  // made if it is missing
   store::DiskIdentity identity;
-  store::RedoLayout layout;        // FragmentLogFileSize, NoOfFragmentLogFiles
-  bool preallocate = false;        // InitFragmentLogFiles=full: the space is taken at the start; else sparse files
+  store::RedoLayout layout;  // FragmentLogFileSize, NoOfFragmentLogFiles
+  bool preallocate = false;  // InitFragmentLogFiles=full: the space is taken at the start; else sparse files
   // Called on the disk's thread when an order ends; give the loop's deliver_stored. Must be callable until the disk is
   // destroyed.
   std::function<void(std::uint64_t tag, int status)> stored;

@@ -48,14 +48,14 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max = s
 // the directory. A failed fsync is a failure for good: the temporary is removed and the old file stays.
 Failure write_file_atomically(const std::string& path, Bytes content, unsigned mode = 0644);
 Failure append_file(const std::string& path, Bytes content);  // created if missing; not synced
-Failure make_directories(const std::string& path);              // like mkdir -p; fine if it exists
+Failure make_directories(const std::string& path);            // like mkdir -p; fine if it exists
 Failure sync_directory(const std::string& path);
-Failure remove_file(const std::string& path);                   // fine if it does not exist
+Failure remove_file(const std::string& path);  // fine if it does not exist
 bool exists(const std::string& path);
 bool is_directory(const std::string& path);
 // Names in a directory, sorted, without "." and "..".
 Result<std::vector<std::string>> list_directory(const std::string& path);
-Result<std::uint64_t> free_bytes(const std::string& path);      // for unprivileged users, on its file system
+Result<std::uint64_t> free_bytes(const std::string& path);  // for unprivileged users, on its file system
 
 // Holds <path> (created if missing) for this process until the Fd closes, or the process ends. A second process gets
 // Error::in_use: "'<path>' is held by process <pid>: another one runs on this directory".
@@ -63,10 +63,10 @@ Result<Fd> lock_file(const std::string& path);
 // The same question without an answer on disk: Error::in_use when a process holds it; fine if it does not exist.
 Failure check_unlocked(const std::string& path);
 
-Time monotonic_now();                 // nanoseconds; what Loop::now() returns
-std::int64_t unix_now_ns();           // nanoseconds since 1970, UTC; for logs and file names, never for decisions
+Time monotonic_now();        // nanoseconds; what Loop::now() returns
+std::int64_t unix_now_ns();  // nanoseconds since 1970, UTC; for logs and file names, never for decisions
 std::string utc_text(std::int64_t unix_ns);  // "2026-11-20 19:49:37.123456"
-std::uint64_t random_seed();          // 64 bits of getrandom
+std::uint64_t random_seed();                 // 64 bits of getrandom
 std::string host_name();
 // Is this name or address one of this computer? (Compared with the addresses of its interfaces; loopback counts.)
 bool is_local_host(const std::string& host);

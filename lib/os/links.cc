@@ -232,8 +232,8 @@ void Loop::Impl::send_iov(Link& l, std::size_t total) {
     taken = n > 0 ? static_cast<std::size_t>(n) : 0;
     counts.bytes_out += taken;
   } else if (l.unsent() + total > limits::kUnsentBytesMax) {
-    log.add(env::Severity::warning, "closed the connection with " + l.peer + ": it has left " +
-                                        std::to_string(l.unsent()) + " bytes unread");
+    log.add(env::Severity::warning,
+            "closed the connection with " + l.peer + ": it has left " + std::to_string(l.unsent()) + " bytes unread");
     end(l, Why::broken);
     return;
   }
@@ -278,8 +278,8 @@ void Loop::Impl::send_pending(Link& l) {
 }
 
 void Loop::Impl::update_interest(Link& l) {
-  std::uint32_t wanted = (l.input_ended ? 0u : std::uint32_t{EPOLLIN}) |
-                         (l.unsent() > 0 ? std::uint32_t{EPOLLOUT} : 0u);
+  std::uint32_t wanted =
+      (l.input_ended ? 0u : std::uint32_t{EPOLLIN}) | (l.unsent() > 0 ? std::uint32_t{EPOLLOUT} : 0u);
   if (wanted == l.interest) return;
   l.interest = wanted;
   watch(l, EPOLL_CTL_MOD, wanted);

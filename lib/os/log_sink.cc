@@ -8,18 +8,23 @@ namespace ndb::os {
 
 std::string_view severity_name(env::Severity s) noexcept {
   switch (s) {
-    case env::Severity::debug: return "DEBUG";
-    case env::Severity::info: return "INFO";
-    case env::Severity::warning: return "WARNING";
-    case env::Severity::error: return "ERROR";
-    case env::Severity::critical: return "CRITICAL";
-    case env::Severity::alert: return "ALERT";
+    case env::Severity::debug:
+      return "DEBUG";
+    case env::Severity::info:
+      return "INFO";
+    case env::Severity::warning:
+      return "WARNING";
+    case env::Severity::error:
+      return "ERROR";
+    case env::Severity::critical:
+      return "CRITICAL";
+    case env::Severity::alert:
+      return "ALERT";
   }
   return "INFO";
 }
 
-LogSink::LogSink(const std::string& path, std::string name, env::Severity from)
-    : name_(std::move(name)), from_(from) {
+LogSink::LogSink(const std::string& path, std::string name, env::Severity from) : name_(std::move(name)), from_(from) {
   if (path.empty()) return;
   file_ = Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!file_) {

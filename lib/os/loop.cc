@@ -10,8 +10,8 @@
 namespace ndb::os {
 namespace {
 
-constexpr std::size_t kEventsMax = 256;         // epoll events taken in one round
-constexpr Time kExitFlush = kSecond;            // an ending process gives its peers this long to take the last bytes
+constexpr std::size_t kEventsMax = 256;  // epoll events taken in one round
+constexpr Time kExitFlush = kSecond;     // an ending process gives its peers this long to take the last bytes
 constexpr std::size_t kFlushEarly = limits::kReceiveBytes / 2;  // so that the peer can start on a long answer
 
 std::atomic<int> g_signal_fd{-1};
@@ -20,7 +20,8 @@ void on_signal(int) {
   int saved = errno;
   int fd = g_signal_fd.load();
   std::uint64_t one = 1;
-  if (fd >= 0) [[maybe_unused]] auto n = ::write(fd, &one, sizeof one);
+  if (fd >= 0) [[maybe_unused]]
+    auto n = ::write(fd, &one, sizeof one);
   errno = saved;
 }
 
@@ -178,9 +179,15 @@ void Loop::Impl::dispatch(const epoll_event& e) {
       }
       break;
     }
-    case SourceKind::listener: on_listener(static_cast<Listener&>(s)); break;
-    case SourceKind::dial: on_dial(static_cast<Dial&>(s)); break;
-    case SourceKind::link: on_link(static_cast<Link&>(s), e.events); break;
+    case SourceKind::listener:
+      on_listener(static_cast<Listener&>(s));
+      break;
+    case SourceKind::dial:
+      on_dial(static_cast<Dial&>(s));
+      break;
+    case SourceKind::link:
+      on_link(static_cast<Link&>(s), e.events);
+      break;
   }
 }
 
@@ -347,8 +354,7 @@ void Loop::Impl::drain_before_exit() {
 
 // --- the public face
 
-Loop::Loop(env::Machine& machine, LoopOptions options)
-    : impl_(std::make_unique<Impl>(machine, options)) {}
+Loop::Loop(env::Machine& machine, LoopOptions options) : impl_(std::make_unique<Impl>(machine, options)) {}
 Loop::~Loop() = default;
 
 Result<std::uint16_t> Loop::listen(const std::string& host, std::uint16_t port, bool text) {

@@ -37,10 +37,10 @@
 namespace ndb::os {
 
 struct LoopOptions {
-  std::string log_path;  // empty: stderr. Appended to; created with mode 0644.
+  std::string log_path;                          // empty: stderr. Appended to; created with mode 0644.
   env::Severity log_from = env::Severity::info;  // less severe lines are dropped
   bool part_threads = true;  // each part of the machine has a thread; else they are stepped in turn, in the loop's
-  std::string log_name;  // when set, every line carries it: "ndb-node 3"
+  std::string log_name;      // when set, every line carries it: "ndb-node 3"
 };
 
 class Loop {
@@ -91,13 +91,13 @@ class Loop {
   // Counted since the start; for benchmarks and reports.
   struct Counts {
     std::uint64_t rounds = 0;
-    std::uint64_t receives = 0;       // system calls
-    std::uint64_t sends = 0;          // system calls
+    std::uint64_t receives = 0;  // system calls
+    std::uint64_t sends = 0;     // system calls
     std::uint64_t frames_in = 0;
     std::uint64_t frames_out = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
-    std::uint64_t links = 0;          // open now
+    std::uint64_t links = 0;  // open now
   };
   Counts counts() const;
 

@@ -46,8 +46,7 @@ struct Listener : Source {
 
 // A connect() under way: looking up (no socket yet), or trying addresses[next - 1].
 struct Dial : Source {
-  explicit Dial(env::Outbox::Connect c)
-      : Source(SourceKind::dial, Fd()), wish(std::move(c)) {}
+  explicit Dial(env::Outbox::Connect c) : Source(SourceKind::dial, Fd()), wish(std::move(c)) {}
   env::Outbox::Connect wish;
   std::uint64_t number = 0;  // by which the resolver's answer finds it
   std::vector<SocketAddress> addresses;
@@ -64,10 +63,10 @@ struct Link : Source {
   bool input_ended = false;    // the peer has closed its direction
   std::uint32_t interest = 0;  // what epoll was told
   std::string peer;
-  Writer in;                   // the start of an unfinished frame
-  Writer pending;              // sealed bytes that the socket has not taken: from `sent` on
+  Writer in;       // the start of an unfinished frame
+  Writer pending;  // sealed bytes that the socket has not taken: from `sent` on
   std::size_t sent = 0;
-  Time deadline = kNever;      // of lingering
+  Time deadline = kNever;  // of lingering
   std::size_t unsent() const { return pending.size() - sent; }
 };
 
@@ -79,19 +78,19 @@ struct Loop::Impl {
   bool round(Time max_wait);
   void wait(Time until, Time max_wait);
   void dispatch(const epoll_event& e);
-  void deliver(const env::Event& event);    // a step, its effects, and the events that follow from it
+  void deliver(const env::Event& event);  // a step, its effects, and the events that follow from it
   void run_due();
   void step_once(const env::Event& event);
-  void carry_out();                         // all effects but the sending, which waits for the end of the round
+  void carry_out();  // all effects but the sending, which waits for the end of the round
   void apply_upgrade(const env::Outbox::Upgrade& u);
   void flush_touched();
-  void settle();                            // flush, follow-up events, flush .. until nothing is left
+  void settle();  // flush, follow-up events, flush .. until nothing is left
   void run_posted();
   void start_parts();
-  void step_parts();                        // in this thread, until they have nothing more to say
+  void step_parts();  // in this thread, until they have nothing more to say
   void deliver_parcel(std::size_t part, std::unique_ptr<env::Parcel> parcel);
-  void give_parcels();                      // what the steps have left for the parts
-  void take_parcels();                      // what the parts have for the machine
+  void give_parcels();  // what the steps have left for the parts
+  void take_parcels();  // what the parts have for the machine
   void wait_for_parts(Time sleep);
   void expire(Time now);
   void note_deadline(Time t) { next_deadline = t < next_deadline ? t : next_deadline; }
@@ -108,7 +107,7 @@ struct Loop::Impl {
   void adopt(Fd fd, bool text, std::string peer, std::uint64_t tag);  // a link is up
   void on_link(Link& l, std::uint32_t events);
   void receive(Link& l);
-  void process(Link& l, Bytes input);       // whole frames, or text, to the machine; keeps the rest
+  void process(Link& l, Bytes input);        // whole frames, or text, to the machine; keeps the rest
   Bytes process_text(Link& l, Bytes input);  // returns what follows an upgrade
   void receive_big(Link& l, std::size_t frame_bytes);
   void flush_link(env::LinkId id);
@@ -180,8 +179,8 @@ struct Loop::Impl {
   std::atomic<bool> rung{false};
 
   const bool part_threads;
-  std::vector<std::unique_ptr<PartThread>> parts;   // of the machine, from its start to its exit
-  std::vector<Time> part_wakes;                     // of parts without threads
+  std::vector<std::unique_ptr<PartThread>> parts;  // of the machine, from its start to its exit
+  std::vector<Time> part_wakes;                    // of parts without threads
 
   std::unique_ptr<Resolver> resolver;  // made when a name is first asked for; last, so that it goes first
 };

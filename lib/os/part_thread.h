@@ -2,8 +2,8 @@
 // putter and one taker each; an eventfd wakes the thread, Loop::wake() the loop, and only when they sleep.
 //
 // Promises: parcels arrive whole, in order, in the thread that steps the receiver; the part is stepped by this thread
-// only, from the first parcel to the destructor, which ends it after the step that runs; what is on its way then is lost.
-// Requires: the part outlives the thread; give() and take() from one thread.
+// only, from the first parcel to the destructor, which ends it after the step that runs; what is on its way then is
+// lost. Requires: the part outlives the thread; give() and take() from one thread.
 #pragma once
 #include <atomic>
 #include <functional>

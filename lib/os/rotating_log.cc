@@ -16,8 +16,9 @@ namespace {
 constexpr std::uint32_t kFilesMax = 1000;
 
 Failure unknown(std::string_view word) {
-  return {Error::illegal_change, "LogDestination: '" + std::string(word) +
-                                     "' is not known; it takes FILE:filename=..,maxsize=..,maxfiles=.., CONSOLE, SYSLOG"};
+  return {Error::illegal_change,
+          "LogDestination: '" + std::string(word) +
+              "' is not known; it takes FILE:filename=..,maxsize=..,maxfiles=.., CONSOLE, SYSLOG"};
 }
 
 // Cuts off the part up to `separator`.

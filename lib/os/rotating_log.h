@@ -14,9 +14,9 @@
 namespace ndb::os {
 
 struct LogDestination {
-  bool console = false;      // stderr
+  bool console = false;  // stderr
   bool syslog = false;
-  std::string path;          // empty = no file
+  std::string path;  // empty = no file
   std::uint64_t bytes_max = 1000000;
   std::uint32_t files_max = 6;  // the present one and the older ones together
 };

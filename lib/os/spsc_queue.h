@@ -1,5 +1,5 @@
-// A bounded queue between two threads: one puts, one takes, nobody waits and nobody locks. Each side writes one index, on
-// a cache line of its own.
+// A bounded queue between two threads: one puts, one takes, nobody waits and nobody locks. Each side writes one index,
+// on a cache line of its own.
 #pragma once
 #include <array>
 #include <atomic>

@@ -31,9 +31,7 @@ bool SqliteFile::is_damaged() const {
   return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 }
 
-bool SqliteFile::run(const char* sql) {
-  return sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) == SQLITE_OK;
-}
+bool SqliteFile::run(const char* sql) { return sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) == SQLITE_OK; }
 
 bool SqliteFile::number(const char* sql, std::int64_t* value) {
   SqliteStatement s(*this, sql);
@@ -56,20 +54,19 @@ SqliteStatement::SqliteStatement(SqliteFile& file, const char* sql) {
 SqliteStatement::~SqliteStatement() { sqlite3_finalize(statement_); }
 
 SqliteStatement& SqliteStatement::number(std::uint64_t v) {
-  good_ =
-      good_ && sqlite3_bind_int64(statement_, ++bound_, static_cast<sqlite3_int64>(v)) == SQLITE_OK;
+  good_ = good_ && sqlite3_bind_int64(statement_, ++bound_, static_cast<sqlite3_int64>(v)) == SQLITE_OK;
   return *this;
 }
 
 SqliteStatement& SqliteStatement::text(Bytes v) {
-  good_ = good_ && sqlite3_bind_text64(statement_, ++bound_, v.data() != nullptr ? v.data() : "",
-                                       v.size(), SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_OK;
+  good_ = good_ && sqlite3_bind_text64(statement_, ++bound_, v.data() != nullptr ? v.data() : "", v.size(),
+                                       SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_OK;
   return *this;
 }
 
 SqliteStatement& SqliteStatement::blob(Bytes v) {
-  good_ = good_ && sqlite3_bind_blob64(statement_, ++bound_, v.data() != nullptr ? v.data() : "",
-                                       v.size(), SQLITE_TRANSIENT) == SQLITE_OK;
+  good_ = good_ && sqlite3_bind_blob64(statement_, ++bound_, v.data() != nullptr ? v.data() : "", v.size(),
+                                       SQLITE_TRANSIENT) == SQLITE_OK;
   return *this;
 }
 
@@ -99,8 +96,7 @@ std::uint64_t SqliteStatement::number_at(int column) const {
 std::string SqliteStatement::blob_at(int column) const {
   const void* p = sqlite3_column_blob(statement_, column);
   int n = sqlite3_column_bytes(statement_, column);
-  return p == nullptr ? std::string()
-                      : std::string(static_cast<const char*>(p), static_cast<std::size_t>(n));
+  return p == nullptr ? std::string() : std::string(static_cast<const char*>(p), static_cast<std::size_t>(n));
 }
 
 }  // namespace ndb::os

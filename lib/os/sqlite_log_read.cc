@@ -147,7 +147,9 @@ Result<meta::LogStore::State> read_log_file(const std::string& path) {
     if (!bytes.ok()) return bytes.failure();
     if (Failure f = append_file(copy + part, *bytes)) return f;
   }
-  auto refused = [&](const std::string& why) { return Failure{Error::os_failed, "metadata file '" + path + "': " + why}; };
+  auto refused = [&](const std::string& why) {
+    return Failure{Error::os_failed, "metadata file '" + path + "': " + why};
+  };
   SqliteFile file;
   if (Failure f = file.open(copy, kBusyMs)) return refused(f.sentence());
   bool empty = false;
@@ -159,8 +161,8 @@ Result<meta::LogStore::State> read_log_file(const std::string& path) {
 }
 
 std::string dump_log(const meta::LogStore::State& s) {
-  std::string out = "metadata file, raft id " + std::to_string(s.raft_id) + " term " + std::to_string(s.term) + " vote " +
-                    std::to_string(s.vote) + "\n";
+  std::string out = "metadata file, raft id " + std::to_string(s.raft_id) + " term " + std::to_string(s.term) +
+                    " vote " + std::to_string(s.vote) + "\n";
   if (s.snapshot.present()) out += dump_snapshot(s.snapshot);
   for (const meta::LogEntry& e : s.entries) {
     out += "entry " + std::to_string(e.index) + " term " + std::to_string(e.term) + " bytes " +

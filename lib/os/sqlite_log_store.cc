@@ -51,26 +51,24 @@ Failure SqliteLogStore::check_or_create() {
   bool empty = false;
   if (std::string wrong = judge_log_file(file_, &empty); !wrong.empty()) return refuse(wrong);
   std::string mode;
-  if (!file_.text("PRAGMA journal_mode=WAL", &mode) || mode != "wal" ||
-      !file_.run("PRAGMA synchronous=FULL")) {
+  if (!file_.text("PRAGMA journal_mode=WAL", &mode) || mode != "wal" || !file_.run("PRAGMA synchronous=FULL")) {
     return refuse("write-ahead logging is not possible: " + file_.error());
   }
   return empty ? create() : check();
 }
 
 Failure SqliteLogStore::create() {
-  bool ok =
-      file_.run("BEGIN IMMEDIATE") &&
-      file_.run(
-          "CREATE TABLE raft(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-          "CREATE TABLE log(idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, type INTEGER NOT NULL,"
-          " data BLOB NOT NULL, crc INTEGER NOT NULL);"
-          "CREATE TABLE snapshot(id INTEGER PRIMARY KEY CHECK(id = 1), idx INTEGER NOT NULL,"
-          " term INTEGER NOT NULL, membership_index INTEGER NOT NULL, membership BLOB NOT NULL,"
-          " data BLOB NOT NULL, crc INTEGER NOT NULL);") &&
-      create_mirror_tables(file_) &&
-      file_.run(("PRAGMA application_id=" + std::to_string(kLogApplicationId)).c_str()) &&
-      file_.run(("PRAGMA user_version=" + std::to_string(kLogVersion)).c_str()) && file_.run("COMMIT");
+  bool ok = file_.run("BEGIN IMMEDIATE") &&
+            file_.run(
+                "CREATE TABLE raft(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+                "CREATE TABLE log(idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, type INTEGER NOT NULL,"
+                " data BLOB NOT NULL, crc INTEGER NOT NULL);"
+                "CREATE TABLE snapshot(id INTEGER PRIMARY KEY CHECK(id = 1), idx INTEGER NOT NULL,"
+                " term INTEGER NOT NULL, membership_index INTEGER NOT NULL, membership BLOB NOT NULL,"
+                " data BLOB NOT NULL, crc INTEGER NOT NULL);") &&
+            create_mirror_tables(file_) &&
+            file_.run(("PRAGMA application_id=" + std::to_string(kLogApplicationId)).c_str()) &&
+            file_.run(("PRAGMA user_version=" + std::to_string(kLogVersion)).c_str()) && file_.run("COMMIT");
   if (!ok) return refuse("it cannot be created: " + file_.error());
   std::string directory = std::filesystem::path(path_).parent_path().string();
   return sync_directory(directory.empty() ? "." : directory);
@@ -119,11 +117,8 @@ void SqliteLogStore::truncate(std::uint64_t from_index) {
   });
 }
 
-void SqliteLogStore::put_snapshot(std::uint64_t tag, meta::LogSnapshot snapshot,
-                                  std::uint64_t keep_from_index) {
-  order(tag, true, [this, s = std::move(snapshot), keep_from_index] {
-    return write_snapshot(s, keep_from_index);
-  });
+void SqliteLogStore::put_snapshot(std::uint64_t tag, meta::LogSnapshot snapshot, std::uint64_t keep_from_index) {
+  order(tag, true, [this, s = std::move(snapshot), keep_from_index] { return write_snapshot(s, keep_from_index); });
 }
 
 void SqliteLogStore::mirror_catalog(std::shared_ptr<const std::string> encoded_catalog) {
@@ -198,8 +193,7 @@ bool SqliteLogStore::carry_out(std::deque<Order>& batch) {
 
 // The copy for people matters little, but what hinders it hinders the log next.
 void SqliteLogStore::carry_out_mirror(const std::string& encoded) {
-  if (!file_.run("BEGIN IMMEDIATE") || !write_mirror(file_, encoded) || !file_.run("COMMIT"))
-    fail();
+  if (!file_.run("BEGIN IMMEDIATE") || !write_mirror(file_, encoded) || !file_.run("COMMIT")) fail();
 }
 
 void SqliteLogStore::fail() {
@@ -223,22 +217,19 @@ bool SqliteLogStore::put_number(const char* key, std::uint64_t value) {
 bool SqliteLogStore::write_entries(const std::vector<meta::LogEntry>& entries) {
   SqliteStatement s(file_, "INSERT INTO log(idx, term, type, data, crc) VALUES(?,?,?,?,?)");
   for (const meta::LogEntry& e : entries) {
-    if (!s.number(e.index).number(e.term).number(e.type).blob(e.data).number(log_checksum(e)).done())
-      return false;
+    if (!s.number(e.index).number(e.term).number(e.type).blob(e.data).number(log_checksum(e)).done()) return false;
   }
   return true;
 }
 
 bool SqliteLogStore::write_snapshot(const meta::LogSnapshot& s, std::uint64_t keep_from_index) {
-  SqliteStatement put(
-      file_,
-      "INSERT OR REPLACE INTO snapshot(id, idx, term, membership_index, membership, data, crc) "
-      "VALUES(1,?,?,?,?,?,?)");
+  SqliteStatement put(file_,
+                      "INSERT OR REPLACE INTO snapshot(id, idx, term, membership_index, membership, data, crc) "
+                      "VALUES(1,?,?,?,?,?,?)");
   put.number(s.index).number(s.term).number(s.membership_index).blob(s.membership).blob(s.data);
   if (!put.number(log_checksum(s)).done()) return false;
   bool nothing_stays = keep_from_index > s.index;
-  SqliteStatement shorten(file_,
-                          nothing_stays ? "DELETE FROM log" : "DELETE FROM log WHERE idx < ?");
+  SqliteStatement shorten(file_, nothing_stays ? "DELETE FROM log" : "DELETE FROM log WHERE idx < ?");
   if (!nothing_stays) shorten.number(keep_from_index);
   return shorten.done();
 }

@@ -27,11 +27,7 @@ bool write_nodes(SqliteFile& file, const meta::Catalog& c) {
       node.null();
     else
       node.number(n.group);
-    node.text(meta::name_of(n.state))
-        .number(n.incarnation)
-        .number(n.raft_id)
-        .text(n.address)
-        .number(n.port);
+    node.text(meta::name_of(n.state)).number(n.incarnation).number(n.raft_id).text(n.address).number(n.port);
     if (!node.number(n.workers).number(n.generation).done()) return false;
   }
   SqliteStatement group(file, "INSERT INTO node_groups(id, members, view) VALUES(?,?,?)");
@@ -42,10 +38,9 @@ bool write_nodes(SqliteFile& file, const meta::Catalog& c) {
 }
 
 bool write_tables(SqliteFile& file, const meta::Catalog& c) {
-  SqliteStatement table(
-      file,
-      "INSERT INTO tables(id, name, columns, primary_key, fragments, node_groups, phase) "
-      "VALUES(?,?,?,?,?,?,?)");
+  SqliteStatement table(file,
+                        "INSERT INTO tables(id, name, columns, primary_key, fragments, node_groups, phase) "
+                        "VALUES(?,?,?,?,?,?,?)");
   for (const auto& [id, t] : c.tables) {
     std::string columns, key;
     for (const auto& column : t->columns) {
@@ -71,24 +66,15 @@ bool write_history(SqliteFile& file, const meta::Catalog& c) {
                       "detail, rows_to_move, rows_moved)"
                       " VALUES(?,?,?,?,?,?,?,?,?,?)");
   for (const auto& [id, j] : c.jobs) {
-    job.number(id)
-        .text("reorganise")
-        .text(meta::name_of(j.state))
-        .text(j.table_name)
-        .text(meta::name_of(j.phase));
-    job.text(utc_text(j.started_s * 1000000000).substr(0, 19))
-        .number(static_cast<std::uint64_t>(j.error));
+    job.number(id).text("reorganise").text(meta::name_of(j.state)).text(j.table_name).text(meta::name_of(j.phase));
+    job.text(utc_text(j.started_s * 1000000000).substr(0, 19)).number(static_cast<std::uint64_t>(j.error));
     if (!job.text(j.detail).number(j.rows_to_move).number(j.rows_moved).done()) return false;
   }
-  SqliteStatement generation(
-      file,
-      "INSERT INTO generations(number, committed, who, source, message, present) "
-      "VALUES(?,?,?,?,?,?)");
+  SqliteStatement generation(file,
+                             "INSERT INTO generations(number, committed, who, source, message, present) "
+                             "VALUES(?,?,?,?,?,?)");
   for (const auto& [number, g] : c.generations) {
-    generation.number(number)
-        .text(utc_text(g.when_s * 1000000000).substr(0, 19))
-        .text(g.who)
-        .text(g.source);
+    generation.number(number).text(utc_text(g.when_s * 1000000000).substr(0, 19)).text(g.who).text(g.source);
     if (!generation.text(g.message).number(number == c.generation ? 1 : 0).done()) return false;
   }
   return true;
@@ -126,17 +112,11 @@ bool write_mirror(SqliteFile& file, Bytes encoded_catalog) {
                 "DELETE FROM generations;")) {
     return false;
   }
-  SqliteStatement whole(
-      file,
-      "INSERT INTO catalog(id, version, cluster_id, name, started, generation, encoded) "
-      "VALUES(1,?,?,?,?,?,?)");
-  whole.number(c.version)
-      .number(c.cluster_id)
-      .text(c.name)
-      .number(c.started ? 1 : 0)
-      .number(c.generation);
-  return whole.blob(encoded_catalog).done() && write_nodes(file, c) && write_tables(file, c) &&
-         write_history(file, c);
+  SqliteStatement whole(file,
+                        "INSERT INTO catalog(id, version, cluster_id, name, started, generation, encoded) "
+                        "VALUES(1,?,?,?,?,?,?)");
+  whole.number(c.version).number(c.cluster_id).text(c.name).number(c.started ? 1 : 0).number(c.generation);
+  return whole.blob(encoded_catalog).done() && write_nodes(file, c) && write_tables(file, c) && write_history(file, c);
 }
 
 }  // namespace ndb::os

@@ -57,12 +57,17 @@ void Driver::step(Time now, meta::Member& member, const meta::Leader& leader, en
   const Phase phase = t->distribution.phase;
   Done done;
   switch (phase) {
-    case Phase::none: return;
+    case Phase::none:
+      return;
     case Phase::prepare:
     case Phase::doubling:
     case Phase::switched:
-    case Phase::settling: done.all = leader.barrier_reached(*catalog, t->distribution.view); break;
-    case Phase::copying: rows_copied_ = (done = reported_done(*catalog, *t)).rows; break;
+    case Phase::settling:
+      done.all = leader.barrier_reached(*catalog, t->distribution.view);
+      break;
+    case Phase::copying:
+      rows_copied_ = (done = reported_done(*catalog, *t)).rows;
+      break;
     case Phase::deciding:
     case Phase::cleaning:
       done = reported_done(*catalog, *t);

@@ -13,14 +13,15 @@
 //   cleaning                                                            every primary reports: cleaned
 //   (finished)
 //
-// `switched` and the end wait, besides, until the epoch of what was written before them is durable: a cluster that loses all
-// its power comes back with rows of the last durable epoch under the newest catalog, and they have to fit each other.
+// `switched` and the end wait, besides, until the epoch of what was written before them is durable: a cluster that
+// loses all its power comes back with rows of the last durable epoch under the newest catalog, and they have to fit
+// each other.
 //
 // A job that is rolled back and left copies in fragments that stay goes through `settling` and `cleaning`, too
 // (meta/apply_reorg.cc).
 //
-// A failed report (memory full, copies differ) rolls the job back; above the line a change of leader does, too, unless the job
-// was started with resume_on_failure (the log entry LeaderStarts sees to that).
+// A failed report (memory full, copies differ) rolls the job back; above the line a change of leader does, too, unless
+// the job was started with resume_on_failure (the log entry LeaderStarts sees to that).
 #pragma once
 #include <map>
 
@@ -51,7 +52,7 @@ class Driver {
   Progress progress(const meta::Catalog& c) const;
 
  private:
-  struct Done {                  // what the reports of the present phase come to
+  struct Done {  // what the reports of the present phase come to
     bool all = false;
     Error error = Error::ok;
     std::uint64_t rows = 0;

@@ -15,12 +15,12 @@ namespace ndb::reorg {
 // move_ack: they are in every replica of the new fragment, or why not.
 struct MoveWord {
   std::uint64_t job;
-  std::uint64_t batch;         // the sender's number
+  std::uint64_t batch;  // the sender's number
   std::uint32_t table;
   std::uint16_t from;
   std::uint16_t to;
-  Error error;                 // move_ack
-  std::uint8_t history;        // 1 = outcomes
+  Error error;           // move_ack
+  std::uint8_t history;  // 1 = outcomes
   std::uint8_t reserved;
 };
 // sums_request and, followed by {u16 bucket, u64 rows, u64 sum} each, sums_reply: of the moving buckets in [lo, hi).
@@ -31,7 +31,7 @@ struct SumsWord {
   std::uint16_t to;
   std::uint16_t lo;
   std::uint16_t hi;
-  Error error;                 // not_ready: a write is under way there, ask again
+  Error error;  // not_ready: a write is under way there, ask again
   std::uint16_t count;
 };
 #pragma pack(pop)
@@ -41,9 +41,9 @@ struct SumsWord {
 struct FragmentReport {
   FragmentId fragment = 0;
   bool done = false;
-  Epoch epoch = 0;             // done: what was written for it belongs to this epoch or an earlier one
-  Error error = Error::ok;     // it cannot be done
-  std::uint64_t rows = 0;      // moved, compared or dropped so far
+  Epoch epoch = 0;          // done: what was written for it belongs to this epoch or an earlier one
+  Error error = Error::ok;  // it cannot be done
+  std::uint64_t rows = 0;   // moved, compared or dropped so far
   std::uint8_t percent = 0;
 };
 struct JobReport {

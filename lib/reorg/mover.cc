@@ -7,8 +7,8 @@
 namespace ndb::reorg {
 
 namespace {
-constexpr Time kRetryFull = 20 * kMillisecond;  // a checkpoint has to make room first
-constexpr std::size_t kCopyBeside = 256;     // the same beside clients: a part of them moves
+constexpr Time kRetryFull = 20 * kMillisecond;   // a checkpoint has to make room first
+constexpr std::size_t kCopyBeside = 256;         // the same beside clients: a part of them moves
 constexpr Time kBitePause = 350 * kMicrosecond;  // between two bites beside clients
 }  // namespace
 
@@ -160,10 +160,17 @@ void Mover::pump(Time now) {
       continue;
     }
     switch (phase_) {
-      case meta::Phase::copying: pump_copy(now, t); break;
-      case meta::Phase::deciding: pump_verify(now, t); break;
-      case meta::Phase::cleaning: pump_clean(now, t); break;
-      default: break;
+      case meta::Phase::copying:
+        pump_copy(now, t);
+        break;
+      case meta::Phase::deciding:
+        pump_verify(now, t);
+        break;
+      case meta::Phase::cleaning:
+        pump_clean(now, t);
+        break;
+      default:
+        break;
     }
   }
 }
@@ -350,11 +357,20 @@ void Mover::node_down(NodeId node) {
 
 bool Mover::on_message(Time now, const wire::Message& m, NodeId from) {
   switch (static_cast<wire::Type>(m.type)) {
-    case wire::Type::move_rows: on_move_rows(m, from); return true;
-    case wire::Type::move_ack: on_move_ack(now, m); return true;
-    case wire::Type::sums_request: on_sums_request(m, from); return true;
-    case wire::Type::sums_reply: on_sums_reply(now, m); return true;
-    default: return false;
+    case wire::Type::move_rows:
+      on_move_rows(m, from);
+      return true;
+    case wire::Type::move_ack:
+      on_move_ack(now, m);
+      return true;
+    case wire::Type::sums_request:
+      on_sums_request(m, from);
+      return true;
+    case wire::Type::sums_reply:
+      on_sums_reply(now, m);
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -23,9 +23,9 @@
 namespace ndb::reorg {
 
 // Of the mover's parts, not of those who use it.
-inline constexpr std::size_t kBatchesMax = 4;         // of one fragment, under way
+inline constexpr std::size_t kBatchesMax = 4;  // of one fragment, under way
 inline constexpr Time kRetry = 2 * kMillisecond;
-inline constexpr std::size_t kBite = 512;           // rows looked at in one go
+inline constexpr std::size_t kBite = 512;  // rows looked at in one go
 
 class Mover {
  public:
@@ -43,7 +43,7 @@ class Mover {
   bool on_message(Time now, const wire::Message& m, NodeId from);
   void on_row_moved(FragmentRef to, std::uint64_t tag, bool ok);
   void on_row_locked(FragmentRef from, std::uint32_t hold, bool ok, Bytes image, Bytes key, std::uint64_t hash);
-  void pump(Time now);          // at the end of each step
+  void pump(Time now);  // at the end of each step
   Time wake() const { return wake_; }
   bool working() const { return !tasks_.empty(); }
   // What to tell the leader, or nothing. `changed` since the last call?
@@ -54,32 +54,32 @@ class Mover {
   static constexpr Time kTrafficFresh = 100 * kMillisecond;
   struct Batch {
     FragmentId to = 0;
-    NodeId node = 0;            // where it was sent
+    NodeId node = 0;  // where it was sent
     std::uint32_t hold = 0;
-    std::uint64_t start = 0;    // cursor to go back to when it fails
+    std::uint64_t start = 0;  // cursor to go back to when it fails
     std::uint32_t rows = 0;
   };
-  struct Task {                 // one fragment of ours, in one phase
+  struct Task {  // one fragment of ours, in one phase
     FragmentRef from;
     std::vector<FragmentId> targets;
-    std::size_t target = 0;     // copying: which one is being filled
+    std::size_t target = 0;  // copying: which one is being filled
     std::uint64_t cursor = 0;
     std::map<std::uint64_t, Batch> batches;
-    std::uint32_t waiting = 0;  // rows in lock queues
-    std::uint16_t lo = 0, hi = 0;            // deciding
-    std::uint32_t asked = 0;                 // answers awaited
+    std::uint32_t waiting = 0;     // rows in lock queues
+    std::uint16_t lo = 0, hi = 0;  // deciding
+    std::uint32_t asked = 0;       // answers awaited
     bool frozen = false;
     Time frozen_since = 0;
     std::uint64_t rows = 0;
-    Sequence mark = 0;                       // cleaning: the stream up to here has to be shown first
-    bool told = false;                       // ... and the new places know the outcomes
-    bool cleaned = false;                    // ... and all removals are before the mark
+    Sequence mark = 0;     // cleaning: the stream up to here has to be shown first
+    bool told = false;     // ... and the new places know the outcomes
+    bool cleaned = false;  // ... and all removals are before the mark
     bool done = false;
-    Epoch epoch = 0;                         // of this node when it was done
+    Epoch epoch = 0;  // of this node when it was done
     Error error = Error::ok;
     Time retry = 0;
   };
-  struct Incoming {             // rows of others on their way into our stream
+  struct Incoming {  // rows of others on their way into our stream
     NodeId node = 0;
     WorkerId worker = 0;
     MoveWord word{};
@@ -120,8 +120,8 @@ class Mover {
   std::map<std::uint64_t, Incoming> incoming_;
   std::uint64_t next_batch_ = 1;
   std::uint64_t next_tag_ = 1;
-  Time now_ = 0;  // of the last pump()
-  std::uint64_t served_ = 0;        // operations of clients, when it was last looked
+  Time now_ = 0;                      // of the last pump()
+  std::uint64_t served_ = 0;          // operations of clients, when it was last looked
   Time traffic_at_ = -kTrafficFresh;  // when they were last seen to have grown
   Time next_bite_ = 0;
   Time wake_ = kNever;

@@ -10,8 +10,8 @@
 namespace ndb::reorg {
 
 struct Taken {
-  std::uint32_t hold = 0;     // the locks, to be released; 0 = no rows
-  std::uint64_t next = 0;     // where to go on; store::kScanEnd = at the end
+  std::uint32_t hold = 0;  // the locks, to be released; 0 = no rows
+  std::uint64_t next = 0;  // where to go on; store::kScanEnd = at the end
   std::uint32_t rows = 0;
   std::uint32_t waiting = 0;  // rows that a transaction holds: each will come with Mover::on_row_locked
   bool again = false;         // nothing was taken: try the same place later
@@ -28,8 +28,8 @@ class Rows {
   virtual bool lock_again(FragmentRef from, Bytes key, std::uint64_t hash) = 0;
   // Appends rows to the stream of `to`; Mover::on_row_moved(to, tag, ok) when every replica holds them.
   virtual Error put(FragmentRef to, Bytes changes, std::uint64_t tag) = 0;
-  // Outcomes of transactions that `from` remembers, a stretch of them: appended to `w`; the answer is where to go on, UINT64_MAX
-  // at the end. put_history() adds them to what `to` remembers, like put().
+  // Outcomes of transactions that `from` remembers, a stretch of them: appended to `w`; the answer is where to go on,
+  // UINT64_MAX at the end. put_history() adds them to what `to` remembers, like put().
   virtual std::uint64_t history(FragmentRef from, std::uint64_t cursor, Writer& w) const = 0;
   virtual Error put_history(FragmentRef to, Bytes outcomes, std::uint64_t tag) = 0;
   // Removes the rows of the next stretch that live elsewhere now; *busy = not possible at the moment.

@@ -66,13 +66,14 @@ class Check {
       for (const ListTxn::Read& r : x.reads) {
         const List& l = list(r.key);
         if (r.list.size() > l.size() || !std::equal(r.list.begin(), r.list.end(), l.begin())) {
-          return x.who + " read a list " + str(r.key) + " of " + str(r.list.size()) + " that is no beginning of the final one";
+          return x.who + " read a list " + str(r.key) + " of " + str(r.list.size()) +
+                 " that is no beginning of the final one";
         }
         bool cut = !r.list.empty() && r.list.size() < l.size() && owner_[l[r.list.size()]] == owner_[r.list.back()];
         if (cut && owner_[r.list.back()] != t) return x.who + " saw half of " + history_[owner_[r.list.back()]].who;
         if (!counts) continue;
-        if (!r.list.empty()) edge(owner_[r.list.back()], t);                             // write-read
-        if (r.locked && r.list.size() < l.size()) edge(t, owner_[l[r.list.size()]]);     // read-write
+        if (!r.list.empty()) edge(owner_[r.list.back()], t);                          // write-read
+        if (r.locked && r.list.size() < l.size()) edge(t, owner_[l[r.list.size()]]);  // read-write
       }
     }
     return {};

@@ -3,8 +3,10 @@
 //
 // A transaction reads lists and appends elements to them. Checked:
 //   * what was read is a prefix of the final list; the final list holds no element twice
-//   * every element of a committed transaction is there, none of an aborted one (G1a), and all or none of an unknown one
-//   * nothing of another transaction's middle is seen (G1b): of two appends of one transaction to one list, both or none
+//   * every element of a committed transaction is there, none of an aborted one (G1a), and all or none of an unknown
+//   one
+//   * nothing of another transaction's middle is seen (G1b): of two appends of one transaction to one list, both or
+//   none
 //   * no cycle of write-write and write-read dependencies (G0, G1c), nor, through locked reads, of read-write ones (G2)
 #pragma once
 #include <cstdint>
@@ -20,8 +22,8 @@ struct ListTxn {
   enum class Outcome : std::uint8_t { committed, aborted, unknown } outcome = Outcome::unknown;
   struct Read {
     std::uint64_t key;
-    List list;           // without what this transaction itself appended
-    bool locked = false; // nobody else could change it until the transaction ended
+    List list;            // without what this transaction itself appended
+    bool locked = false;  // nobody else could change it until the transaction ended
   };
   std::vector<Read> reads;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> appends;  // key, element (unique)

@@ -105,7 +105,8 @@ void Cluster::add_data(NodeId id) {
     o.node = id;
     o.raft_id = raft_id(p);
     o.seed = info.seed;
-    for (std::uint32_t i = 0; i < settings_.management; i++) o.servers.push_back({0, host("m", i + 1), kManagementPort});
+    for (std::uint32_t i = 0; i < settings_.management; i++)
+      o.servers.push_back({0, host("m", i + 1), kManagementPort});
     o.address = host("n", id);
     o.port = kDataPort;
     o.workers = settings_.workers;
@@ -139,7 +140,8 @@ ProcessId Cluster::add_client(Actor& actor, Time deadline) {
     o.seed = info.seed;
     o.slots = 64;
     o.deadline = deadline;
-    for (std::uint32_t i = 0; i < settings_.management; i++) o.management.push_back({host("m", i + 1), kManagementPort});
+    for (std::uint32_t i = 0; i < settings_.management; i++)
+      o.management.push_back({host("m", i + 1), kManagementPort});
     return std::make_unique<ClientProcess>(std::move(o), actor);
   };
   s.lost = [&actor](bool) { actor.lost(); };
@@ -157,9 +159,7 @@ std::shared_ptr<const meta::Catalog> Cluster::catalog_of(ProcessId p) const {
   return static_cast<node::Node*>(m)->member().catalog();
 }
 
-node::Node* Cluster::data_node(NodeId id) const {
-  return static_cast<node::Node*>(world_.machine(data_[id - 1u]));
-}
+node::Node* Cluster::data_node(NodeId id) const { return static_cast<node::Node*>(world_.machine(data_[id - 1u])); }
 mgmt::Server* Cluster::server(std::uint32_t i) const {
   return static_cast<mgmt::Server*>(world_.machine(management_[i]));
 }
@@ -214,11 +214,16 @@ std::string Cluster::describe() const {
              std::to_string(log.leader_raft_id() % 1000) + " of";
         for (const auto& i : log.members()) {
           s += " " + std::to_string(i.raft_id % 1000) +
-               (i.role == meta::Role::voter ? "v" : i.role == meta::Role::spare ? "s" : "");
+               (i.role == meta::Role::voter   ? "v"
+                : i.role == meta::Role::spare ? "s"
+                                              : "");
         }
         s += ")";
       }
-      if (n) s += n->state == meta::NodeState::in_sync ? " in sync" : n->state == meta::NodeState::joining ? " joining" : " down";
+      if (n)
+        s += n->state == meta::NodeState::in_sync   ? " in sync"
+             : n->state == meta::NodeState::joining ? " joining"
+                                                    : " down";
     }
   }
   return s;

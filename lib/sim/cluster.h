@@ -24,14 +24,14 @@ namespace ndb::sim {
 struct ClusterSettings {
   std::uint32_t management = 1;
   std::uint32_t replicas = 2;
-  std::uint32_t groups = 1;        // node groups of the first start
-  std::uint32_t spares = 0;        // data nodes with NodeGroup=65536
+  std::uint32_t groups = 1;  // node groups of the first start
+  std::uint32_t spares = 0;  // data nodes with NodeGroup=65536
   std::uint8_t workers = 1;
   std::uint32_t lock_wait_ms = 300;
-  bool diskless = false;           // rows in memory only: a group lives as long as one of its members
-  std::uint32_t redo_files = 4;    // of a worker's redo log: NoOfFragmentLogFiles
+  bool diskless = false;              // rows in memory only: a group lives as long as one of its members
+  std::uint32_t redo_files = 4;       // of a worker's redo log: NoOfFragmentLogFiles
   std::uint32_t redo_file_kib = 256;  // and FragmentLogFileSize, without the header
-  std::uint32_t epoch_ms = 2000;   // TimeBetweenGlobalCheckpoints
+  std::uint32_t epoch_ms = 2000;      // TimeBetweenGlobalCheckpoints
   static ClusterSettings draw(Prng& prng);
 };
 
@@ -50,7 +50,7 @@ class Cluster {
 
   const ClusterSettings& settings() const { return settings_; }
   const std::vector<ProcessId>& management() const { return management_; }
-  const std::vector<ProcessId>& data() const { return data_; }          // data()[i] is node i + 1
+  const std::vector<ProcessId>& data() const { return data_; }  // data()[i] is node i + 1
   const std::vector<ProcessId>& clients() const { return clients_; }
   std::uint32_t data_nodes() const { return settings_.groups * settings_.replicas + settings_.spares; }
   node::Node* data_node(NodeId id) const;       // nullptr: it does not run
@@ -75,8 +75,8 @@ class Cluster {
   // is sure to have the rows on its disk: false, and nothing happens, when none is.
   bool lose_files(NodeId id);
   bool log_survives_loss(NodeId id);
-  std::uint64_t restarts() const { return restarts_; }     // of the whole cluster from its disks
-  Epoch restored_epoch() const { return restored_epoch_; } // by the last of them
+  std::uint64_t restarts() const { return restarts_; }      // of the whole cluster from its disks
+  Epoch restored_epoch() const { return restored_epoch_; }  // by the last of them
 
   // Waits until the cluster is healthy; fails the world after `limit`.
   bool settle(Time limit);
@@ -97,7 +97,7 @@ class Cluster {
     std::unique_ptr<LogDisk> disk;
     std::unique_ptr<RowDisks> rows;  // of a data node that is not diskless
     std::uint32_t incomplete = 0;    // its files were lost, and what it got since is not durable yet
-    std::uint32_t settled = 0;       // epochs that became durable while it served: what it was filled with is on its disk
+    std::uint32_t settled = 0;  // epochs that became durable while it served: what it was filled with is on its disk
     std::uint64_t raft_id = 0;
     const meta::Catalog* seen = nullptr;
     std::shared_ptr<const meta::Catalog> keep;  // so that `seen` is not used for another one

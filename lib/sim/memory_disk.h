@@ -158,8 +158,8 @@ class MemoryDisk : public store::Disk {
     broken_ = false;
     space_ = UINT64_MAX;
   }
-  void break_disk() { broken_ = true; }                      // nothing is durable from here on
-  void fill_after(std::uint64_t bytes) { space_ = bytes; }   // so much more fits, then it is broken
+  void break_disk() { broken_ = true; }                     // nothing is durable from here on
+  void fill_after(std::uint64_t bytes) { space_ = bytes; }  // so much more fits, then it is broken
   void damage_redo(std::uint64_t position, char bits = 0x40) { flip(&ring_[position % layout_.capacity()], bits); }
   void damage_checkpoint(std::uint64_t id, std::uint64_t offset, char bits = 0x40) {
     flip(&checkpoints_.at(id).at(static_cast<std::size_t>(offset)), bits);
@@ -224,8 +224,12 @@ class MemoryDisk : public store::Disk {
         }
         durable_ = o.position;
         return;
-      case Kind::finish: checkpoints_[o.id] = std::move(o.content); return;
-      case Kind::remove: checkpoints_.erase(o.id); return;
+      case Kind::finish:
+        checkpoints_[o.id] = std::move(o.content);
+        return;
+      case Kind::remove:
+        checkpoints_.erase(o.id);
+        return;
     }
   }
   // A sector is written as a whole: of several writes to one, the first ones survive. A file is entered durably before

@@ -132,8 +132,7 @@ void MetadataChecks::finished(ProcessId p, const meta::Member::Finished& f) {
     return world_.fail(world_.name(p) + " answered a request that no member has in its log");
   }
   if (!(i->second.outcome == f.outcome)) {
-    return world_.fail(world_.name(p) + " answered with another outcome than the log's, index " +
-                       str(i->second.index));
+    return world_.fail(world_.name(p) + " answered with another outcome than the log's, index " + str(i->second.index));
   }
   answered_++;
   answered_up_to_ = std::max(answered_up_to_, i->second.index);

@@ -35,8 +35,8 @@ class MetadataChecks {
     std::uint64_t command = 0;
   };
   struct Request {
-    Version floor = 0;     // everything up to here was answered before it was proposed
-    Version index = 0;     // of its first entry; 0 = not seen yet
+    Version floor = 0;  // everything up to here was answered before it was proposed
+    Version index = 0;  // of its first entry; 0 = not seen yet
     meta::Outcome outcome;
   };
   void first_seen(const meta::Member::Applied& a);

@@ -2,11 +2,12 @@
 
 namespace ndb::sim {
 namespace {
-const char* const kNames[kFaults] = {"kill", "power", "pause", "cut_pair", "cut_one_way", "isolate", "halves",
-                                     "break_links", "slow", "spikes", "slow_disk", "crowd", "lose_files"};
+const char* const kNames[kFaults] = {"kill",      "power",  "pause",       "cut_pair", "cut_one_way",
+                                     "isolate",   "halves", "break_links", "slow",     "spikes",
+                                     "slow_disk", "crowd",  "lose_files"};
 constexpr Time kMeanLeast = 300 * kMillisecond;
-// A node that was silent for a while may have been declared dead without anybody knowing yet, for as long as that takes;
-// and a death takes as long to be known.
+// A node that was silent for a while may have been declared dead without anybody knowing yet, for as long as that
+// takes; and a death takes as long to be known.
 constexpr Time kAftermath = 2 * kSecond;
 }  // namespace
 
@@ -107,7 +108,9 @@ void Nemesis::strike(Fault f) {
       start_after(p, down);
       break;
     }
-    case Fault::crowd: strike_crowd(); return;
+    case Fault::crowd:
+      strike_crowd();
+      return;
     case Fault::pause: {
       Time stop = lasts(kMillisecond, 3 * kSecond);
       if (!world_.running(p) || world_.paused(p) || is_protected(p) || !may(f, p)) return;
@@ -144,7 +147,9 @@ void Nemesis::strike(Fault f) {
       later(stop, [this] { world_.network().settings.spike_chance = 0; });
       break;
     }
-    default: strike_network(f); return;
+    default:
+      strike_network(f);
+      return;
   }
   struck_++;
 }
@@ -180,7 +185,9 @@ void Nemesis::strike_network(Fault f) {
     case Fault::cut_one_way:
       pairs = prng_.chance(0.5) ? std::vector{std::pair{a, b}} : std::vector{std::pair{b, a}};
       break;
-    case Fault::cut_pair: pairs = {{a, b}, {b, a}}; break;
+    case Fault::cut_pair:
+      pairs = {{a, b}, {b, a}};
+      break;
     case Fault::isolate: {
       if (!may(f, a)) return;
       std::uint64_t ways = 1 + prng_.below(3);
@@ -208,7 +215,8 @@ void Nemesis::strike_network(Fault f) {
       struck_++;
       return;
     }
-    default: return;
+    default:
+      return;
   }
   for (auto [x, y] : pairs) {
     if (is_protected(x) || is_protected(y)) return;

@@ -29,8 +29,8 @@ enum class Fault : std::uint8_t {
 inline constexpr std::size_t kFaults = 13;
 
 struct NemesisOptions {
-  std::vector<ProcessId> victims;      // of everything
-  std::vector<ProcessId> bystanders;   // of network faults only: clients
+  std::vector<ProcessId> victims;     // of everything
+  std::vector<ProcessId> bystanders;  // of network faults only: clients
   // Asked before `p` is killed, loses power, is paused or cut off; null = always.
   std::function<bool(Fault, ProcessId)> may;
   // Of whom one at least must be undisturbed when `p` dies, and stay so until its death is known: the other replicas of
@@ -53,7 +53,7 @@ class Nemesis {
   Nemesis& operator=(const Nemesis&) = delete;
 
   void begin();
-  void calm();  // heals and restarts everything; no fault after it
+  void calm();                  // heals and restarts everything; no fault after it
   std::string profile() const;  // "kill every 1.2 s, spikes every 0.3 s"
   std::uint64_t struck() const { return struck_; }
 

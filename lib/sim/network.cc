@@ -99,9 +99,15 @@ void Network::pipe_due(std::uint32_t connection, std::uint32_t life, unsigned di
   p.bytes -= item.data.size();
   schedule(connection, direction);
   switch (item.kind) {
-    case Item::Kind::up: deliver_up(connection, 1 - direction); break;
-    case Item::Kind::bytes: deliver_bytes(connection, 1 - direction, item); break;
-    case Item::Kind::down: end_down(connection, life, 1 - direction); break;
+    case Item::Kind::up:
+      deliver_up(connection, 1 - direction);
+      break;
+    case Item::Kind::bytes:
+      deliver_bytes(connection, 1 - direction, item);
+      break;
+    case Item::Kind::down:
+      end_down(connection, life, 1 - direction);
+      break;
   }
 }
 
@@ -334,8 +340,7 @@ void Network::update_backlog(const Connection& c, unsigned direction) {
   if (e.gone || e.link == 0 || !world_.running(e.process)) return;
   std::size_t bytes = c.pipe[direction].bytes;
   bool held = c.pipe[direction].stalled || world_.paused(c.end[1 - direction].process);
-  world_.processes_[e.process]->outbox.slot(e.link).unsent =
-      held && bytes > kKernelBuffer ? bytes - kKernelBuffer : 0;
+  world_.processes_[e.process]->outbox.slot(e.link).unsent = held && bytes > kKernelBuffer ? bytes - kKernelBuffer : 0;
 }
 
 }  // namespace ndb::sim

@@ -5,8 +5,8 @@
 
 namespace ndb::sim {
 namespace {
-constexpr Time kPoll = 20 * kMillisecond;      // how soon a new order is seen
-constexpr Time kPatience = 12 * kSecond;       // the server itself answers after ten
+constexpr Time kPoll = 20 * kMillisecond;  // how soon a new order is seen
+constexpr Time kPatience = 12 * kSecond;   // the server itself answers after ten
 constexpr Time kRetry = 100 * kMillisecond;
 }  // namespace
 
@@ -31,7 +31,8 @@ void Operator::step(Time now, const env::Event& e, env::Outbox& out) {
     case env::EventKind::text:
       if (e.link == link_) in_ += e.data;
       break;
-    default: break;
+    default:
+      break;
   }
   if (state_ == State::waiting) {
     Reply r;

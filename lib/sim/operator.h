@@ -33,12 +33,12 @@ struct Reply {
 };
 
 struct Order {
-  std::string command;                                     // "ndb create nodegroup"
-  std::vector<std::pair<std::string, std::string>> keys;   // without `request`, which is added when `changes`
+  std::string command;                                    // "ndb create nodegroup"
+  std::vector<std::pair<std::string, std::string>> keys;  // without `request`, which is added when `changes`
   std::string bulk;
   bool changes = true;
   std::function<void(const Reply&)> done;
-  std::string request;                                     // drawn when empty
+  std::string request;  // drawn when empty
 };
 
 class Operator : public env::Machine {

@@ -5,7 +5,7 @@
 namespace ndb::sim {
 namespace {
 constexpr Time kUsual = 20 * kMicrosecond;
-constexpr Time kSlow = 500 * kMicrosecond;       // the processor was given to somebody else
+constexpr Time kSlow = 500 * kMicrosecond;  // the processor was given to somebody else
 constexpr Time kVerySlow = 15 * kMillisecond;
 }  // namespace
 

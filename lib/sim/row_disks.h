@@ -1,5 +1,5 @@
-// The disks under the workers of one data node: gives a MemoryDisk's orders their time, reports them to the process, and
-// decides at its death what had reached the device.
+// The disks under the workers of one data node: gives a MemoryDisk's orders their time, reports them to the process,
+// and decides at its death what had reached the device.
 #pragma once
 #include <memory>
 #include <vector>
@@ -12,7 +12,8 @@ namespace ndb::sim {
 
 class RowDisks {
  public:
-  RowDisks(World& world, std::uint64_t seed, std::uint8_t workers, store::RedoLayout layout) : world_(world), prng_(seed) {
+  RowDisks(World& world, std::uint64_t seed, std::uint8_t workers, store::RedoLayout layout)
+      : world_(world), prng_(seed) {
     for (std::uint8_t w = 0; w < workers; w++) disks_.push_back(std::make_unique<Device>(layout));
   }
   // The process that they belong to, before its first start. Call stepped() after each of its steps.

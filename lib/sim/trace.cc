@@ -6,16 +6,26 @@ namespace ndb::sim {
 namespace {
 const char* kind_name(env::EventKind k) {
   switch (k) {
-    case env::EventKind::start: return "start";
-    case env::EventKind::link_up: return "link_up";
-    case env::EventKind::link_down: return "link_down";
-    case env::EventKind::no_link: return "no_link";
-    case env::EventKind::frame: return "frame";
-    case env::EventKind::text: return "text";
-    case env::EventKind::timer: return "timer";
-    case env::EventKind::stored: return "stored";
-    case env::EventKind::stop: return "stop";
-    case env::EventKind::parcel: return "parcel";
+    case env::EventKind::start:
+      return "start";
+    case env::EventKind::link_up:
+      return "link_up";
+    case env::EventKind::link_down:
+      return "link_down";
+    case env::EventKind::no_link:
+      return "no_link";
+    case env::EventKind::frame:
+      return "frame";
+    case env::EventKind::text:
+      return "text";
+    case env::EventKind::timer:
+      return "timer";
+    case env::EventKind::stored:
+      return "stored";
+    case env::EventKind::stop:
+      return "stop";
+    case env::EventKind::parcel:
+      return "parcel";
   }
   return "?";
 }

@@ -59,7 +59,7 @@ class Trace {
     std::uint64_t tag;
     std::uint16_t type;  // of a frame's first message
     std::size_t bytes;
-    std::string text;    // empty: an event
+    std::string text;  // empty: an event
   };
   static std::string format(const Line& l, const std::vector<std::string>& names);
   static std::uint16_t first_type(const env::Event& e) {

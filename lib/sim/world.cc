@@ -159,11 +159,21 @@ bool World::run_one() {
   queue_.pop();
   now_ = q.at;
   switch (q.kind) {
-    case Kind::timer: timer_due(q.a, q.c); break;
-    case Kind::pipe: network_.pipe_due(q.a, q.b, static_cast<unsigned>(q.c)); break;
-    case Kind::dial: network_.dial_due(q.a); break;
-    case Kind::stored: stored_now(q.a, q.b, q.c, q.d); break;
-    case Kind::part: part_due(q.a, q.b, q.c); break;
+    case Kind::timer:
+      timer_due(q.a, q.c);
+      break;
+    case Kind::pipe:
+      network_.pipe_due(q.a, q.b, static_cast<unsigned>(q.c));
+      break;
+    case Kind::dial:
+      network_.dial_due(q.a);
+      break;
+    case Kind::stored:
+      stored_now(q.a, q.b, q.c, q.d);
+      break;
+    case Kind::part:
+      part_due(q.a, q.b, q.c);
+      break;
     case Kind::call: {
       std::function<void()> f = std::move(calls_[q.a]);
       calls_[q.a] = nullptr;

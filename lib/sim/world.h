@@ -29,8 +29,8 @@ namespace ndb::sim {
 
 struct StartInfo {
   ProcessId process = 0;
-  std::uint32_t life = 0;   // 1 = the first start
-  std::uint64_t seed = 0;   // different in every process and every start
+  std::uint32_t life = 0;  // 1 = the first start
+  std::uint64_t seed = 0;  // different in every process and every start
 };
 
 struct ProcessSpec {
@@ -79,12 +79,12 @@ class World {
   std::uint32_t life(ProcessId p) const { return processes_[p]->life; }
   env::Machine* machine(ProcessId p) const { return processes_[p]->machine.get(); }
   Time local_time(ProcessId p) const { return local_time(*processes_[p], now_); }
-  void start(ProcessId p);                     // no effect when it runs
+  void start(ProcessId p);  // no effect when it runs
   // No effect when it does not run. In the midst of its step: nothing that it did in this step leaves it.
   void kill(ProcessId p, bool power_lost);
   void pause(ProcessId p);
   void resume(ProcessId p);
-  void stop(ProcessId p);                      // EventKind::stop, as SIGTERM
+  void stop(ProcessId p);  // EventKind::stop, as SIGTERM
   // An event of the world's own making, delivered at once; the machine must not be in a step.
   ProcessId stepping() const { return stepping_; }  // kNobody = no machine is in a step
   void poke(ProcessId p, const env::Event& e) { step_process(p, e); }
@@ -96,13 +96,13 @@ class World {
 
   // --- time
   void after(Time delay, std::function<void()> f);
-  bool run_one();                              // false: nothing left to happen
+  bool run_one();  // false: nothing left to happen
   void run_for(Time duration);
   // Until `done` says so (asked after every event) or the time is over; the answer is done's.
   bool run_until(const std::function<bool()>& done, Time limit);
 
   // --- verdict
-  void fail(std::string reason);               // the first one counts; runs end at once
+  void fail(std::string reason);  // the first one counts; runs end at once
   bool failed() const { return failed_; }
   const std::string& failure() const { return failure_; }
   void remark(std::string text) { trace_.remark(now_, std::move(text)); }
@@ -120,7 +120,7 @@ class World {
       std::unique_ptr<env::Parcel> parcel;
     };
     std::deque<Parcel> in, out;
-    Time wake = kNever;             // as the part asked, its own clock
+    Time wake = kNever;  // as the part asked, its own clock
   };
   struct Process {
     ProcessSpec spec;
@@ -130,20 +130,20 @@ class World {
     bool paused = false;
     bool no_power = false;
     bool stepping = false;
-    bool kill_wanted = false;         // by somebody who watched this step
+    bool kill_wanted = false;  // by somebody who watched this step
     bool kill_power_lost = false;
-    Time wake = kNever;               // as the machine asked, its own clock
-    std::uint64_t timer_number = 0;   // of the event in the queue that counts
+    Time wake = kNever;              // as the machine asked, its own clock
+    std::uint64_t timer_number = 0;  // of the event in the queue that counts
     Time store_last = 0;
     struct Link {
       std::uint32_t connection = 0;
       unsigned end = 0;
       bool used = false;
     };
-    std::vector<Link> links;          // by LinkId; 0 unused
+    std::vector<Link> links;  // by LinkId; 0 unused
     std::priority_queue<env::LinkId, std::vector<env::LinkId>, std::greater<>> free_links;
-    std::deque<env::Event> inbox;     // while paused; events without data
-    std::deque<PartState> parts;      // of the machine
+    std::deque<env::Event> inbox;  // while paused; events without data
+    std::deque<PartState> parts;   // of the machine
   };
   enum class Kind : std::uint8_t { timer, stored, pipe, dial, call, part };
   struct Queued {

@@ -21,13 +21,11 @@ Bytes blob_of(sqlite3_value* v) {
 }
 
 bool is_bytes(Type t) {
-  return t == Type::character || t == Type::varchar || t == Type::text || t == Type::binary ||
-         t == Type::varbinary || t == Type::blob;
+  return t == Type::character || t == Type::varchar || t == Type::text || t == Type::binary || t == Type::varbinary ||
+         t == Type::blob;
 }
 bool is_binary(Type t) { return t == Type::binary || t == Type::varbinary || t == Type::blob; }
-bool is_time(Type t) {
-  return t == Type::date || t == Type::time || t == Type::datetime || t == Type::timestamp;
-}
+bool is_time(Type t) { return t == Type::date || t == Type::time || t == Type::datetime || t == Type::timestamp; }
 
 }  // namespace
 
@@ -68,8 +66,12 @@ Error from_sqlite(const meta::Column& c, sqlite3_value* v, Value* out, std::stri
 
 void to_sqlite(const meta::Column& c, const Value& v, sqlite3_context* ctx) {
   switch (v.kind) {
-    case Value::Kind::null: sqlite3_result_null(ctx); return;
-    case Value::Kind::float64: sqlite3_result_double(ctx, v.d); return;
+    case Value::Kind::null:
+      sqlite3_result_null(ctx);
+      return;
+    case Value::Kind::float64:
+      sqlite3_result_double(ctx, v.d);
+      return;
     case Value::Kind::int64:
       if (!is_time(c.type)) {
         sqlite3_result_int64(ctx, v.i);
@@ -84,15 +86,19 @@ void to_sqlite(const meta::Column& c, const Value& v, sqlite3_context* ctx) {
       break;
     case Value::Kind::bytes:
       if (c.type == Type::decimal) break;
-      if (is_binary(c.type)) sqlite3_result_blob(ctx, v.bytes.data(), static_cast<int>(v.bytes.size()), SQLITE_TRANSIENT);
-      else sqlite3_result_text(ctx, v.bytes.data(), static_cast<int>(v.bytes.size()), SQLITE_TRANSIENT);
+      if (is_binary(c.type))
+        sqlite3_result_blob(ctx, v.bytes.data(), static_cast<int>(v.bytes.size()), SQLITE_TRANSIENT);
+      else
+        sqlite3_result_text(ctx, v.bytes.data(), static_cast<int>(v.bytes.size()), SQLITE_TRANSIENT);
       return;
   }
   std::string text;
   client::value_to_text(c, v, &text);
   if (c.type == Type::decimal && c.precision <= 15) {
-    if (c.scale == 0) sqlite3_result_int64(ctx, std::stoll(text));
-    else sqlite3_result_double(ctx, std::stod(text));
+    if (c.scale == 0)
+      sqlite3_result_int64(ctx, std::stoll(text));
+    else
+      sqlite3_result_double(ctx, std::stod(text));
     return;
   }
   sqlite3_result_text(ctx, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);

@@ -17,7 +17,8 @@ namespace ndb::sql {
 // The value may view the sqlite3_value or `scratch`.
 Error from_sqlite(const meta::Column& c, sqlite3_value* v, store::Value* out, std::string* scratch);
 void to_sqlite(const meta::Column& c, const store::Value& v, sqlite3_context* ctx);
-// A constant that a scan may be filtered by; false: SQLite's rules and the store's may differ for it, SQLite has to look.
+// A constant that a scan may be filtered by; false: SQLite's rules and the store's may differ for it, SQLite has to
+// look.
 bool filter_constant(const meta::Column& c, sqlite3_value* v, store::Value* out, std::string* scratch);
 
 }  // namespace ndb::sql

@@ -80,15 +80,22 @@ Failure parse_type(const std::string& declared, meta::Column* c) {
   std::vector<std::uint32_t> arguments;
   bool is_unsigned = false, inside = false;
   for (const std::string& w : words(declared)) {
-    if (w == "(") inside = true;
-    else if (w == ")") inside = false;
-    else if (w == ",") continue;
+    if (w == "(")
+      inside = true;
+    else if (w == ")")
+      inside = false;
+    else if (w == ",")
+      continue;
     else if (inside && w.find_first_not_of("0123456789") == std::string::npos && w.size() < 7) {
       arguments.push_back(static_cast<std::uint32_t>(std::stoul(w)));
-    } else if (inside) return bad("column '" + c->name + "': '" + declared + "' is no type of this cluster");
-    else if (w == "UNSIGNED") is_unsigned = true;
-    else if (w == "SIGNED") continue;
-    else name += (name.empty() ? "" : " ") + w;
+    } else if (inside)
+      return bad("column '" + c->name + "': '" + declared + "' is no type of this cluster");
+    else if (w == "UNSIGNED")
+      is_unsigned = true;
+    else if (w == "SIGNED")
+      continue;
+    else
+      name += (name.empty() ? "" : " ") + w;
   }
   auto i = named_types().find(name);
   if (i == named_types().end()) {
@@ -99,7 +106,8 @@ Failure parse_type(const std::string& declared, meta::Column* c) {
   c->type = is_unsigned ? t.unsigned_type : t.type;
   const std::size_t n = arguments.size();
   switch (t.arguments) {
-    case NamedType::none: break;  // a display width, as in int(11), says nothing
+    case NamedType::none:
+      break;  // a display width, as in int(11), says nothing
     case NamedType::length:
       c->length = n > 0 ? arguments[0] : t.length_if_absent;
       if (c->length == 0 || n > 1) return bad("column '" + c->name + "': '" + declared + "' needs a length");
@@ -138,7 +146,8 @@ Failure parse_default(const Scratch& db, const std::string& expression, meta::Co
 
 Failure refuse_what_is_not_kept(const std::string& statement) {
   for (const std::string& w : words(statement)) {
-    for (const char* no : {"UNIQUE", "CHECK", "COLLATE", "REFERENCES", "FOREIGN", "GENERATED", "AUTOINCREMENT", "STRICT"}) {
+    for (const char* no :
+         {"UNIQUE", "CHECK", "COLLATE", "REFERENCES", "FOREIGN", "GENERATED", "AUTOINCREMENT", "STRICT"}) {
       if (w == no) return bad(w + " in a table's definition is not kept by this cluster");
     }
   }
@@ -184,7 +193,8 @@ Result<CreateTable> parse_create_table(const std::string& statement) {
 }
 
 Result<DropTable> parse_drop_table(const std::string& statement) {
-  // The grammar is checked by SQLite itself: there is no such table in the scratch database, and nothing else may be wrong.
+  // The grammar is checked by SQLite itself: there is no such table in the scratch database, and nothing else may be
+  // wrong.
   Scratch db;
   char* message = nullptr;
   const int rc = sqlite3_exec(db.db, statement.c_str(), nullptr, nullptr, &message);
@@ -215,31 +225,56 @@ std::string declared_type(const meta::Column& c) {
   auto with = [](const char* name, std::uint32_t n) { return std::string(name) + "(" + std::to_string(n) + ")"; };
   auto time = [&](const char* name) { return c.scale == 0 ? std::string(name) : with(name, c.scale); };
   switch (c.type) {
-    case Type::tinyint: return "tinyint";
-    case Type::utinyint: return "tinyint unsigned";
-    case Type::smallint: return "smallint";
-    case Type::usmallint: return "smallint unsigned";
-    case Type::mediumint: return "mediumint";
-    case Type::umediumint: return "mediumint unsigned";
-    case Type::integer: return "int";
-    case Type::uinteger: return "int unsigned";
-    case Type::bigint: return "bigint";
-    case Type::ubigint: return "bigint unsigned";
-    case Type::float32: return "float";
-    case Type::float64: return "double";
-    case Type::decimal: return "decimal(" + std::to_string(c.precision) + "," + std::to_string(c.scale) + ")";
-    case Type::character: return with("char", c.length);
-    case Type::varchar: return with("varchar", c.length);
-    case Type::binary: return with("binary", c.length);
-    case Type::varbinary: return with("varbinary", c.length);
-    case Type::date: return "date";
-    case Type::time: return time("time");
-    case Type::datetime: return time("datetime");
-    case Type::timestamp: return time("timestamp");
-    case Type::year: return "year";
-    case Type::bit: return with("bit", c.length);
-    case Type::text: return "text";
-    case Type::blob: return "blob";
+    case Type::tinyint:
+      return "tinyint";
+    case Type::utinyint:
+      return "tinyint unsigned";
+    case Type::smallint:
+      return "smallint";
+    case Type::usmallint:
+      return "smallint unsigned";
+    case Type::mediumint:
+      return "mediumint";
+    case Type::umediumint:
+      return "mediumint unsigned";
+    case Type::integer:
+      return "int";
+    case Type::uinteger:
+      return "int unsigned";
+    case Type::bigint:
+      return "bigint";
+    case Type::ubigint:
+      return "bigint unsigned";
+    case Type::float32:
+      return "float";
+    case Type::float64:
+      return "double";
+    case Type::decimal:
+      return "decimal(" + std::to_string(c.precision) + "," + std::to_string(c.scale) + ")";
+    case Type::character:
+      return with("char", c.length);
+    case Type::varchar:
+      return with("varchar", c.length);
+    case Type::binary:
+      return with("binary", c.length);
+    case Type::varbinary:
+      return with("varbinary", c.length);
+    case Type::date:
+      return "date";
+    case Type::time:
+      return time("time");
+    case Type::datetime:
+      return time("datetime");
+    case Type::timestamp:
+      return time("timestamp");
+    case Type::year:
+      return "year";
+    case Type::bit:
+      return with("bit", c.length);
+    case Type::text:
+      return "text";
+    case Type::blob:
+      return "blob";
   }
   return "blob";
 }

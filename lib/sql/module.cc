@@ -1,5 +1,5 @@
-// The virtual table. Its SQLite declaration has the table's columns and one hidden column more, `_key`, the encoded primary key:
-// the primary key of a table WITHOUT ROWID that may be written has to be a single column.
+// The virtual table. Its SQLite declaration has the table's columns and one hidden column more, `_key`, the encoded
+// primary key: the primary key of a table WITHOUT ROWID that may be written has to be a single column.
 #include <cstring>
 #include <new>
 
@@ -21,8 +21,8 @@ constexpr int kScan = 0, kPoint = 1, kCount = 2;
 struct VirtualTable : sqlite3_vtab {
   Session::State* state = nullptr;
   client::Table table;
-  int key_column = 0;     // the hidden one
-  bool written = false;   // by the transaction that is open
+  int key_column = 0;    // the hidden one
+  bool written = false;  // by the transaction that is open
 };
 
 struct Cursor : sqlite3_vtab_cursor {
@@ -71,13 +71,20 @@ int disconnect(sqlite3_vtab* t) {
 // A comparison that the store can make.
 char filter_operator(unsigned char op) {
   switch (op) {
-    case SQLITE_INDEX_CONSTRAINT_EQ: return '=';
-    case SQLITE_INDEX_CONSTRAINT_NE: return '!';
-    case SQLITE_INDEX_CONSTRAINT_LT: return '<';
-    case SQLITE_INDEX_CONSTRAINT_LE: return 'l';
-    case SQLITE_INDEX_CONSTRAINT_GT: return '>';
-    case SQLITE_INDEX_CONSTRAINT_GE: return 'g';
-    default: return 0;
+    case SQLITE_INDEX_CONSTRAINT_EQ:
+      return '=';
+    case SQLITE_INDEX_CONSTRAINT_NE:
+      return '!';
+    case SQLITE_INDEX_CONSTRAINT_LT:
+      return '<';
+    case SQLITE_INDEX_CONSTRAINT_LE:
+      return 'l';
+    case SQLITE_INDEX_CONSTRAINT_GT:
+      return '>';
+    case SQLITE_INDEX_CONSTRAINT_GE:
+      return 'g';
+    default:
+      return 0;
   }
 }
 
@@ -175,8 +182,10 @@ int filter(sqlite3_vtab_cursor* cursor, int plan, const char* plan_text, int arg
     bool possible = true;
     for (std::size_t i = 0; i < key.size(); i++) {
       const auto& column = t.table.definition().columns[t.table.definition().primary_key[i]];
-      if (sqlite3_value_type(argv[i]) == SQLITE_NULL) possible = false;
-      else if (from_sqlite(column, argv[i], &key[i], &scratch[i]) != Error::ok) possible = false;
+      if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
+        possible = false;
+      else if (from_sqlite(column, argv[i], &key[i], &scratch[i]) != Error::ok)
+        possible = false;
     }
     // A value that no key can have equals none.
     if (!possible || t.table.shape().encode_key(key, encoded) != Error::ok) {
@@ -225,8 +234,10 @@ Failure change(VirtualTable& t, wire::Op op, Bytes key, Bytes image) {
   if (Failure f = s.transaction->add(op, t.table, key, image)) return f;
   s.collected++;
   auto& mine = s.changed[t.table.id()][std::string(key)];
-  if (op == wire::Op::remove) mine.reset();
-  else mine = std::string(image);
+  if (op == wire::Op::remove)
+    mine.reset();
+  else
+    mine = std::string(image);
   // Between BEGIN and COMMIT the statement hears of its own failure; else the commit tells it.
   const bool alone = sqlite3_get_autocommit(s.db) != 0;
   return alone && s.collected < kOperationsCollected ? Failure{} : s.flush();
@@ -299,7 +310,9 @@ int update(sqlite3_vtab* v, int argc, sqlite3_value** argv, sqlite3_int64*) {
   Failure f;
   std::string old_key;
   const bool had = sqlite3_value_type(argv[0]) != SQLITE_NULL;
-  if (had) old_key.assign(static_cast<const char*>(sqlite3_value_blob(argv[0])), static_cast<std::size_t>(sqlite3_value_bytes(argv[0])));
+  if (had)
+    old_key.assign(static_cast<const char*>(sqlite3_value_blob(argv[0])),
+                   static_cast<std::size_t>(sqlite3_value_bytes(argv[0])));
   if (argc == 1) {
     f = change(t, wire::Op::remove, old_key, {});
     return f ? failed(t, f) : SQLITE_OK;

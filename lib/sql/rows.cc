@@ -3,8 +3,9 @@
 namespace ndb::sql {
 
 namespace {
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20;  // a scan is repeated from the start while it is within the first
-constexpr std::size_t kLockedRows = 256;                   // locked in one step
+constexpr std::size_t kPieceBytes = std::size_t{1}
+                                    << 20;  // a scan is repeated from the start while it is within the first
+constexpr std::size_t kLockedRows = 256;    // locked in one step
 
 void put_row(std::string* out, Bytes image) {
   const auto n = static_cast<std::uint32_t>(image.size());

@@ -20,17 +20,17 @@ class Rows {
   Bytes image() const { return image_; }
 
  private:
-  Failure more();         // the next piece of the scan, into pending_
+  Failure more();  // the next piece of the scan, into pending_
   Failure start_scan();
-  Failure lock_pending(); // replaces what the scan saw by what is locked now
-  void add_own();         // the transaction's own new rows
+  Failure lock_pending();  // replaces what the scan saw by what is locked now
+  void add_own();          // the transaction's own new rows
 
   Session::State& state_;
   const client::Table& table_;
   const bool& written_;
   std::string filter_;
   std::optional<client::Scan> scan_;
-  std::string pending_;   // rows that are ready: u32 bytes, image
+  std::string pending_;  // rows that are ready: u32 bytes, image
   std::size_t at_ = 0;
   bool scan_over_ = true, own_over_ = true, delivered_ = false;
   std::uint64_t counted_ = 0;  // rows left of a count

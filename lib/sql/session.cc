@@ -21,8 +21,10 @@ int authorize(void* state, int action, const char*, const char*, const char*, co
     case SQLITE_ALTER_TABLE:
     case SQLITE_SAVEPOINT:
     case SQLITE_ATTACH:
-    case SQLITE_DETACH: return SQLITE_DENY;
-    default: return SQLITE_OK;
+    case SQLITE_DETACH:
+      return SQLITE_DENY;
+    default:
+      return SQLITE_OK;
   }
 }
 
@@ -139,8 +141,8 @@ Failure Session::one(const std::string& statement, Sink& sink) {
   if (w.size() > 1 && w[0] == "DROP" && w[1] == "TABLE") {
     auto drop = parse_drop_table(statement);
     const bool temporary = drop && state_->registered.count(drop->name) == 0 &&
-                           sqlite3_table_column_metadata(state_->db, "temp", drop->name.c_str(), nullptr, nullptr, nullptr,
-                                                         nullptr, nullptr, nullptr) == SQLITE_OK;
+                           sqlite3_table_column_metadata(state_->db, "temp", drop->name.c_str(), nullptr, nullptr,
+                                                         nullptr, nullptr, nullptr, nullptr) == SQLITE_OK;
     if (!temporary) return drop_table(statement);
   }
   if (w.size() > 1 && w[0] == "PRAGMA" && w[1] == "DURABLE") return pragma_durable(statement, sink);

@@ -1,16 +1,17 @@
 // SQL over the cluster's tables: SQLite's engine, in which every table of the cluster is a virtual table.
 //
 // A primary-key lookup is one read at one fragment; everything else scans, with the comparisons that the store can make
-// sent along. Statements that change rows lock what they touch and run in one transaction of the cluster; between BEGIN and COMMIT
-// all statements share one. Its own changes are seen by a transaction before it commits.
+// sent along. Statements that change rows lock what they touch and run in one transaction of the cluster; between BEGIN
+// and COMMIT all statements share one. Its own changes are seen by a transaction before it commits.
 //
 // Promises
-//  * A statement outside BEGIN that fails with a temporary error before it gave a row is repeated, until kClientDeadline.
+//  * A statement outside BEGIN that fails with a temporary error before it gave a row is repeated, until
+//  kClientDeadline.
 //  * The first failing change between BEGIN and COMMIT rolls the whole transaction back, and the sentence says so.
 //  * Readers see committed rows (read committed). A statement that changes rows locks those that it reads.
 //
-// What is refused: indexes, views, triggers but temporary ones, ALTER TABLE, SAVEPOINT, ATTACH. Temporary tables live in this
-// session, in memory. One thread.
+// What is refused: indexes, views, triggers but temporary ones, ALTER TABLE, SAVEPOINT, ATTACH. Temporary tables live
+// in this session, in memory. One thread.
 #pragma once
 #include <functional>
 #include <memory>
@@ -41,7 +42,8 @@ struct Cell {
 class Sink {
  public:
   virtual ~Sink() = default;
-  virtual void columns(const std::vector<std::string>& names) = 0;  // once, before the first row; not for statements without rows
+  virtual void columns(
+      const std::vector<std::string>& names) = 0;  // once, before the first row; not for statements without rows
   virtual void row(const std::vector<Cell>& cells) = 0;
   virtual void done() {}  // after the last row
 };
@@ -58,10 +60,10 @@ class Session {
   // Is this text, typed so far, ready for execute(): does it end with a whole statement?
   static bool complete(const std::string& sql);
   bool in_transaction() const;
-  std::int64_t changes() const;             // rows changed by the last statement
-  void interrupt();                         // thread- and signal-safe: the statement that runs fails soon
+  std::int64_t changes() const;  // rows changed by the last statement
+  void interrupt();              // thread- and signal-safe: the statement that runs fails soon
   std::vector<std::shared_ptr<const meta::Table>> tables() const;  // as the client knows them now
-  void set_durable(bool on);                // commits wait until their epoch is on disk
+  void set_durable(bool on);                                       // commits wait until their epoch is on disk
 
   struct State;
 

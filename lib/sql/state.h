@@ -17,17 +17,18 @@ struct Session::State {
   bool own_statement = false;                 // the authorizer lets our own statements pass
   bool reading_only = true;                   // the statement that runs changes nothing
   bool changing = false;                      // the statement that runs was understood and changes something
-  // Columns that the INSERT names, in lower case; nothing = all. SQLite gives NULL for the others, whatever their default.
+  // Columns that the INSERT names, in lower case; nothing = all. SQLite gives NULL for the others, whatever their
+  // default.
   std::optional<std::set<std::string>> named_columns;
   bool durable = false;
   bool interrupted = false;
 
   // The transaction of the cluster: from the first changing statement to COMMIT, ROLLBACK or the statement's end.
   std::optional<client::Transaction> transaction;
-  std::size_t collected = 0;                  // operations in it that were not sent yet
+  std::size_t collected = 0;  // operations in it that were not sent yet
   // What this transaction did, by table and key: the image, or nothing for a removed row.
   std::map<TableId, std::map<std::string, std::optional<std::string>>> changed;
-  Failure failure;                            // of the statement that runs: better than SQLite's number
+  Failure failure;  // of the statement that runs: better than SQLite's number
 
   Failure begin() {
     if (!transaction) transaction.emplace(cluster->begin());

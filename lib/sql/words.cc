@@ -101,8 +101,8 @@ bool insert_columns(std::string_view sql, std::vector<std::string>* columns) {
   std::size_t at = 0;
   while (at < w.size() && w[at] != "INTO") at++;
   if (at == w.size() || (w[0] != "INSERT" && w[0] != "REPLACE" && w[0] != "WITH")) return false;
-  at += 2;                                            // the table
-  if (at < w.size() && w[at] == ".") at += 2;         // main.table
+  at += 2;                                     // the table
+  if (at < w.size() && w[at] == ".") at += 2;  // main.table
   if (at < w.size() && w[at] == "AS") at += 2;
   if (at < w.size() && w[at] == "DEFAULT") return true;
   if (at >= w.size() || w[at] != "(") return false;
@@ -119,8 +119,10 @@ bool insert_columns(std::string_view sql, std::vector<std::string>* columns) {
 
 bool blank(std::string_view s) {
   for (std::size_t at = 0; at < s.size();) {
-    if (s[at] == ';') at++;
-    else if (!skip_nothing(s, &at)) return false;
+    if (s[at] == ';')
+      at++;
+    else if (!skip_nothing(s, &at))
+      return false;
   }
   return true;
 }

@@ -67,7 +67,8 @@ class BucketSums {
     NDB_CHECK(bucket < limits::kBuckets);
     if (chunks_) [[likely]] {
       Chunk& c = chunks_[bucket / 64];
-      if (c.present >> (bucket % 64) & 1) [[likely]] return c.sums[index(c, bucket)];
+      if (c.present >> (bucket % 64) & 1) [[likely]]
+        return c.sums[index(c, bucket)];
     }
     return make_room(bucket);
   }

@@ -13,9 +13,7 @@ constexpr std::size_t kEndBytes = kChunkHead + 24;
 constexpr std::size_t kWindow = std::size_t{1} << 20;
 constexpr std::size_t kScanRows = 256;
 
-std::uint64_t row_sum(Sequence sequence, Bytes image) {
-  return block_hash(image) + sequence * 0x9e3779b97f4a7c15u;
-}
+std::uint64_t row_sum(Sequence sequence, Bytes image) { return block_hash(image) + sequence * 0x9e3779b97f4a7c15u; }
 
 }  // namespace
 
@@ -166,8 +164,8 @@ Bytes CheckpointReader::fetch(std::uint64_t offset, std::size_t n) {
     while (window_.size() < wanted) {
       auto more = disk_.read_checkpoint(id_, offset + window_.size(), wanted - window_.size());
       if (!more || more->empty()) {
-        failure_ = more ? Failure{Error::os_failed, "cannot read " + disk_.checkpoint_place(id_, offset)}
-                        : more.failure();
+        failure_ =
+            more ? Failure{Error::os_failed, "cannot read " + disk_.checkpoint_place(id_, offset)} : more.failure();
         break;
       }
       window_.append(*more);

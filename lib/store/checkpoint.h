@@ -29,14 +29,14 @@ struct CheckpointHead {
   static constexpr std::uint32_t kVersion = 1;
   DiskIdentity identity;
   std::uint64_t id = 0;
-  RedoPlace from;                // replay begins here: not behind any fragment's redo_position
-  Epoch complete = 0;            // the newest epoch that was complete in the log at `from`
-  std::uint64_t definitions = 0; // fingerprint of the tables' definitions, for the caller to compare
+  RedoPlace from;                 // replay begins here: not behind any fragment's redo_position
+  Epoch complete = 0;             // the newest epoch that was complete in the log at `from`
+  std::uint64_t definitions = 0;  // fingerprint of the tables' definitions, for the caller to compare
 };
 struct CheckpointFragment {
   FragmentRef ref;
-  Sequence sequence = 0;             // of the stream, shown by the state and at least by the rows
-  std::uint64_t redo_position = 0;   // RedoWriter::position() when the state was taken
+  Sequence sequence = 0;            // of the stream, shown by the state and at least by the rows
+  std::uint64_t redo_position = 0;  // RedoWriter::position() when the state was taken
 };
 struct CheckpointEnd {
   Epoch newest = 0;
@@ -61,7 +61,8 @@ class CheckpointWriter {
   // The next part of the file, about bytes_max of it (a fragment's state is never split); valid until the next call.
   // Empty only when scanned().
   Bytes step(std::size_t bytes_max);
-  // The fragment is dropped, or begins anew: the writer does not look at it any more. (What follows in the log says so.)
+  // The fragment is dropped, or begins anew: the writer does not look at it any more. (What follows in the log says
+  // so.)
   void forget(const FragmentRef& ref);
   bool scanned() const { return scanned_; }
   // The end of the file, once scanned(). newest: at least the epoch of every record that took effect so far.
@@ -86,8 +87,8 @@ class CheckpointWriter {
   std::uint32_t chunks_ = 0;
   std::uint64_t bytes_ = 0;
   CheckpointEnd total_;
-  bool open_ = false;           // a fragment is
-  Fragment* rows_ = nullptr;    // its rows; null: forgotten
+  bool open_ = false;         // a fragment is
+  Fragment* rows_ = nullptr;  // its rows; null: forgotten
   FragmentRef ref_;
   std::uint64_t cursor_ = 0;
   std::uint64_t fragment_rows_ = 0, fragment_sum_ = 0;
@@ -109,7 +110,7 @@ class CheckpointReader {
 
   Item next();
   const CheckpointFragment& fragment() const { return fragment_; }
-  Bytes state() const { return state_; }     // of a fragment; until the next call
+  Bytes state() const { return state_; }  // of a fragment; until the next call
   // After Item::rows, until next(): the rows one by one; false = that were all.
   bool row(Sequence* sequence, Bytes* image);
   const Failure& failure() const { return failure_; }
@@ -130,7 +131,7 @@ class CheckpointReader {
   Bytes state_, rest_;
   std::uint64_t size_ = 0, offset_ = 0;
   std::uint32_t chunks_ = 0;
-  bool inside_ = false;          // of a fragment
+  bool inside_ = false;  // of a fragment
   std::uint64_t fragment_rows_ = 0, fragment_sum_ = 0;
   std::string window_;
   std::uint64_t window_at_ = 0;
@@ -142,7 +143,8 @@ std::string dump_checkpoint(DiskReader& disk, std::uint64_t id, bool rows = fals
 std::string dump_checkpoint_file(Bytes file, bool rows = false);
 // A redo or checkpoint file, told by its first bytes. Empty: it is neither.
 std::string dump_store_file(Bytes file);
-// Everything a worker's disk holds, checked from end to end: one line for each thing found. False: something is damaged.
+// Everything a worker's disk holds, checked from end to end: one line for each thing found. False: something is
+// damaged.
 bool check_disk(DiskReader& disk, std::vector<std::string>* lines);
 
 }  // namespace ndb::store

@@ -58,11 +58,13 @@ std::string dump_checkpoint(DiskReader& disk, std::uint64_t id, bool rows) {
         out += "  rows " + std::to_string(n) + "\n" + lines;
         break;
       }
-      case CheckpointReader::Item::fragment_end: break;
+      case CheckpointReader::Item::fragment_end:
+        break;
       case CheckpointReader::Item::end:
         return out + "end: fragments " + std::to_string(reader.end().fragments) + " rows " +
                std::to_string(reader.end().rows) + "\n";
-      case CheckpointReader::Item::failed: return out + "damaged: " + reader.failure().sentence() + "\n";
+      case CheckpointReader::Item::failed:
+        return out + "damaged: " + reader.failure().sentence() + "\n";
     }
   }
 }

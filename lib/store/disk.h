@@ -2,9 +2,9 @@
 // faults in lib/sim. One per worker; only that worker calls it.
 //
 // The redo log is an endless run of bytes with positions that only grow, kept in a ring of files (RedoLayout). Orders
-// return at once and are carried out in their sequence; those with a tag end with EventKind::stored(tag, status), status
-// 0 = everything it covers is durable, in the order of the calls. A write or fsync that failed is final: failed() says
-// so, every later tag ends with a status that is not 0, and nothing is tried again.
+// return at once and are carried out in their sequence; those with a tag end with EventKind::stored(tag, status),
+// status 0 = everything it covers is durable, in the order of the calls. A write or fsync that failed is final:
+// failed() says so, every later tag ends with a status that is not 0, and nothing is tried again.
 //
 // Costs: append() copies into a buffer, 5 ns and 0.1 ns a byte; no order waits for the device.
 #pragma once
@@ -18,8 +18,8 @@
 namespace ndb::store {
 
 // Where a position of the redo log lies. Every file begins with a header of kHeaderBytes that says the position of its
-// first byte; a file is entered anew only when nothing in it is needed any more, and its header is durable before anything
-// is written behind it: so the readable files are the newest one and those before it without a gap.
+// first byte; a file is entered anew only when nothing in it is needed any more, and its header is durable before
+// anything is written behind it: so the readable files are the newest one and those before it without a gap.
 struct RedoLayout {
   static constexpr std::uint64_t kHeaderBytes = 4096;
   std::uint64_t file_bytes = std::uint64_t{16} << 20;  // FragmentLogFileSize
@@ -74,10 +74,10 @@ class Disk : public DiskReader {
   // Bytes that append() takes now, the buffer's and the ring's bound considered. A worker refuses new writes with
   // Error::redo_full while this is less than it wants to keep free for what others have committed already.
   virtual std::uint64_t room() const = 0;
-  virtual std::size_t backlog() const = 0;     // bytes appended and not written yet
+  virtual std::size_t backlog() const = 0;  // bytes appended and not written yet
   // Whole blocks (redo.h). False: no room, nothing was taken.
   [[nodiscard]] virtual bool append(Bytes blocks) = 0;
-  virtual void flush(std::uint64_t tag) = 0;   // all that was appended before
+  virtual void flush(std::uint64_t tag) = 0;      // all that was appended before
   virtual void trim(std::uint64_t position) = 0;  // redo before it is not needed any more
 
   // ---- checkpoints, after start(); one at a time is being written

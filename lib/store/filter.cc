@@ -13,12 +13,18 @@ constexpr std::uint8_t kInt64 = 1, kUint64 = 2, kFloat64 = 3, kBytes = 4;
 template <class T>
 bool holds(Compare op, T a, T b) {
   switch (op) {
-    case Compare::eq: return a == b;
-    case Compare::ne: return a != b;
-    case Compare::lt: return a < b;
-    case Compare::le: return a <= b;
-    case Compare::gt: return a > b;
-    case Compare::ge: return a >= b;
+    case Compare::eq:
+      return a == b;
+    case Compare::ne:
+      return a != b;
+    case Compare::lt:
+      return a < b;
+    case Compare::le:
+      return a <= b;
+    case Compare::gt:
+      return a > b;
+    case Compare::ge:
+      return a >= b;
   }
   return false;
 }
@@ -87,27 +93,49 @@ bool Filter::passes(const Test& t, Bytes image) const {
   const char* p = image.data() + t.slot;
   std::uint64_t v = 0;
   switch (t.kind) {
-    case Kind::i8: v = widened<std::int8_t>(p); break;
-    case Kind::i16: v = widened<std::int16_t>(p); break;
-    case Kind::i24:
-      v = static_cast<std::uint64_t>(static_cast<std::int64_t>(std::uint64_t{load24(p)} << 40) >>
-                                     40);
+    case Kind::i8:
+      v = widened<std::int8_t>(p);
       break;
-    case Kind::i32: v = widened<std::int32_t>(p); break;
-    case Kind::u8: v = load<std::uint8_t>(p); break;
-    case Kind::u16: v = load<std::uint16_t>(p); break;
-    case Kind::u24: v = load24(p); break;
-    case Kind::u32: v = load<std::uint32_t>(p); break;
-    case Kind::w64: v = load<std::uint64_t>(p); break;
-    case Kind::bits: std::memcpy(&v, p, t.bytes); break;
-    case Kind::f32: return holds(t.op, static_cast<double>(load<float>(p)), t.d) != t.inverted;
-    case Kind::f64: return holds(t.op, load<double>(p), t.d) != t.inverted;
+    case Kind::i16:
+      v = widened<std::int16_t>(p);
+      break;
+    case Kind::i24:
+      v = static_cast<std::uint64_t>(static_cast<std::int64_t>(std::uint64_t{load24(p)} << 40) >> 40);
+      break;
+    case Kind::i32:
+      v = widened<std::int32_t>(p);
+      break;
+    case Kind::u8:
+      v = load<std::uint8_t>(p);
+      break;
+    case Kind::u16:
+      v = load<std::uint16_t>(p);
+      break;
+    case Kind::u24:
+      v = load24(p);
+      break;
+    case Kind::u32:
+      v = load<std::uint32_t>(p);
+      break;
+    case Kind::w64:
+      v = load<std::uint64_t>(p);
+      break;
+    case Kind::bits:
+      std::memcpy(&v, p, t.bytes);
+      break;
+    case Kind::f32:
+      return holds(t.op, static_cast<double>(load<float>(p)), t.d) != t.inverted;
+    case Kind::f64:
+      return holds(t.op, load<double>(p), t.d) != t.inverted;
     case Kind::fixed_bytes:
     case Kind::blank_bytes:
-    case Kind::var_bytes: return passes_bytes(t, image) != t.inverted;
+    case Kind::var_bytes:
+      return passes_bytes(t, image) != t.inverted;
     case Kind::null:
-    case Kind::never: return false;
-    case Kind::not_null: return true;
+    case Kind::never:
+      return false;
+    case Kind::not_null:
+      return true;
   }
   return (v - t.lo <= t.span) != t.inverted;
 }
@@ -115,10 +143,8 @@ bool Filter::passes(const Test& t, Bytes image) const {
 bool Filter::passes_bytes(const Test& t, Bytes image) const {
   Bytes b;
   if (t.kind == Kind::var_bytes) {
-    const std::uint16_t start =
-        t.bytes != 0 ? t.bytes : load<std::uint16_t>(image.data() + t.slot - 2);
-    b = image.substr(start,
-                     static_cast<std::size_t>(load<std::uint16_t>(image.data() + t.slot) - start));
+    const std::uint16_t start = t.bytes != 0 ? t.bytes : load<std::uint16_t>(image.data() + t.slot - 2);
+    b = image.substr(start, static_cast<std::size_t>(load<std::uint16_t>(image.data() + t.slot) - start));
   } else {
     b = image.substr(t.slot, t.bytes);
     if (t.kind == Kind::blank_bytes) b = without_blanks(b);

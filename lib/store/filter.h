@@ -67,14 +67,24 @@ class Filter {
   static constexpr std::uint16_t kFalse = 0xfffe;
 
   enum class Kind : std::uint8_t {
-    null,        // is null
-    i8, i16, i24, i32, u8, u16, u24, u32, w64, bits,  // range check on lo, span
-    f32, f64,    // compare with d
-    fixed_bytes, // bytes, by `op`
-    blank_bytes, // char(n)
+    null,  // is null
+    i8,
+    i16,
+    i24,
+    i32,
+    u8,
+    u16,
+    u24,
+    u32,
+    w64,
+    bits,  // range check on lo, span
+    f32,
+    f64,          // compare with d
+    fixed_bytes,  // bytes, by `op`
+    blank_bytes,  // char(n)
     var_bytes,
-    never,       // no value passes
-    not_null,    // every value but null passes
+    never,     // no value passes
+    not_null,  // every value but null passes
   };
   struct Test {
     Kind kind = Kind::never;
@@ -82,14 +92,14 @@ class Filter {
     bool inverted = false;
     bool prefix = false;
     std::uint16_t null_bit = ColumnShape::kNotNull;
-    std::uint16_t slot = 0;    // offset in the image; variable: offset of its end
-    std::uint16_t bytes = 0;   // fixed: length; first variable column: where it begins; else 0
+    std::uint16_t slot = 0;   // offset in the image; variable: offset of its end
+    std::uint16_t bytes = 0;  // fixed: length; first variable column: where it begins; else 0
     std::uint16_t on_true = kTrue;
     std::uint16_t on_false = kFalse;
-    std::uint64_t lo = 0;      // integers: passes when value - lo <= span
+    std::uint64_t lo = 0;  // integers: passes when value - lo <= span
     std::uint64_t span = 0;
     double d = 0;
-    std::uint32_t text = 0;    // constant: offset and length in texts_
+    std::uint32_t text = 0;  // constant: offset and length in texts_
     std::uint32_t text_bytes = 0;
   };
   bool passes(const Test& t, Bytes image) const;

@@ -14,8 +14,7 @@ constexpr std::uint8_t kAnd = 1, kOr = 2, kNot = 3, kIsNull = 0x10, kLikePrefix 
 constexpr Wide kFar = Wide{1} << 100;
 
 bool is_compare(std::uint8_t item) {
-  return item >= static_cast<std::uint8_t>(Compare::eq) &&
-         item <= static_cast<std::uint8_t>(Compare::ge);
+  return item >= static_cast<std::uint8_t>(Compare::eq) && item <= static_cast<std::uint8_t>(Compare::ge);
 }
 
 // x <op> c for an integer x is lo <= x <= hi.
@@ -28,11 +27,16 @@ struct Range {
 Range range_of(Compare op, Wide below, Wide above) {
   switch (op) {
     case Compare::eq:
-    case Compare::ne: return {above, below};  // empty when c is no integer
-    case Compare::lt: return {-kFar, above - 1};
-    case Compare::le: return {-kFar, below};
-    case Compare::gt: return {below + 1, kFar};
-    case Compare::ge: return {above, kFar};
+    case Compare::ne:
+      return {above, below};  // empty when c is no integer
+    case Compare::lt:
+      return {-kFar, above - 1};
+    case Compare::le:
+      return {-kFar, below};
+    case Compare::gt:
+      return {below + 1, kFar};
+    case Compare::ge:
+      return {above, kFar};
   }
   return {};
 }
@@ -51,8 +55,7 @@ class FilterParser {
   Error run(Filter* out) {
     while (r_.left() > 0) {
       if (Error e = item(r_.u8()); e != Error::ok) return e;
-      if (r_.bad() || nodes_.size() > limits::kFilterItemsMax ||
-          stack_.size() > limits::kFilterDepthMax) {
+      if (r_.bad() || nodes_.size() > limits::kFilterItemsMax || stack_.size() > limits::kFilterDepthMax) {
         return Error::bad_message;
       }
     }
@@ -67,8 +70,8 @@ class FilterParser {
   using Kind = Filter::Kind;
   using Test = Filter::Test;
   struct Node {
-    std::uint8_t item = 0;    // kAnd, kOr, kNot, or 0: a test
-    std::uint16_t left = 0;   // a test: its number
+    std::uint8_t item = 0;   // kAnd, kOr, kNot, or 0: a test
+    std::uint16_t left = 0;  // a test: its number
     std::uint16_t right = 0;
     std::uint16_t first = 0;  // first test of the subtree; they are numbered from left to right
   };
@@ -125,23 +128,37 @@ class FilterParser {
 
   static Kind fixed_kind(Type type) {
     switch (type) {
-      case Type::tinyint: return Kind::i8;
-      case Type::utinyint: return Kind::u8;
-      case Type::smallint: return Kind::i16;
+      case Type::tinyint:
+        return Kind::i8;
+      case Type::utinyint:
+        return Kind::u8;
+      case Type::smallint:
+        return Kind::i16;
       case Type::usmallint:
-      case Type::year: return Kind::u16;
-      case Type::mediumint: return Kind::i24;
-      case Type::umediumint: return Kind::u24;
+      case Type::year:
+        return Kind::u16;
+      case Type::mediumint:
+        return Kind::i24;
+      case Type::umediumint:
+        return Kind::u24;
       case Type::integer:
-      case Type::date: return Kind::i32;
-      case Type::uinteger: return Kind::u32;
-      case Type::bit: return Kind::bits;
-      case Type::float32: return Kind::f32;
-      case Type::float64: return Kind::f64;
-      case Type::character: return Kind::blank_bytes;
+      case Type::date:
+        return Kind::i32;
+      case Type::uinteger:
+        return Kind::u32;
+      case Type::bit:
+        return Kind::bits;
+      case Type::float32:
+        return Kind::f32;
+      case Type::float64:
+        return Kind::f64;
+      case Type::character:
+        return Kind::blank_bytes;
       case Type::decimal:
-      case Type::binary: return Kind::fixed_bytes;
-      default: return Kind::w64;
+      case Type::binary:
+        return Kind::fixed_bytes;
+      default:
+        return Kind::w64;
     }
   }
 
@@ -158,8 +175,7 @@ class FilterParser {
     t->prefix = true;
     const Bytes text = r_.bytes32();
     if (r_.bad()) return Error::bad_message;
-    const bool bytes =
-        t->kind == Kind::blank_bytes || t->kind == Kind::var_bytes || t->kind == Kind::fixed_bytes;
+    const bool bytes = t->kind == Kind::blank_bytes || t->kind == Kind::var_bytes || t->kind == Kind::fixed_bytes;
     if (!bytes || s->column.type == Type::decimal) return Error::value_out_of_range;
     return keep(text, t);
   }
@@ -173,11 +189,20 @@ class FilterParser {
 
   bool constant(Value* v) {
     switch (r_.u8()) {
-      case 1: *v = Value::of_int(r_.get<std::int64_t>()); break;
-      case 2: *v = Value::of_uint(r_.u64()); break;
-      case 3: *v = Value::of_double(r_.get<double>()); break;
-      case 4: *v = Value::of_bytes(r_.bytes32()); break;
-      default: return false;
+      case 1:
+        *v = Value::of_int(r_.get<std::int64_t>());
+        break;
+      case 2:
+        *v = Value::of_uint(r_.u64());
+        break;
+      case 3:
+        *v = Value::of_double(r_.get<double>());
+        break;
+      case 4:
+        *v = Value::of_bytes(r_.bytes32());
+        break;
+      default:
+        return false;
     }
     return !r_.bad();
   }
@@ -191,7 +216,8 @@ class FilterParser {
     t->op = op;
     switch (t->kind) {
       case Kind::f32:
-      case Kind::f64: return compare_float(v, t);
+      case Kind::f64:
+        return compare_float(v, t);
       case Kind::fixed_bytes:
         if (s->column.type == Type::decimal) return compare_decimal(*s, v, t);
         [[fallthrough]];
@@ -199,16 +225,24 @@ class FilterParser {
       case Kind::var_bytes:
         if (v.kind != Value::Kind::bytes) return Error::value_out_of_range;
         return keep(t->kind == Kind::blank_bytes ? without_blanks(v.bytes) : v.bytes, t);
-      default: return compare_integer(*s, v, t);
+      default:
+        return compare_integer(*s, v, t);
     }
   }
 
   static Error compare_float(const Value& v, Test* t) {
     switch (v.kind) {
-      case Value::Kind::int64: t->d = static_cast<double>(v.i); return Error::ok;
-      case Value::Kind::uint64: t->d = static_cast<double>(v.u); return Error::ok;
-      case Value::Kind::float64: t->d = v.d; return Error::ok;
-      default: return Error::value_out_of_range;
+      case Value::Kind::int64:
+        t->d = static_cast<double>(v.i);
+        return Error::ok;
+      case Value::Kind::uint64:
+        t->d = static_cast<double>(v.u);
+        return Error::ok;
+      case Value::Kind::float64:
+        t->d = v.d;
+        return Error::ok;
+      default:
+        return Error::value_out_of_range;
     }
   }
 
@@ -222,17 +256,21 @@ class FilterParser {
   static Error compare_integer(const ColumnShape& s, const Value& v, Test* t) {
     Range range;
     switch (v.kind) {
-      case Value::Kind::int64: range = range_of(t->op, v.i, v.i); break;
-      case Value::Kind::uint64: range = range_of(t->op, v.u, v.u); break;
+      case Value::Kind::int64:
+        range = range_of(t->op, v.i, v.i);
+        break;
+      case Value::Kind::uint64:
+        range = range_of(t->op, v.u, v.u);
+        break;
       case Value::Kind::float64:
         range = range_of(t->op, clamped(std::floor(v.d)), clamped(std::ceil(v.d)));
         break;
-      default: return Error::value_out_of_range;
+      default:
+        return Error::value_out_of_range;
     }
     static constexpr char zeros[8] = {};
     const bool is_unsigned =
-        from_stored(s.column, Bytes(zeros, sizeof zeros).substr(0, s.bytes)).kind ==
-        Value::Kind::uint64;
+        from_stored(s.column, Bytes(zeros, sizeof zeros).substr(0, s.bytes)).kind == Value::Kind::uint64;
     const Wide least = is_unsigned ? Wide{0} : Wide{INT64_MIN};
     const Wide most = is_unsigned ? Wide{UINT64_MAX} : Wide{INT64_MAX};
     if (range.lo < least) range.lo = least;
@@ -253,11 +291,15 @@ class FilterParser {
     // An integer beyond all values of the column.
     const bool negative = v.kind == Value::Kind::int64 && v.i < 0;
     switch (t->op) {
-      case Compare::eq: return always(false, t);
-      case Compare::ne: return always(true, t);
+      case Compare::eq:
+        return always(false, t);
+      case Compare::ne:
+        return always(true, t);
       case Compare::lt:
-      case Compare::le: return always(!negative, t);
-      default: return always(negative, t);
+      case Compare::le:
+        return always(!negative, t);
+      default:
+        return always(negative, t);
     }
   }
 
@@ -285,9 +327,14 @@ class FilterParser {
   static void negate(Test* t) {
     switch (t->kind) {
       case Kind::null:
-      case Kind::never: t->kind = Kind::not_null; break;
-      case Kind::not_null: t->kind = Kind::never; break;
-      default: t->inverted = !t->inverted;
+      case Kind::never:
+        t->kind = Kind::not_null;
+        break;
+      case Kind::not_null:
+        t->kind = Kind::never;
+        break;
+      default:
+        t->inverted = !t->inverted;
     }
   }
 

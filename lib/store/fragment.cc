@@ -7,8 +7,7 @@
 
 namespace ndb::store {
 
-Fragment::Fragment(Slab& slab, Memory& memory, const RowShape& shape)
-    : slab_(slab), shape_(shape), index_(slab) {
+Fragment::Fragment(Slab& slab, Memory& memory, const RowShape& shape) : slab_(slab), shape_(shape), index_(slab) {
   NDB_CHECK(&slab.memory() == &memory);
 }
 
@@ -88,8 +87,7 @@ Error Fragment::put(Bytes key, std::uint64_t hash, Bytes image, Sequence sequenc
   return Error::ok;
 }
 
-Error Fragment::insert_uncommitted(Bytes key, std::uint64_t hash, Bytes image, Sequence sequence,
-                                   RowRef* out) {
+Error Fragment::insert_uncommitted(Bytes key, std::uint64_t hash, Bytes image, Sequence sequence, RowRef* out) {
   *out = find(key, hash);
   if (*out != 0) return Error::row_exists;
   *out = new_row(hash, image, sequence, kRowUncommitted);

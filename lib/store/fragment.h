@@ -44,9 +44,7 @@ class Fragment {
   }
   // Committed or not; 0 = none.
   RowRef find(Bytes key, std::uint64_t hash) const {
-    return index_.find(meta::index_hash(hash), [&](RowRef r) {
-      return shape_.key_equals(slab_.at(r)->view(), key);
-    });
+    return index_.find(meta::index_hash(hash), [&](RowRef r) { return shape_.key_equals(slab_.at(r)->view(), key); });
   }
   RowRef find_committed(Bytes key, std::uint64_t hash) const {
     RowRef r = find(key, hash);
@@ -55,15 +53,13 @@ class Fragment {
   // Appends committed rows of the next part of the fragment and returns where the next call goes on, or
   // kScanEnd; begins at 0. With a bound, about that many rows at most (HashIndex::scan); a call may give none and
   // not be the end. Rows that stay are seen exactly once, whatever else changes between the calls. 10 ns a row.
-  std::uint64_t scan(std::uint64_t cursor, std::vector<RowRef>& out,
-                     std::size_t rows_max = SIZE_MAX);
+  std::uint64_t scan(std::uint64_t cursor, std::vector<RowRef>& out, std::size_t rows_max = SIZE_MAX);
 
   // ---- changing. memory_full: nothing was changed.
   // Inserts, or replaces and keeps the lock; the row is committed afterwards. `out`: where it is now.
   Error put(Bytes key, std::uint64_t hash, Bytes image, Sequence sequence, RowRef* out = nullptr);
   // row_exists: also when the other one is not committed; `out` names it then.
-  Error insert_uncommitted(Bytes key, std::uint64_t hash, Bytes image, Sequence sequence,
-                           RowRef* out);
+  Error insert_uncommitted(Bytes key, std::uint64_t hash, Bytes image, Sequence sequence, RowRef* out);
   void commit_insert(RowRef ref);
   void commit_insert(RowRef ref, std::uint64_t hash);
   // A new image for the row at *ref (committed or not: it stays so); keeps the lock. *ref changes when it had to
@@ -78,9 +74,9 @@ class Fragment {
   bool drop_some();
 
   // ---- counting
-  std::uint64_t rows() const noexcept { return rows_; }                 // committed
+  std::uint64_t rows() const noexcept { return rows_; }  // committed
   std::uint64_t rows_uncommitted() const noexcept { return index_.entries() - rows_; }
-  std::uint64_t checksum() const noexcept { return checksum_; }         // sum over all buckets
+  std::uint64_t checksum() const noexcept { return checksum_; }  // sum over all buckets
   BucketSum bucket_sum(std::uint16_t bucket) const { return sums_.get(bucket); }
   // Memory: slots of rows, index, sums. A part of a page that no row uses is counted nowhere.
   std::uint64_t bytes() const noexcept { return row_bytes_ + index_.bytes() + sums_.bytes(); }

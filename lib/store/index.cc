@@ -38,9 +38,7 @@ void HashIndex::free_segment(Segment* s) {
   slab_.free(slab_.ref_of(s));
 }
 
-void HashIndex::point(std::uint64_t first, std::uint64_t n, Segment* s) {
-  std::fill_n(directory_.get() + first, n, s);
-}
+void HashIndex::point(std::uint64_t first, std::uint64_t n, Segment* s) { std::fill_n(directory_.get() + first, n, s); }
 
 bool HashIndex::place(Segment& s, std::uint32_t h, RowRef ref, unsigned reach) noexcept {
   Bucket& home = s.bucket[h % kBuckets];
@@ -183,7 +181,8 @@ bool HashIndex::erase(std::uint32_t h, RowRef ref) {
       }
       // Looking whether the segment can be joined costs a walk over it: only one bucket in eight asks, when it
       // gets empty.
-      if (b.used == 0 && home_no % 8 == 0) [[unlikely]] try_join(h);
+      if (b.used == 0 && home_no % 8 == 0) [[unlikely]]
+        try_join(h);
       if (entries_ == 0) [[unlikely]] {
         std::vector<Entry> none;
         while (take_segment(none)) {
@@ -247,8 +246,7 @@ void HashIndex::collect(const Segment& s, std::uint64_t from, std::vector<Entry>
   }
 }
 
-std::uint64_t HashIndex::scan(std::uint64_t cursor, std::vector<Entry>& out,
-                              std::size_t entries_max) const {
+std::uint64_t HashIndex::scan(std::uint64_t cursor, std::vector<Entry>& out, std::size_t entries_max) const {
   if (cursor >= kScanEnd || segments_ == 0) return kScanEnd;
   const Segment* s = segment_of(static_cast<std::uint32_t>(cursor));
   const unsigned depth = s->bucket[0].depth;
@@ -261,11 +259,9 @@ std::uint64_t HashIndex::scan(std::uint64_t cursor, std::vector<Entry>& out,
 
   const auto first = out.begin() + static_cast<std::ptrdiff_t>(before);
   const auto last = first + static_cast<std::ptrdiff_t>(entries_max) - 1;
-  std::nth_element(first, last, out.end(),
-                   [](const Entry& a, const Entry& b) { return a.hash < b.hash; });
+  std::nth_element(first, last, out.end(), [](const Entry& a, const Entry& b) { return a.hash < b.hash; });
   const std::uint32_t limit = last->hash;
-  out.erase(std::partition(last + 1, out.end(), [&](const Entry& e) { return e.hash == limit; }),
-            out.end());
+  out.erase(std::partition(last + 1, out.end(), [&](const Entry& e) { return e.hash == limit; }), out.end());
   return std::uint64_t{limit} + 1;
 }
 
@@ -288,8 +284,6 @@ bool HashIndex::take_segment(std::vector<Entry>& out) {
   return true;
 }
 
-std::uint64_t HashIndex::bytes() const noexcept {
-  return segments_ * sizeof(Segment) + (sizeof(Segment*) << depth_);
-}
+std::uint64_t HashIndex::bytes() const noexcept { return segments_ * sizeof(Segment) + (sizeof(Segment*) << depth_); }
 
 }  // namespace ndb::store

@@ -60,7 +60,8 @@ class HashIndex {
       RowRef r = home.ref[std::countr_zero(m)];
       if (eq(r)) return r;
     }
-    if ((home.away & away_bit(h)) == 0) [[likely]] return 0;
+    if ((home.away & away_bit(h)) == 0) [[likely]]
+      return 0;
     const Bucket* first = segment_start(home);
     for (unsigned d = 1; d <= home.reach; d++) {
       const Bucket& b = first[(h + d) % kBuckets];
@@ -76,7 +77,8 @@ class HashIndex {
   bool insert(std::uint32_t h, RowRef ref) {
     Bucket& home = home_of(h);
     const unsigned free = ~home.used & kFull;
-    if (free == 0 || segments_ == 0) [[unlikely]] return insert_away(h, ref);
+    if (free == 0 || segments_ == 0) [[unlikely]]
+      return insert_away(h, ref);
     fill(home, free, h, ref);
     entries_++;
     return true;
@@ -89,8 +91,7 @@ class HashIndex {
   // at which the next call goes on, or kScanEnd. Entries that are there during the whole scan are seen exactly
   // once, whatever is split or joined between the calls; others at most once. With a bound: the entries with the
   // smallest hashes, at least one, and all those with an equal hash.
-  std::uint64_t scan(std::uint64_t cursor, std::vector<Entry>& out,
-                     std::size_t entries_max = SIZE_MAX) const;
+  std::uint64_t scan(std::uint64_t cursor, std::vector<Entry>& out, std::size_t entries_max = SIZE_MAX) const;
 
   // Removes the first segment and appends its entries to `out`; false = the index was empty. To drop a fragment in
   // bounded steps: once begun, nothing may be inserted before it has returned false.
@@ -133,8 +134,7 @@ class HashIndex {
     // The eighth lane is used, gone, reach and depth: cut off by `used`, which has seven bits.
     __m128i low = _mm_cmpeq_epi32(_mm_load_si128(p), v);
     __m128i high = _mm_cmpeq_epi32(_mm_load_si128(p + 1), v);
-    auto m = static_cast<unsigned>(
-        _mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(low, high), _mm_setzero_si128())));
+    auto m = static_cast<unsigned>(_mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(low, high), _mm_setzero_si128())));
     return m & b.used;
 #else
     unsigned m = 0;
@@ -149,12 +149,9 @@ class HashIndex {
     b.used = static_cast<std::uint8_t>(b.used | 1u << i);
   }
   static const Bucket* segment_start(const Bucket& b) noexcept {
-    return reinterpret_cast<const Bucket*>(reinterpret_cast<std::uintptr_t>(&b) &
-                                           ~std::uintptr_t{4095});
+    return reinterpret_cast<const Bucket*>(reinterpret_cast<std::uintptr_t>(&b) & ~std::uintptr_t{4095});
   }
-  Segment* segment_of(std::uint32_t h) const noexcept {
-    return directory_[std::uint64_t{h} >> shift_];
-  }
+  Segment* segment_of(std::uint32_t h) const noexcept { return directory_[std::uint64_t{h} >> shift_]; }
   Bucket& home_of(std::uint32_t h) const noexcept { return segment_of(h)->bucket[h % kBuckets]; }
   static bool place(Segment& s, std::uint32_t h, RowRef ref, unsigned reach) noexcept;
   static unsigned count(const Segment& s) noexcept;
@@ -177,7 +174,7 @@ class HashIndex {
   unsigned shift_ = 32;  // 32 - depth_
   std::uint64_t entries_ = 0;
   std::uint64_t segments_ = 0;
-  std::uint64_t taken_ = 0;  // take_segment() has emptied the directory up to here
+  std::uint64_t taken_ = 0;                     // take_segment() has emptied the directory up to here
   std::uint64_t at_depth_[kDepthMax + 1] = {};  // segments by depth
 };
 

@@ -20,8 +20,7 @@ constexpr std::uint32_t kSmallPageChunks = 2;
 Memory::Memory(std::uint64_t budget_bytes) {
   // A limit on addresses (ulimit -v) may forbid the whole range; then a smaller one serves.
   for (std::uint64_t bytes = kReserveBytes; bytes >= 2 * kChunkBytes; bytes /= 2) {
-    void* p = ::mmap(nullptr, bytes + kChunkBytes, PROT_NONE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* p = ::mmap(nullptr, bytes + kChunkBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) continue;
     mapping_ = static_cast<char*>(p);
     mapping_bytes_ = bytes + kChunkBytes;

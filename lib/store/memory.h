@@ -32,9 +32,7 @@ class Memory {
   char* allocate(std::uint32_t* page_no);
   void release(std::uint32_t page_no);
 
-  char* page(std::uint32_t page_no) const noexcept {
-    return base_ + (std::uint64_t{page_no} << kPageShift);
-  }
+  char* page(std::uint32_t page_no) const noexcept { return base_ + (std::uint64_t{page_no} << kPageShift); }
   char* base() const noexcept { return base_; }
 
   std::uint64_t used_bytes() const noexcept { return used_pages_ * limits::kPageBytes; }
@@ -48,9 +46,9 @@ class Memory {
 
   static constexpr std::uint32_t kNoChunk = UINT32_MAX;
   char* base_ = nullptr;
-  char* mapping_ = nullptr;         // base_ lies in it at the first multiple of 2 MiB
+  char* mapping_ = nullptr;  // base_ lies in it at the first multiple of 2 MiB
   std::uint64_t mapping_bytes_ = 0;
-  std::uint32_t chunks_max_ = 0;    // what the reservation holds
+  std::uint32_t chunks_max_ = 0;  // what the reservation holds
   std::uint64_t budget_bytes_ = 0;
   std::uint64_t budget_pages_ = 0;
   std::uint64_t used_pages_ = 0;

@@ -12,11 +12,16 @@ Recovery::~Recovery() = default;
 Recovery::State Recovery::step(std::size_t bytes_max) {
   if (!begun_) begin();
   switch (phase_) {
-    case Phase::choose: return choose();
-    case Phase::scan: return scan(bytes_max);
-    case Phase::load: return load(bytes_max);
-    case Phase::replay: return replay(bytes_max);
-    case Phase::ended: break;
+    case Phase::choose:
+      return choose();
+    case Phase::scan:
+      return scan(bytes_max);
+    case Phase::load:
+      return load(bytes_max);
+    case Phase::replay:
+      return replay(bytes_max);
+    case Phase::ended:
+      break;
   }
   return failure_ ? State::failed : State::done;
 }
@@ -114,9 +119,12 @@ Recovery::State Recovery::scan(std::size_t bytes_max) {
   while (redo_->position() < stop) {
     RedoBlock b;
     switch (redo_->next(&b)) {
-      case RedoReader::State::end: return judge_scan();
-      case RedoReader::State::damaged: return fail(redo_->failure());
-      case RedoReader::State::block: break;
+      case RedoReader::State::end:
+        return judge_scan();
+      case RedoReader::State::damaged:
+        return fail(redo_->failure());
+      case RedoReader::State::block:
+        break;
     }
     RedoEntry e;
     Bytes rest = b.entries;
@@ -144,11 +152,10 @@ Recovery::State Recovery::judge_scan() {
   report_.keep = from_;
   report_.epoch = complete_upto(options_.upto);
   if (options_.exactly && report_.epoch < options_.upto) {
-    return fail({Error::os_failed,
-                 disk_.redo_place(report_.end) + ": the redo log ends here (" +
-                     (redo_->reason().empty() ? "end of the file" : redo_->reason()) +
-                     "); it is complete up to epoch " + std::to_string(report_.epoch) + " only, but epoch " +
-                     std::to_string(options_.upto) + " was durable"});
+    return fail({Error::os_failed, disk_.redo_place(report_.end) + ": the redo log ends here (" +
+                                       (redo_->reason().empty() ? "end of the file" : redo_->reason()) +
+                                       "); it is complete up to epoch " + std::to_string(report_.epoch) +
+                                       " only, but epoch " + std::to_string(options_.upto) + " was durable"});
   }
   if (checkpoint_ && checkpoint_->end().newest > report_.epoch) {
     give_up_checkpoint("it holds epoch " + std::to_string(checkpoint_->end().newest) +
@@ -191,7 +198,9 @@ Recovery::State Recovery::load(std::size_t bytes_max) {
         }
         break;
       }
-      case CheckpointReader::Item::fragment_end: f = sink_.fragment_end(ref); break;
+      case CheckpointReader::Item::fragment_end:
+        f = sink_.fragment_end(ref);
+        break;
       case CheckpointReader::Item::end:
         report_.checkpoint = checkpoint_->head().id;
         report_.definitions = checkpoint_->head().definitions;
@@ -270,11 +279,16 @@ Recovery::State Recovery::replay(std::size_t bytes_max) {
 
 const char* Recovery::doing() const {
   switch (phase_) {
-    case Phase::choose: return "looking for a checkpoint";
-    case Phase::scan: return "checking the redo log";
-    case Phase::load: return "reading checkpoint";
-    case Phase::replay: return "applying redo";
-    case Phase::ended: break;
+    case Phase::choose:
+      return "looking for a checkpoint";
+    case Phase::scan:
+      return "checking the redo log";
+    case Phase::load:
+      return "reading checkpoint";
+    case Phase::replay:
+      return "applying redo";
+    case Phase::ended:
+      break;
   }
   return "";
 }

@@ -1,14 +1,14 @@
 // What a worker does first: the newest usable checkpoint, then redo up to the end of an epoch (I7).
 //
 // A checkpoint is usable when it is whole, all its epochs are at or before the one recovered to, the redo it needs is
-// there, and no restart at an earlier epoch came after it; else the one before it is tried; without any, an unbroken log
-// from position 0 will do. The log is walked twice: first to find its end, its complete epochs and what later entries
-// make void, then to replay.
+// there, and no restart at an earlier epoch came after it; else the one before it is tried; without any, an unbroken
+// log from position 0 will do. The log is walked twice: first to find its end, its complete epochs and what later
+// entries make void, then to replay.
 //
 // An entry is replayed when it lies at or behind its fragment's position in the checkpoint, its epoch is not later than
 // the one recovered to, and no later entry voids it: a restart at an earlier epoch, or a cut of its fragment before it.
-// A node that was filled by its peers has no complete epoch between the one it had come back at and the one it was filled
-// in: such a log is recovered to the former, and to none in between.
+// A node that was filled by its peers has no complete epoch between the one it had come back at and the one it was
+// filled in: such a log is recovered to the former, and to none in between.
 //
 // Replayed entries may be shown by the rows already: they carry whole images, and everything later follows.
 // The records of a fragment come in the order of their sequences, but with gaps where later epochs were left out.
@@ -40,8 +40,8 @@ class RecoverySink {
 };
 
 struct RecoveryOptions {
-  Epoch upto = 0;      // the last durable epoch, as the metadata log says; everything later is left out
-  bool exactly = true; // the log must hold all of `upto`. False (peers have the rest): as much of it as is complete
+  Epoch upto = 0;       // the last durable epoch, as the metadata log says; everything later is left out
+  bool exactly = true;  // the log must hold all of `upto`. False (peers have the rest): as much of it as is complete
 };
 
 class Recovery {
@@ -58,20 +58,20 @@ class Recovery {
     }
     return s;
   }
-  int percent() const;  // of the bytes to be read, as far as they are known
+  int percent() const;        // of the bytes to be read, as far as they are known
   const char* doing() const;  // "reading checkpoint", for people
 
   // What was done, when State::done.
   struct Report {
-    bool empty = false;           // there was nothing: neither a checkpoint nor redo
-    std::uint64_t checkpoint = 0; // the one used; 0 = none
+    bool empty = false;            // there was nothing: neither a checkpoint nor redo
+    std::uint64_t checkpoint = 0;  // the one used; 0 = none
     std::uint64_t definitions = 0;
-    Epoch epoch = 0;              // recovered to the end of it
-    RedoPlace keep;               // for Disk::start, until the next checkpoint
-    std::uint64_t end = 0;        // of the log: for Disk::start and RedoWriter
-    std::uint64_t checkpoint_next = 1;  // an id that no checkpoint has, usable or not
+    Epoch epoch = 0;                         // recovered to the end of it
+    RedoPlace keep;                          // for Disk::start, until the next checkpoint
+    std::uint64_t end = 0;                   // of the log: for Disk::start and RedoWriter
+    std::uint64_t checkpoint_next = 1;       // an id that no checkpoint has, usable or not
     std::vector<std::uint64_t> checkpoints;  // all that are there; those that are not used can be removed
-    std::uint64_t rows = 0, fragments = 0;       // from the checkpoint
+    std::uint64_t rows = 0, fragments = 0;   // from the checkpoint
     std::uint64_t applied = 0, contained = 0, later = 0, voided = 0;  // records of the log: replayed; not, and why
     std::uint64_t cut_bytes = 0;
     std::vector<std::string> notes;  // sentences for the log: what was skipped, cut, found wrong
@@ -119,9 +119,9 @@ class Recovery {
   std::unique_ptr<RedoReader> redo_;
   RedoPlace from_;
   Epoch complete_ = 0;
-  std::vector<Restart> restarts_;                // ascending positions; made so that epochs ascend too
-  std::vector<Gap> gaps_;                        // ascending
-  std::map<FragmentRef, std::vector<Cut>> cuts_; // the same with sequences
+  std::vector<Restart> restarts_;                   // ascending positions; made so that epochs ascend too
+  std::vector<Gap> gaps_;                           // ascending
+  std::map<FragmentRef, std::vector<Cut>> cuts_;    // the same with sequences
   std::map<FragmentRef, std::uint64_t> contained_;  // by fragment: entries before this position are in the checkpoint
   std::uint64_t work_done_ = 0, work_all_ = 0;
   Report report_;

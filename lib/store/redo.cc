@@ -232,14 +232,22 @@ RedoReader::State RedoReader::judge_end(std::string why) {
 
 std::string_view redo_kind_name(RedoKind k) {
   switch (k) {
-    case RedoKind::record: return "record";
-    case RedoKind::complete: return "complete";
-    case RedoKind::created: return "created";
-    case RedoKind::dropped: return "dropped";
-    case RedoKind::cut: return "cut";
-    case RedoKind::restart: return "restart";
-    case RedoKind::filled: return "filled";
-    case RedoKind::state: return "state";
+    case RedoKind::record:
+      return "record";
+    case RedoKind::complete:
+      return "complete";
+    case RedoKind::created:
+      return "created";
+    case RedoKind::dropped:
+      return "dropped";
+    case RedoKind::cut:
+      return "cut";
+    case RedoKind::restart:
+      return "restart";
+    case RedoKind::filled:
+      return "filled";
+    case RedoKind::state:
+      return "state";
   }
   return "?";
 }

@@ -7,11 +7,11 @@
 //                          then the record
 //
 // What makes a block the log's next one: its crc is right, its position is where it lies (what the ring held a lap ago
-// has another), and it is of the same life as the block before and names that one's crc, or begins a new life. A life is
-// one run of the process, named by 64 random bits; what a crash left behind the log's end is of an older one and never
-// taken for a continuation. (Nor is a block that begins a life: all before it was durable when it was written, so the log
-// never ended before it again.) `durable` says how far the log was durable when the block was made: a block behind a damaged place
-// tells a torn tail (cut, nobody was promised it) from damage to what was durable (refused).
+// has another), and it is of the same life as the block before and names that one's crc, or begins a new life. A life
+// is one run of the process, named by 64 random bits; what a crash left behind the log's end is of an older one and
+// never taken for a continuation. (Nor is a block that begins a life: all before it was durable when it was written, so
+// the log never ended before it again.) `durable` says how far the log was durable when the block was made: a block
+// behind a damaged place tells a torn tail (cut, nobody was promised it) from damage to what was durable (refused).
 #pragma once
 #include <cstdint>
 #include <string>
@@ -26,15 +26,15 @@
 namespace ndb::store {
 
 enum class RedoKind : std::uint8_t {
-  record = 1,   // a record of the fragment's stream took effect; the bytes are the stream's own
-  complete = 2, // `epoch` and those before are complete in this log: no later entry belongs to them
-  created = 3,  // from here on the fragment exists, empty: what the log said of it before is void
-  dropped = 4,  // ... does not exist any more
-  cut = 5,      // records of the fragment with a greater sequence, before this entry, are void
-  restart = 6,  // the node came back at the end of `epoch`: records of later epochs before this entry are void
-  filled = 7,   // what it missed meanwhile came from its peers, written down as of `epoch`: the epochs between the last
-                // complete one and this one are not in the log one by one
-  state = 8,    // beside its rows, the fragment holds these bytes of txn from here on, as a checkpoint would have them
+  record = 1,    // a record of the fragment's stream took effect; the bytes are the stream's own
+  complete = 2,  // `epoch` and those before are complete in this log: no later entry belongs to them
+  created = 3,   // from here on the fragment exists, empty: what the log said of it before is void
+  dropped = 4,   // ... does not exist any more
+  cut = 5,       // records of the fragment with a greater sequence, before this entry, are void
+  restart = 6,   // the node came back at the end of `epoch`: records of later epochs before this entry are void
+  filled = 7,  // what it missed meanwhile came from its peers, written down as of `epoch`: the epochs between the last
+               // complete one and this one are not in the log one by one
+  state = 8,   // beside its rows, the fragment holds these bytes of txn from here on, as a checkpoint would have them
 };
 
 #pragma pack(push, 1)
@@ -131,12 +131,12 @@ class RedoWriter {
   void close();
 
   Writer buffer_;
-  std::size_t begin_ = 0;         // of the open block in the buffer
-  std::uint64_t position_;        // of the open block in the log
+  std::size_t begin_ = 0;   // of the open block in the buffer
+  std::uint64_t position_;  // of the open block in the log
   std::uint32_t previous_ = 0;
   std::uint64_t life_;
   bool first_of_life_ = true;
-  std::uint64_t durable_;         // as of the last take()
+  std::uint64_t durable_;  // as of the last take()
   Epoch epoch_ = 0;
 };
 
@@ -151,7 +151,8 @@ struct RedoBlock {
   Bytes entries;
 };
 
-// Walks the blocks of a disk's redo log from a block's position on. Checks each one before it is shown, entries included.
+// Walks the blocks of a disk's redo log from a block's position on. Checks each one before it is shown, entries
+// included.
 class RedoReader {
  public:
   enum class State : std::uint8_t { block, end, damaged };
@@ -167,7 +168,7 @@ class RedoReader {
   // False: there is none.
   bool resync();
 
-  std::uint64_t position() const { return position_; }       // of the next block; at the end: where the log ends
+  std::uint64_t position() const { return position_; }  // of the next block; at the end: where the log ends
   RedoPlace place() const { return {position_, life_, previous_}; }
   // At the end: why the next bytes are no block, and how many bytes behind the end belong to blocks that were begun but
   // not made durable, and are given up: 0 = the log ends cleanly.
@@ -187,8 +188,8 @@ class RedoReader {
   std::uint64_t position_;
   std::uint32_t previous_ = 0;
   std::uint64_t life_ = 0;
-  bool chained_ = false;      // previous_ and life_ are known
-  std::string window_;        // bytes of the log from window_at_ on
+  bool chained_ = false;  // previous_ and life_ are known
+  std::string window_;    // bytes of the log from window_at_ on
   std::uint64_t window_at_ = 0;
   std::string reason_;
   std::uint64_t cut_bytes_ = 0;

@@ -20,9 +20,9 @@ struct DiskIdentity {
 struct RedoFileHeader {
   DiskIdentity identity;
   RedoLayout layout;
-  std::uint32_t number = 0;   // of the file in the ring
-  std::uint64_t first = 0;    // position of the byte behind the header
-  bool entered = false;       // false: a file of the ring that holds nothing yet
+  std::uint32_t number = 0;  // of the file in the ring
+  std::uint64_t first = 0;   // position of the byte behind the header
+  bool entered = false;      // false: a file of the ring that holds nothing yet
 
   static constexpr std::uint32_t kVersion = 1;
   static constexpr Bytes kMagic{"NDBREDO1", 8};
@@ -74,8 +74,8 @@ struct RedoFileHeader {
 };
 
 // What is readable of a ring: the newest file and those before it without a gap. `files` by number.
-inline void find_redo_range(const RedoLayout& layout, const std::vector<RedoFileHeader>& files,
-                            std::uint64_t* begin, std::uint64_t* end) {
+inline void find_redo_range(const RedoLayout& layout, const std::vector<RedoFileHeader>& files, std::uint64_t* begin,
+                            std::uint64_t* end) {
   *begin = *end = 0;
   bool any = false;
   for (const RedoFileHeader& f : files) {

@@ -18,8 +18,10 @@ bool needs_check(Type t) {
     case Type::datetime:
     case Type::timestamp:
     case Type::year:
-    case Type::bit: return true;
-    default: return false;
+    case Type::bit:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -67,21 +69,19 @@ Error RowShape::check_columns(const meta::Table& table, std::string* why) {
     const std::uint32_t n = stored_bytes(c);
     if (n == 0) return refuse(quoted(c) + " has an impossible type or length");
     image += is_variable(c.type) ? 2 : n;
-    columns_.push_back({c, is_variable(c.type), false, ColumnShape::kNotNull, 0,
-                        static_cast<std::uint16_t>(n), needs_check(c.type)});
+    columns_.push_back(
+        {c, is_variable(c.type), false, ColumnShape::kNotNull, 0, static_cast<std::uint16_t>(n), needs_check(c.type)});
   }
   if (image > limits::kRowBytesMax) return refuse("a row would not fit into 30000 bytes");
   std::size_t key = 0;
   for (std::uint16_t c : table.primary_key) {
     if (c >= columns_.size()) return refuse("the primary key names a column that does not exist");
-    if (columns_[c].in_key)
-      return refuse(quoted(columns_[c].column) + " is in the primary key twice");
+    if (columns_[c].in_key) return refuse(quoted(columns_[c].column) + " is in the primary key twice");
     columns_[c].in_key = true;
     key += columns_[c].bytes + (columns_[c].variable ? 2u : 0u);
   }
   if (key > limits::kKeyBytesMax) {
-    return refuse("the primary key is longer than " + std::to_string(limits::kKeyBytesMax) +
-                  " bytes");
+    return refuse("the primary key is longer than " + std::to_string(limits::kKeyBytesMax) + " bytes");
   }
   std::vector<bool> seen(columns_.size());
   for (std::uint16_t c : table.distribution_key) {
@@ -142,8 +142,7 @@ void RowShape::place_distribution(const meta::Table& table) {
     if (i >= prefix && distributes_[i]) distribution_is_prefix_ = false;
     if (i < prefix && columns_[key_[i]].variable) distribution_is_prefix_ = false;
     if (i < prefix && !columns_[key_[i]].variable) {
-      distribution_bytes_ =
-          static_cast<std::uint16_t>(distribution_bytes_ + columns_[key_[i]].bytes);
+      distribution_bytes_ = static_cast<std::uint16_t>(distribution_bytes_ + columns_[key_[i]].bytes);
     }
   }
 }
@@ -168,8 +167,7 @@ bool RowShape::valid_image(Bytes image) const {
   if (start != image.size()) return false;
   if (!all_zero(image.substr(0, null_bytes_))) {
     for (std::uint16_t c : nullable_fixed_) {
-      if (is_null(image, c) && !all_zero(image.substr(columns_[c].slot, columns_[c].bytes)))
-        return false;
+      if (is_null(image, c) && !all_zero(image.substr(columns_[c].slot, columns_[c].bytes))) return false;
     }
   }
   for (std::uint16_t c : checked_) {
@@ -273,8 +271,7 @@ Error RowShape::encode(std::span<const Value> values, Writer& image) const {
     if (v.is_null()) {
       if (s.null_bit == ColumnShape::kNotNull) return Error::null_in_not_null;
     } else if (s.variable) {
-      if (v.kind != Value::Kind::bytes || v.bytes.size() > s.bytes)
-        return Error::value_out_of_range;
+      if (v.kind != Value::Kind::bytes || v.bytes.size() > s.bytes) return Error::value_out_of_range;
       total += v.bytes.size();
     }
   }

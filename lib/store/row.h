@@ -128,20 +128,20 @@ class RowShape {
   }
   Error apply_variable(Bytes old_image, Bytes patch, Writer& new_image) const;
 
-  std::vector<ColumnShape> columns_;         // in definition order
-  std::vector<std::uint16_t> key_;           // column numbers in key order
-  std::vector<std::uint16_t> variable_;      // column numbers in the order of their ends
-  std::vector<std::uint16_t> checked_;  // fixed columns whose stored form has impossible values
+  std::vector<ColumnShape> columns_;     // in definition order
+  std::vector<std::uint16_t> key_;       // column numbers in key order
+  std::vector<std::uint16_t> variable_;  // column numbers in the order of their ends
+  std::vector<std::uint16_t> checked_;   // fixed columns whose stored form has impossible values
   std::vector<std::uint16_t> nullable_fixed_;
-  std::vector<bool> distributes_;            // by position in the key
+  std::vector<bool> distributes_;  // by position in the key
   std::uint16_t null_bits_ = 0;
   std::uint16_t null_bytes_ = 0;
   std::uint16_t key_offset_ = 0;
-  std::uint16_t key_bytes_ = 0;              // when in place
-  std::uint16_t ends_ = 0;                   // where the ends begin
-  std::uint16_t heap_ = 0;                   // where the bytes of variable columns begin
+  std::uint16_t key_bytes_ = 0;  // when in place
+  std::uint16_t ends_ = 0;       // where the ends begin
+  std::uint16_t heap_ = 0;       // where the bytes of variable columns begin
   std::uint16_t variables_ = 0;
-  std::uint16_t distribution_bytes_ = 0;     // when it is the first bytes of the key
+  std::uint16_t distribution_bytes_ = 0;  // when it is the first bytes of the key
   bool key_in_place_ = false;
   bool distribution_is_key_ = true;
   bool distribution_is_prefix_ = false;

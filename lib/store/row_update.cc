@@ -26,8 +26,7 @@ Error check_entry(const RowShape& shape, const Entry& e) {
   const ColumnShape& s = shape.column(e.column);
   if (s.in_key) return Error::bad_row_image;
   if (e.null) return s.null_bit == ColumnShape::kNotNull ? Error::null_in_not_null : Error::ok;
-  if (s.variable ? e.stored.size() > s.bytes : e.stored.size() != s.bytes)
-    return Error::bad_row_image;
+  if (s.variable ? e.stored.size() > s.bytes : e.stored.size() != s.bytes) return Error::bad_row_image;
   if (s.checked && !valid_stored(s.column, e.stored)) return Error::bad_row_image;
   return Error::ok;
 }

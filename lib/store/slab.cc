@@ -37,8 +37,7 @@ RowRef Slab::ref_of(const void* slot) const noexcept {
 std::uint64_t Slab::free_slots_bytes() const noexcept {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < info_.size(); i++) {
-    sum +=
-        std::uint64_t{stride_[i]} * static_cast<std::uint64_t>(info_[i].capacity - info_[i].used);
+    sum += std::uint64_t{stride_[i]} * static_cast<std::uint64_t>(info_[i].capacity - info_[i].used);
   }
   return sum;
 }

@@ -65,14 +65,13 @@ class Slab {
     } else {
       slot = p.fresh++;
     }
-    if (++p.used == p.capacity) [[unlikely]] unlink(c, page);
+    if (++p.used == p.capacity) [[unlikely]]
+      unlink(c, page);
     return page << kSlotBits | slot;
   }
   void free(RowRef ref);
 
-  Row* at(RowRef ref) const noexcept {
-    return reinterpret_cast<Row*>(address(ref >> kSlotBits, ref & kSlotMask));
-  }
+  Row* at(RowRef ref) const noexcept { return reinterpret_cast<Row*>(address(ref >> kSlotBits, ref & kSlotMask)); }
   void prefetch(RowRef ref) const noexcept {
     const char* p = address(ref >> kSlotBits, ref & kSlotMask);
     __builtin_prefetch(p);
@@ -114,8 +113,7 @@ class Slab {
     return static_cast<std::uint32_t>(limits::kPageBytes / (kFineClasses + 31 - c)) & ~7u;
   }
   char* address(std::uint32_t page, std::uint32_t slot) const noexcept {
-    return base_ + (std::uint64_t{page} << Memory::kPageShift) +
-           std::uint64_t{slot} * stride_[page];
+    return base_ + (std::uint64_t{page} << Memory::kPageShift) + std::uint64_t{slot} * stride_[page];
   }
   std::uint32_t open_page(unsigned c);
   void unlink(unsigned c, std::uint32_t page);

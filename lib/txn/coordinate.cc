@@ -42,8 +42,8 @@ std::uint16_t Worker::member_for(Coordination& c, FragmentRef ref) {
   m.busy = m.wrote = m.locked = m.prepared = m.done = false;
   m.sent.clear();
   const meta::Table* t = catalog_->table(ref.table);
-  GroupId g = t == nullptr || ref.fragment >= t->distribution.groups.size() ? kNoGroup
-                                                                             : t->distribution.groups[ref.fragment];
+  GroupId g =
+      t == nullptr || ref.fragment >= t->distribution.groups.size() ? kNoGroup : t->distribution.groups[ref.fragment];
   m.node = catalog_->primary(g, ref.fragment);
   const meta::Node* n = catalog_->node(m.node);
   m.worker = n == nullptr ? WorkerId{0} : catalog_->worker(*n, ref.fragment);
@@ -208,8 +208,17 @@ void Worker::begin_commit(std::uint32_t n) {
       abort_coordination(n, Error::node_failure, true);
       return;
     }
-    PartWord w{n, m.part, c.txn.session, c.txn.number, m.ref.table, m.ref.fragment, static_cast<std::uint16_t>(i),
-               {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0, c.epoch};
+    PartWord w{n,
+               m.part,
+               c.txn.session,
+               c.txn.number,
+               m.ref.table,
+               m.ref.fragment,
+               static_cast<std::uint16_t>(i),
+               {c.members[0].ref.table, c.members[0].ref.fragment, 0},
+               Error::ok,
+               0,
+               c.epoch};
     send(m.node, m.worker, wire::Type::part_prepare, w);
     m.busy = true;
     c.outstanding++;
@@ -237,7 +246,7 @@ void Worker::decide(std::uint32_t n) {
   Coordination& c = coords_[n];
   bool wrote = false;
   for (std::uint32_t i = 0; i < c.members_used; i++) wrote = wrote || c.members[i].wrote;
-  if (!wrote) {  // nothing but reads
+  if (!wrote) {        // nothing but reads
     if (!serving()) {  // the same for our own locks
       abort_coordination(n, Error::node_failure, true);
       return;
@@ -273,8 +282,17 @@ void Worker::decided(std::uint32_t n) {
   c.resent = now_;
   for (std::uint32_t i = 1; i < c.members_used; i++) {
     Member& m = c.members[i];
-    PartWord w{n, m.part, c.txn.session, c.txn.number, m.ref.table, m.ref.fragment, static_cast<std::uint16_t>(i),
-               {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0, c.epoch};
+    PartWord w{n,
+               m.part,
+               c.txn.session,
+               c.txn.number,
+               m.ref.table,
+               m.ref.fragment,
+               static_cast<std::uint16_t>(i),
+               {c.members[0].ref.table, c.members[0].ref.fragment, 0},
+               Error::ok,
+               0,
+               c.epoch};
     if (!m.wrote) {
       send(m.node, m.worker, wire::Type::part_abort, w);
       m.done = true;
@@ -343,8 +361,17 @@ void Worker::abort_coordination(std::uint32_t n, Error e, bool tell_client) {
   for (std::uint32_t i = 0; i < c.members_used; i++) {
     Member& m = c.members[i];
     if (m.part == 0 && !m.busy) continue;
-    PartWord w{n, m.part, c.txn.session, c.txn.number, m.ref.table, m.ref.fragment, static_cast<std::uint16_t>(i),
-               {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0, c.epoch};
+    PartWord w{n,
+               m.part,
+               c.txn.session,
+               c.txn.number,
+               m.ref.table,
+               m.ref.fragment,
+               static_cast<std::uint16_t>(i),
+               {c.members[0].ref.table, c.members[0].ref.fragment, 0},
+               Error::ok,
+               0,
+               c.epoch};
     send(m.node, m.worker, wire::Type::part_abort, w);
   }
   if (tell_client) {
@@ -401,8 +428,17 @@ void Worker::resend_commits() {
       if (node == nullptr) continue;
       m.node = primary;
       m.worker = catalog_->worker(*node, m.ref.fragment);
-      PartWord w{n, m.part, c.txn.session, c.txn.number, m.ref.table, m.ref.fragment, static_cast<std::uint16_t>(i),
-                 {c.members[0].ref.table, c.members[0].ref.fragment, 0}, Error::ok, 0, c.epoch};
+      PartWord w{n,
+                 m.part,
+                 c.txn.session,
+                 c.txn.number,
+                 m.ref.table,
+                 m.ref.fragment,
+                 static_cast<std::uint16_t>(i),
+                 {c.members[0].ref.table, c.members[0].ref.fragment, 0},
+                 Error::ok,
+                 0,
+                 c.epoch};
       send(m.node, m.worker, wire::Type::part_commit, w);
     }
     if (c.outstanding == 0) finish_commit(n);

@@ -18,9 +18,9 @@
 namespace ndb::txn {
 
 namespace {
-constexpr std::uint64_t kCopyWindow = 8;              // batches under way
+constexpr std::uint64_t kCopyWindow = 8;  // batches under way
 constexpr std::size_t kCopyBatchBytes = 64u << 10;
-constexpr std::size_t kCopyRows = 16;                  // looked at at once
+constexpr std::size_t kCopyRows = 16;  // looked at at once
 constexpr Time kCopyRetry = 200 * kMillisecond;
 }  // namespace
 
@@ -36,7 +36,8 @@ void Worker::request_copies() {
   for (auto& t : tables_) {
     if (!t) continue;
     for (auto& r : t->replicas) {
-      if (!r || r->role != Role::joining || r->filled || r->primary == 0 || asked(*r) || !can_reach(r->primary)) continue;
+      if (!r || r->role != Role::joining || r->filled || r->primary == 0 || asked(*r) || !can_reach(r->primary))
+        continue;
       if (under_way++ >= at_once) return;
       r->copy_asked = now_;
       request_copy(*r, window);
@@ -110,8 +111,15 @@ void Worker::pump_copy(Replica& r, CopySession& s) {
     Writer& w = link_writer(link_to(s.node));
     std::size_t at = wire::begin_message(w, wire::Type::copy_rows, worker, options_.worker);
     std::size_t head_at = w.size();
-    CopyRows h{r.ref.table, r.ref.fragment, s.first ? kCopyFirst : std::uint8_t{0}, 0, r.group_view, r.committed,
-               ++s.sent, 0, 0};
+    CopyRows h{r.ref.table,
+               r.ref.fragment,
+               s.first ? kCopyFirst : std::uint8_t{0},
+               0,
+               r.group_view,
+               r.committed,
+               ++s.sent,
+               0,
+               0};
     w.put(h);
     if (s.first) {
       s.first = false;
@@ -143,7 +151,8 @@ void Worker::pump_copy(Replica& r, CopySession& s) {
       }
     }
     counters_.copied_rows += h.rows;
-    h.percent = static_cast<std::uint8_t>(std::min<std::uint64_t>(99, s.scanned * 100 / std::max<std::uint64_t>(1, r.rows.rows())));
+    h.percent = static_cast<std::uint8_t>(
+        std::min<std::uint64_t>(99, s.scanned * 100 / std::max<std::uint64_t>(1, r.rows.rows())));
     w.patch(head_at, h);
     wire::end_message(w, at);
     s.done = s.cursor == store::kScanEnd;
@@ -155,7 +164,8 @@ void Worker::on_copy_rows(const wire::Message& m, NodeId from) {
   auto h = load<CopyRows>(m.body.data());
   Replica* r = replica({h.table, h.fragment});
   if (r == nullptr || r->role != Role::joining || r->primary != from) return;
-  if ((h.flags & kCopyFirst) != 0 && h.group_view > r->group_view && h.group_view <= catalog_->group(r->group)->content_view()) {
+  if ((h.flags & kCopyFirst) != 0 && h.group_view > r->group_view &&
+      h.group_view <= catalog_->group(r->group)->content_view()) {
     NDB_PROBE("txn.joins_a_younger_fragment");
     r->born = r->group_view = h.group_view;
   }
@@ -242,9 +252,11 @@ void Worker::log_copied(const Replica& r, RecordKind kind) {
   log_redo(r, r.committed, epoch_, scratch_.view());
 }
 
-// A message of rows that would overrun the redo log is not taken: the replica begins anew when a checkpoint has made room.
+// A message of rows that would overrun the redo log is not taken: the replica begins anew when a checkpoint has made
+// room.
 bool Worker::copy_fits(const CopyRows& h, std::size_t bytes) {
-  constexpr std::uint64_t kRowMore = sizeof(Change) - 12;  // of a row: its head in the log is longer than in the message
+  constexpr std::uint64_t kRowMore =
+      sizeof(Change) - 12;  // of a row: its head in the log is longer than in the message
   if (fits_redo(bytes + h.rows * kRowMore + 4 * RedoRoom::kEndBytes)) return true;
   NDB_PROBE("txn.copy_overrun");
   room_.tight = true;  // that checkpoint has to begin now

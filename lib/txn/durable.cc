@@ -9,8 +9,8 @@
 namespace ndb::txn {
 
 namespace {
-constexpr std::size_t kCheckpointPiece = 64u << 10;        // of rows, in one step: about 50 us
-constexpr Time kCheckpointPause = 250 * kMicrosecond;      // then whatever waits has its turn
+constexpr std::size_t kCheckpointPiece = 64u << 10;    // of rows, in one step: about 50 us
+constexpr Time kCheckpointPause = 250 * kMicrosecond;  // then whatever waits has its turn
 constexpr std::size_t kCheckpointBacklog = 4u << 20;
 // Bytes of redo since the last checkpoint began that call for the next one; a small log calls earlier.
 std::uint64_t checkpoint_after(const store::RedoLayout& l) {
@@ -187,7 +187,8 @@ void Worker::checkpoint_step(bool allowed) {
   if (!d.writer) {
     if (d.finish_tag != 0 || d.finished.size() > 1) return;
     const std::uint64_t since = d.redo->position() - d.redo_at_last;
-    const bool early = since >= room_.marks.early && d.disk.layout().room(d.kept, d.redo->position()) < room_.marks.ample;
+    const bool early =
+        since >= room_.marks.early && d.disk.layout().room(d.kept, d.redo->position()) < room_.marks.ample;
     if (!early && !(allowed && since >= checkpoint_after(d.disk.layout()))) return;
     store::CheckpointHead h;
     h.identity = d.identity;

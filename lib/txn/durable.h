@@ -1,5 +1,5 @@
-// What a worker keeps on its disk: redo of every record that took effect, checkpoints in the background, and the way back
-// at a start. The worker tells it what happens; it never waits for the device.
+// What a worker keeps on its disk: redo of every record that took effect, checkpoints in the background, and the way
+// back at a start. The worker tells it what happens; it never waits for the device.
 //
 //   record takes effect -> RedoWriter -> Disk::append at the end of the step
 //   epoch to be flushed -> "complete" entry, Disk::flush -> stored
@@ -26,11 +26,11 @@ struct Durable {
   store::Disk& disk;
   store::DiskIdentity identity;
   std::uint64_t life;
-  std::unique_ptr<store::Recovery> recovery;    // while it runs
-  std::unique_ptr<store::RedoWriter> redo;      // from its end on
-  Epoch upto = 0;                               // durable when the recovery began
-  Epoch restored = 0;                           // 1 + the epoch that came back exactly; 0 = nothing did
-  Epoch filled = 0;                             // peers have filled it up to here, and the log does not say so yet
+  std::unique_ptr<store::Recovery> recovery;  // while it runs
+  std::unique_ptr<store::RedoWriter> redo;    // from its end on
+  Epoch upto = 0;                             // durable when the recovery began
+  Epoch restored = 0;                         // 1 + the epoch that came back exactly; 0 = nothing did
+  Epoch filled = 0;                           // peers have filled it up to here, and the log does not say so yet
   std::uint64_t next_tag = 1;
   struct Flush {
     std::uint64_t tag;
@@ -39,21 +39,21 @@ struct Durable {
   std::vector<Flush> flushes;
   // checkpoints
   std::unique_ptr<store::CheckpointWriter> writer;
-  std::uint64_t id = 1;                         // of the next one, or the one being written
+  std::uint64_t id = 1;  // of the next one, or the one being written
   std::uint64_t finish_tag = 0;
   struct Finished {
     std::uint64_t id;
-    std::uint64_t from;                         // redo position
+    std::uint64_t from;  // redo position
     Epoch newest;
     bool on_disk;
   };
-  std::vector<Finished> finished;               // ascending
-  std::uint64_t redo_at_last = 0;               // position when the last one began
-  std::uint64_t kept = 0;                       // redo from here on is still needed
-  FragmentRef next_replica;                     // Source's place: tables may come and go meanwhile
-  Time next_piece = 0;                          // not before
+  std::vector<Finished> finished;  // ascending
+  std::uint64_t redo_at_last = 0;  // position when the last one began
+  std::uint64_t kept = 0;          // redo from here on is still needed
+  FragmentRef next_replica;        // Source's place: tables may come and go meanwhile
+  Time next_piece = 0;             // not before
   bool failed = false;
-  bool damaged = false;                         // what was read at the start cannot be used
+  bool damaged = false;  // what was read at the start cannot be used
 
   bool running() const { return redo != nullptr; }
 };

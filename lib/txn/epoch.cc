@@ -54,7 +54,8 @@ bool Worker::marks_shown() const {
 Epoch Worker::durable_wanted() const {
   Epoch e = std::max(outcome_wanted_, held_replies_.empty() ? Epoch{0} : held_replies_.back().epoch);
   // A checkpoint that could make room.
-  if (room_.tight && !durable_->finished.empty() && durable_->finished.back().on_disk) e = std::max(e, durable_->finished.back().newest);
+  if (room_.tight && !durable_->finished.empty() && durable_->finished.back().on_disk)
+    e = std::max(e, durable_->finished.back().newest);
   return e;
 }
 

@@ -245,7 +245,8 @@ void Worker::on_outcome(const wire::Message& m, env::LinkId link) {
   Replica* r = replica(ref);
   const std::uint16_t bucket = meta::bucket_of(hash);
   const meta::Distribution* d = r == nullptr ? nullptr : &r->table.table->distribution;
-  if (r == nullptr || r->role != Role::primary || !serving() || d->write_targets(bucket, d->phase).first != ref.fragment) {
+  if (r == nullptr || r->role != Role::primary || !serving() ||
+      d->write_targets(bucket, d->phase).first != ref.fragment) {
     e = Error::stale_view;
   } else if (r->decided.count(txn) != 0) {
     fate = Fate::committed;

@@ -22,20 +22,20 @@ struct PartExecute {
   std::uint64_t number;
   std::uint32_t table;
   std::uint16_t fragment;
-  std::uint16_t slot;         // which part it is to the coordinator
+  std::uint16_t slot;  // which part it is to the coordinator
   std::uint8_t flags;
   std::uint8_t reserved;
   std::uint16_t operations;
   Anchor anchor;
-  View view;                  // that the transaction began in
+  View view;  // that the transaction began in
 };
 struct PartReply {
   std::uint32_t coordinator;
   std::uint32_t part;
   std::uint64_t number;
   std::uint16_t slot;
-  Error error;                // of the first failed operation; the part is gone then (unless kPartKeepGoing)
-  std::uint16_t results;      // wire::OpResult, bytes each
+  Error error;            // of the first failed operation; the part is gone then (unless kPartKeepGoing)
+  std::uint16_t results;  // wire::OpResult, bytes each
   std::uint8_t prepared;
   std::uint8_t wrote;
 };
@@ -46,13 +46,13 @@ struct PartWord {
   std::uint32_t part;
   std::uint64_t session;
   std::uint64_t number;
-  std::uint32_t table;        // the part's fragment
+  std::uint32_t table;  // the part's fragment
   std::uint16_t fragment;
   std::uint16_t slot;
   Anchor anchor;
-  Error error;                // part_prepared: ok or why not; part_answer: ok = committed
+  Error error;  // part_prepared: ok or why not; part_answer: ok = committed
   std::uint16_t reserved;
-  Epoch epoch;                // part_commit, part_answer: of the decision
+  Epoch epoch;  // part_commit, part_answer: of the decision
   TxnId txn() const { return {session, number}; }
   FragmentRef ref() const { return {table, fragment}; }
 };
@@ -72,11 +72,11 @@ struct Stream {
 struct StreamAck {
   std::uint32_t table;
   std::uint16_t fragment;
-  std::uint16_t share;        // of the whole worker: what its redo log takes from this source (room.h), KiB
+  std::uint16_t share;  // of the whole worker: what its redo log takes from this source (room.h), KiB
   View group_view;
   Sequence held;
-  Sequence committed;         // and has shown to readers
-  View followed;              // the last view in which a primary has told it what the stream is
+  Sequence committed;  // and has shown to readers
+  View followed;       // the last view in which a primary has told it what the stream is
 };
 // joining -> primary: fill my replica. copy_end's answer and copy_ack use it too.
 struct CopyWord {
@@ -84,23 +84,24 @@ struct CopyWord {
   std::uint16_t fragment;
   std::uint16_t reserved;
   View group_view;
-  std::uint64_t batch;        // copy_ack: batches received so far; copy_request: bytes that may be under way, 0 = any
+  std::uint64_t batch;  // copy_ack: batches received so far; copy_request: bytes that may be under way, 0 = any
 };
 // primary -> joining: committed rows (u32 bytes, u64 sequence, image each). The first batch empties the replica and
 // names the place in the stream from which records follow; prepared transactions come with it as prepare records.
 struct CopyRows {
   std::uint32_t table;
   std::uint16_t fragment;
-  std::uint8_t flags;         // kCopyFirst, kCopySome
-  std::uint8_t percent;       // of the fragment, with this batch
+  std::uint8_t flags;    // kCopyFirst, kCopySome
+  std::uint8_t percent;  // of the fragment, with this batch
   View group_view;
-  Sequence committed;         // kCopyFirst: the stream goes on behind this
+  Sequence committed;  // kCopyFirst: the stream goes on behind this
   std::uint64_t batch;
   std::uint32_t rows;
   std::uint32_t prepared_bytes;
 };
 inline constexpr std::uint8_t kCopyFirst = 1;
-inline constexpr std::uint8_t kCopySome = 2;  // with kCopyFirst: only these buckets (a bit each, before the state) are replaced
+inline constexpr std::uint8_t kCopySome =
+    2;  // with kCopyFirst: only these buckets (a bit each, before the state) are replaced
 #pragma pack(pop)
 
 }  // namespace ndb::txn

@@ -38,9 +38,9 @@ class Outcomes {
     const std::uint64_t v = w->at(t.number % kWindow);
     return v >> 2 == t.number ? static_cast<Fate>(v & 3u) : Fate::unknown;
   }
-  // Those of the sessions with numbers above `session` (0 = from the first), some `bytes_max` bytes of them; the answer is
-  // the last session written, UINT64_MAX at the end. merge() adds them to what is here: of two numbers that share a place the
-  // newer one stays.
+  // Those of the sessions with numbers above `session` (0 = from the first), some `bytes_max` bytes of them; the answer
+  // is the last session written, UINT64_MAX at the end. merge() adds them to what is here: of two numbers that share a
+  // place the newer one stays.
   std::uint64_t encode_after(std::uint64_t session, std::size_t bytes_max, Writer& w) const;
   bool merge(Reader& r);
   // Everything, for a replica that is being filled.

@@ -4,8 +4,8 @@
 namespace ndb::txn {
 
 using wire::Op;
-using wire::OpResult;
 using wire::Operation;
+using wire::OpResult;
 
 bool Worker::room_for_writes() const { return memory_.used_bytes() < memory_soft_; }
 
@@ -74,9 +74,12 @@ Worker::Step Worker::op_read(std::uint32_t p, const Operation& op, Bytes key) {
   }
   std::size_t i = 0;
   switch (acquire(p, ref, op.kind == Op::read_shared ? LockMode::shared : LockMode::exclusive, &i)) {
-    case Grant::wait: return Step::wait;
-    case Grant::full: return fail_op(part, Error::too_many_open);
-    case Grant::granted: break;
+    case Grant::wait:
+      return Step::wait;
+    case Grant::full:
+      return fail_op(part, Error::too_many_open);
+    case Grant::granted:
+      break;
   }
   part.touched[i].hash = op.hash;
   Bytes image = pending_image(part, part.touched[i]);
@@ -107,9 +110,12 @@ Worker::Step Worker::op_insert(std::uint32_t p, const Operation& op, Bytes key, 
     }
     std::size_t i = 0;
     switch (acquire(p, ref, LockMode::exclusive, &i)) {
-      case Grant::wait: return Step::wait;
-      case Grant::full: return fail_op(part, Error::too_many_open);
-      case Grant::granted: return fail_op(part, Error::row_exists);  // others only share it: it is there
+      case Grant::wait:
+        return Step::wait;
+      case Grant::full:
+        return fail_op(part, Error::too_many_open);
+      case Grant::granted:
+        return fail_op(part, Error::row_exists);  // others only share it: it is there
     }
   }
   if (!room_for_writes()) return fail_op(part, Error::memory_full);
@@ -141,9 +147,12 @@ Worker::Step Worker::op_change(std::uint32_t p, const Operation& op, Bytes key, 
   }
   std::size_t i = 0;
   switch (acquire(p, ref, LockMode::exclusive, &i)) {
-    case Grant::wait: return Step::wait;
-    case Grant::full: return fail_op(part, Error::too_many_open);
-    case Grant::granted: break;
+    case Grant::wait:
+      return Step::wait;
+    case Grant::full:
+      return fail_op(part, Error::too_many_open);
+    case Grant::granted:
+      break;
   }
   Touched& t = part.touched[i];
   t.hash = op.hash;
@@ -188,12 +197,17 @@ Worker::Step Worker::run_op(std::uint32_t p, const Operation& op, Bytes key, Byt
   return op_change(p, op, key, payload);
 }
 
-// A transaction of a view in which this row is written here only, after this node has come to one in which it is written at its new
-// place, too: were it to remove a row that another one has doubled, the new place would keep it, and no copy would come to mend that.
+// A transaction of a view in which this row is written here only, after this node has come to one in which it is
+// written at its new place, too: were it to remove a row that another one has doubled, the new place would keep it, and
+// no copy would come to mend that.
 bool Worker::writes_once_too_late(const Part& part, const Operation& op) const {
   const meta::Distribution& d = part.replica->table.table->distribution;
-  if (d.next.empty() || part.view == 0 || static_cast<std::uint8_t>(op.kind) >= kMirrorPut || op.kind <= Op::read_exclusive) return false;
-  if (meta::past_commit_point(d.phase) || d.phase < meta::Phase::doubling || d.phase_at(part.view) >= meta::Phase::doubling) return false;
+  if (d.next.empty() || part.view == 0 || static_cast<std::uint8_t>(op.kind) >= kMirrorPut ||
+      op.kind <= Op::read_exclusive)
+    return false;
+  if (meta::past_commit_point(d.phase) || d.phase < meta::Phase::doubling ||
+      d.phase_at(part.view) >= meta::Phase::doubling)
+    return false;
   return d.moves(meta::bucket_of(op.hash));
 }
 
@@ -288,8 +302,8 @@ void Worker::append_part(std::uint32_t p, RecordKind kind) {
     scratch_.raw(changes);
     changes = scratch_.view();
   }
-  append(*part.replica, kind, part.txn, kind == RecordKind::prepare ? &part.anchor : nullptr, changes, part.live,
-         p, 0, kind == RecordKind::decide ? coords_[part.coordinator].epoch : 0);
+  append(*part.replica, kind, part.txn, kind == RecordKind::prepare ? &part.anchor : nullptr, changes, part.live, p, 0,
+         kind == RecordKind::decide ? coords_[part.coordinator].epoch : 0);
 }
 
 // The changes become what readers see; locks are released in the order in which they were taken.
@@ -379,7 +393,12 @@ void Worker::tell_coordinator(const Part& part, std::uint32_t p, wire::Type type
     if (!can_reach(part.coordinator_node)) return;
     Writer& w = link_writer(link_to(part.coordinator_node));
     std::size_t at = wire::begin_message(w, type, part.coordinator_worker, options_.worker);
-    PartReply r{part.coordinator, e == Error::ok ? p : 0, part.txn.number, part.slot, e, part.results_count,
+    PartReply r{part.coordinator,
+                e == Error::ok ? p : 0,
+                part.txn.number,
+                part.slot,
+                e,
+                part.results_count,
                 static_cast<std::uint8_t>((part.flags & kPartPrepare) ? 1 : 0),
                 static_cast<std::uint8_t>(part.live > 0 ? 1 : 0)};
     w.put(r);
@@ -387,207 +406,18 @@ void Worker::tell_coordinator(const Part& part, std::uint32_t p, wire::Type type
     wire::end_message(w, at);
     return;
   }
-  PartWord word{part.coordinator, p, part.txn.session, part.txn.number, part.replica->ref.table,
-                part.replica->ref.fragment, part.slot, part.anchor, e, 0, 0};
+  PartWord word{part.coordinator,
+                p,
+                part.txn.session,
+                part.txn.number,
+                part.replica->ref.table,
+                part.replica->ref.fragment,
+                part.slot,
+                part.anchor,
+                e,
+                0,
+                0};
   send(part.coordinator_node, part.coordinator_worker, type, word);
-}
-
-void Worker::on_part_execute(const wire::Message& m, NodeId from) {
-  if (m.body.size() < sizeof(PartExecute)) return;
-  auto h = load<PartExecute>(m.body.data());
-  Bytes ops = m.body.substr(sizeof h);
-  std::uint32_t p = h.part;
-  Replica* r = replica({h.table, h.fragment});
-  Error e = Error::ok;
-  if (p != 0) {
-    if (!parts_.used(p) || parts_[p].txn != TxnId{h.session, h.number} || parts_[p].state != PartState::idle) {
-      e = Error::node_failure;
-    }
-  } else if (r == nullptr || r->role != Role::primary || !serving() || h.view < r->born) {
-    // (Older than the fragment: it means one of the same number, of a reorganisation that was rolled back.)
-    e = Error::stale_view;
-  } else if ((h.flags & kPartWantImages) != 0 && h.view > catalog_->view) {
-    e = Error::not_ready;  // it is doubled, and transactions of our view are not yet: see writes_once_too_late()
-  } else {
-    p = parts_.take();
-    if (p == 0) {
-      e = Error::too_many_open;
-    } else {
-      Part& part = parts_[p];
-      part.reset();
-      part.txn = {h.session, h.number};
-      part.replica = r;
-      part.coordinator_node = from;
-      part.coordinator_worker = m.from;
-      part.coordinator = h.coordinator;
-      part.slot = h.slot;
-      part.anchor = h.anchor;
-      part.view = h.view;
-    }
-  }
-  if (e != Error::ok) {
-    if (!can_reach(from)) return;
-    Writer& w = link_writer(link_to(from));
-    std::size_t at = wire::begin_message(w, wire::Type::part_reply, m.from, options_.worker);
-    w.put(PartReply{h.coordinator, 0, h.number, h.slot, e, 0, 0, 0});
-    wire::end_message(w, at);
-    return;
-  }
-  Part& part = parts_[p];
-  part.flags = h.flags;
-  part.state = PartState::running;
-  part.results.clear();
-  part.results_count = 0;
-  part.first_error = Error::ok;
-  part.input.clear();
-  part.input.raw(ops);
-  part.input_at = 0;
-  part.operations_left = h.operations;
-  run_part(p);
-}
-
-std::uint32_t Worker::find_part(const PartWord& w) const {
-  auto& pool = const_cast<Pool<Part>&>(parts_);
-  auto fits = [&](std::uint32_t p) {
-    return pool.used(p) && pool[p].txn == w.txn() && pool[p].replica != nullptr && pool[p].replica->ref == w.ref() &&
-           !pool[p].direct;
-  };
-  if (fits(w.part)) return w.part;
-  for (std::uint32_t p = 1; p <= parts_.made(); p++) {
-    if (fits(p)) return p;
-  }
-  return 0;
-}
-
-void Worker::on_part_prepare(const PartWord& w, NodeId from, WorkerId from_worker) {
-  std::uint32_t p = parts_.used(w.part) && parts_[w.part].txn == w.txn() ? w.part : 0;
-  const bool holds = p != 0 && parts_[p].state == PartState::idle && (parts_[p].live > 0 || serving());
-  const Error e = !holds                ? Error::node_failure
-                  : parts_[p].live > 0 ? admit(*parts_[p].replica, parts_[p].changes.size())
-                                       : Error::ok;
-  if (e != Error::ok) {
-    PartWord answer = w;
-    answer.error = e;
-    send(from, from_worker, wire::Type::part_prepared, answer);
-    return;
-  }
-  Part& part = parts_[p];
-  part.flags = static_cast<std::uint8_t>(part.flags & ~kPartPrepare);
-  part.anchor = w.anchor;
-  if (part.live > 0) {
-    append_part(p, RecordKind::prepare);
-  } else {
-    tell_coordinator(part, p, wire::Type::part_prepared, Error::ok);
-  }
-}
-
-void Worker::on_part_commit(const PartWord& w, NodeId from, WorkerId from_worker) {
-  std::uint32_t p = find_part(w);
-  if (p != 0) {
-    Part& part = parts_[p];
-    if (part.state == PartState::finishing) return;  // told twice
-    if (part.state == PartState::prepared || (part.state == PartState::idle && part.live == 0)) {
-      if (part.live == 0) {
-        tell_coordinator(part, p, wire::Type::part_done, Error::ok);
-        undo_part(p);
-        return;
-      }
-      Sequence seq = append(*part.replica, RecordKind::commit, part.txn, nullptr, {}, 0, p, 0, w.epoch);
-      part.state = PartState::finishing;
-      apply_part(p, seq);
-      counters_.commits++;
-    }
-    return;
-  }
-  Replica* r = replica(w.ref());
-  if (r == nullptr || !r->leads()) return;  // the coordinator repeats, to whoever is primary then
-  if (r->prepared.count(w.txn()) != 0) {
-    settle_prepared(*r, w.txn(), true, w.epoch);
-    return;
-  }
-  if (r->role == Role::primary && r->appended == r->committed) {
-    send(from, from_worker, wire::Type::part_done, w);
-  }
-}
-
-void Worker::on_part_abort(const PartWord& w) {
-  std::uint32_t p = find_part(w);
-  if (p != 0) {
-    Part& part = parts_[p];
-    if (part.state == PartState::prepared) {
-      append(*part.replica, RecordKind::abort, part.txn, nullptr, {}, 0, 0, 0);
-    } else if (part.state == PartState::logging || part.state == PartState::finishing) {
-      part.abort_wanted = part.state == PartState::logging;  // its prepare record is on its way
-      return;
-    }
-    undo_part(p);
-    return;
-  }
-  Replica* r = replica(w.ref());
-  if (r != nullptr && r->leads() && r->prepared.count(w.txn()) != 0) settle_prepared(*r, w.txn(), false, 0);
-}
-
-// A prepared part without a Part: left behind by an earlier primary.
-void Worker::settle_prepared(Replica& r, const TxnId& t, bool commit, Epoch epoch) {
-  auto i = r.prepared.find(t);
-  if (i == r.prepared.end() || i->second.aborting) return;
-  i->second.aborting = true;  // settled once; the record's completion erases it on every replica alike
-  append(r, commit ? RecordKind::commit : RecordKind::abort, t, nullptr, {}, 0, 0, 0, epoch);
-}
-
-// Nobody has seen this transaction. From now on nobody may: the answer that will be given has to stay true.
-void Worker::forbid(Replica& r, const TxnId& t) {
-  for (const TxnId& f : r.forbidden) {
-    if (f == t) return;  // its record is on its way
-  }
-  r.forbidden.push_back(t);
-  append(r, RecordKind::decide_abort, t, nullptr, {}, 0, 0, 0);
-}
-
-// At the anchor's primary: what became of this transaction?
-void Worker::on_part_ask(const PartWord& w, NodeId from, WorkerId from_worker) {
-  Replica* r = replica(w.anchor.ref());
-  if (r == nullptr || !(r->role == Role::primary || (r->role == Role::takeover && r->tail_settled))) return;
-  PartWord answer = w;
-  auto decision = r->decided.find(w.txn());
-  if (decision != r->decided.end()) {
-    answer.error = Error::ok;
-    answer.epoch = decision->second.epoch;
-    send(from, from_worker, wire::Type::part_answer, answer);
-    return;
-  }
-  for (std::uint32_t c = 1; c <= coords_.made(); c++) {
-    if (!coords_.used(c) || coords_[c].txn != w.txn()) continue;
-    if (coords_[c].state == CoordState::deciding || coords_[c].state == CoordState::committing) return;
-    abort_coordination(c, Error::node_failure, true);
-    break;
-  }
-  if (r->outcomes.get(w.txn()) == Fate::aborted) {
-    answer.error = Error::node_failure;
-    send(from, from_worker, wire::Type::part_answer, answer);
-    return;
-  }
-  forbid(*r, w.txn());  // answered when it is committed and asked again
-}
-
-void Worker::on_part_answer(const PartWord& w) {
-  const bool commit = w.error == Error::ok;
-  std::uint32_t p = find_part(w);
-  if (p != 0) {
-    Part& part = parts_[p];
-    if (part.state != PartState::prepared) return;
-    if (commit) {
-      Sequence seq = append(*part.replica, RecordKind::commit, part.txn, nullptr, {}, 0, p, 0, w.epoch);
-      part.state = PartState::finishing;
-      apply_part(p, seq);
-    } else {
-      append(*part.replica, RecordKind::abort, part.txn, nullptr, {}, 0, 0, 0);
-      undo_part(p);
-    }
-    return;
-  }
-  Replica* r = replica(w.ref());
-  if (r != nullptr && r->leads()) settle_prepared(*r, w.txn(), commit, w.epoch);
 }
 
 }  // namespace ndb::txn

@@ -17,9 +17,9 @@ enum class LockMode : std::uint8_t { shared, exclusive };
 struct Lock {
   Replica* replica = nullptr;
   store::RowRef row = 0;
-  std::uint32_t owner = 0;   // the Part that holds it exclusively
-  std::uint32_t op = 0;      // index of the owner's Touched entry
-  std::uint32_t shared = 0;  // number of shared holders
+  std::uint32_t owner = 0;                     // the Part that holds it exclusively
+  std::uint32_t op = 0;                        // index of the owner's Touched entry
+  std::uint32_t shared = 0;                    // number of shared holders
   std::uint32_t wait_head = 0, wait_tail = 0;  // Parts, in order
 };
 
@@ -28,16 +28,19 @@ struct Touched {
   store::RowRef row = 0;
   std::uint32_t lock = 0;
   std::uint64_t hash = 0;
-  std::uint32_t change = kNone;   // offset of its change in Part::changes
+  std::uint32_t change = kNone;  // offset of its change in Part::changes
   LockMode mode = LockMode::exclusive;
-  bool inserted = false;          // the row in the store is our own uncommitted insert
+  bool inserted = false;  // the row in the store is our own uncommitted insert
   bool removed = false;
   static constexpr std::uint32_t kNone = UINT32_MAX;
 };
 
 enum class PartState : std::uint8_t {
-  free, running, waiting, idle,  // waiting = for a lock; idle = everything asked for was done
-  logging,    // its write, prepare or decide record is not committed yet
+  free,
+  running,
+  waiting,
+  idle,     // waiting = for a lock; idle = everything asked for was done
+  logging,  // its write, prepare or decide record is not committed yet
   prepared,
   finishing,  // its commit record is not committed yet; the rows show the result already
 };
@@ -47,21 +50,21 @@ struct Part {
   TxnId txn;
   Replica* replica = nullptr;
   // whom to tell
-  bool direct = false;            // the client itself: a whole transaction on this fragment
-  env::LinkId link = 0;           // direct
-  std::uint32_t request = 0;      // direct
-  NodeId coordinator_node = 0;    // else
+  bool direct = false;          // the client itself: a whole transaction on this fragment
+  env::LinkId link = 0;         // direct
+  std::uint32_t request = 0;    // direct
+  NodeId coordinator_node = 0;  // else
   WorkerId coordinator_worker = 0;
   std::uint32_t coordinator = 0;
   std::uint16_t slot = 0;
-  std::uint8_t flags = 0;         // PartFlags
-  bool durable = false;           // direct: answer when the epoch of the commit is durable
-  Epoch epoch = 0;                // direct: of the commit
-  bool abort_wanted = false;      // while logging: abort as soon as it is prepared
+  std::uint8_t flags = 0;     // PartFlags
+  bool durable = false;       // direct: answer when the epoch of the commit is durable
+  Epoch epoch = 0;            // direct: of the commit
+  bool abort_wanted = false;  // while logging: abort as soon as it is prepared
   Anchor anchor;
-  View view = 0;                  // direct: the view it began in
-  Time since = 0;                 // of the last step
-  Time asked = 0;                 // prepared: when the anchor was asked
+  View view = 0;   // direct: the view it began in
+  Time since = 0;  // of the last step
+  Time asked = 0;  // prepared: when the anchor was asked
   // operations to do
   Writer input;
   std::size_t input_at = 0;
@@ -72,7 +75,7 @@ struct Part {
   LockMode wait_mode = LockMode::exclusive;
   // what it holds and what it wants
   std::vector<Touched> touched;
-  Writer changes;                 // Change, key, image each; dead ones have kind none
+  Writer changes;  // Change, key, image each; dead ones have kind none
   std::uint32_t dead = 0;
   std::uint32_t live = 0;
   // results of the request under way
@@ -109,34 +112,34 @@ struct Part {
 };
 
 enum class CoordState : std::uint8_t {
-  open,        // interactive, waiting for the client
+  open,  // interactive, waiting for the client
   executing,
   preparing,
   deciding,    // the decide record is not committed yet
   committing,  // decided; waiting until every participant shows it
 };
 
-struct Member {                   // one participant
+struct Member {  // one participant
   FragmentRef ref;
   NodeId node = 0;
   WorkerId worker = 0;
-  std::uint32_t part = 0;         // its number for it; 0 = nothing came back yet
-  bool busy = false;              // an answer is awaited
+  std::uint32_t part = 0;  // its number for it; 0 = nothing came back yet
+  bool busy = false;       // an answer is awaited
   bool wrote = false;
-  bool locked = false;            // rows there are locked for this transaction
+  bool locked = false;  // rows there are locked for this transaction
   bool prepared = false;
   bool done = false;
   std::vector<std::uint16_t> sent;  // operations of the request under way, in the order sent
 };
 
-struct Doing {                    // one operation of the request under way
-  std::uint32_t at = 0;           // offset of the Operation in Coordination::body
+struct Doing {           // one operation of the request under way
+  std::uint32_t at = 0;  // offset of the Operation in Coordination::body
   std::uint32_t result_at = 0;
   std::uint32_t result_bytes = 0;
   Error error = Error::ok;
   bool executed = false;
-  bool doubled = false;           // its result goes to `second` too
-  std::uint16_t second = 0;       // fragment
+  bool doubled = false;      // its result goes to `second` too
+  std::uint16_t second = 0;  // fragment
 };
 
 struct Coordination {
@@ -148,14 +151,14 @@ struct Coordination {
   View view = 0;
   Time since = 0;
   Time resent = 0;
-  std::vector<Member> members;    // [0] is the anchor, on this worker
-  std::uint32_t members_used = 0; // the vector keeps its memory
+  std::vector<Member> members;     // [0] is the anchor, on this worker
+  std::uint32_t members_used = 0;  // the vector keeps its memory
   std::vector<Doing> doing;
-  Writer body;                    // operations of the request under way
+  Writer body;  // operations of the request under way
   Writer results;
   std::uint32_t outstanding = 0;
-  Epoch epoch = 0;                // of the decision
-  std::uint8_t round = 0;         // 1 = first targets, 2 = second targets
+  Epoch epoch = 0;         // of the decision
+  std::uint8_t round = 0;  // 1 = first targets, 2 = second targets
   Error error = Error::ok;
   void reset() {
     state = CoordState::open;

@@ -1,6 +1,6 @@
 // Records of a fragment's replication stream (docs/FORMATS.md). The same bytes travel to the backups, lie in the ring
-// until they are committed, and go to the redo log. A record's place in the stream is its sequence number, counted from 1;
-// it is not written, the message that carries records says the first one's.
+// until they are committed, and go to the redo log. A record's place in the stream is its sequence number, counted from
+// 1; it is not written, the message that carries records says the first one's.
 //
 //   record head, 32 bytes    u32 bytes in all · u8 kind · u8 0 · u16 changes · u64 session · u64 number · u64 epoch
 //   prepare: then the anchor u32 table · u16 fragment · u16 0
@@ -14,9 +14,9 @@
 namespace ndb::txn {
 
 enum class RecordKind : std::uint8_t {
-  write = 1,         // a transaction on this fragment alone: the record is its commit
-  prepare = 2,       // a part of a transaction whose decision lies in the anchor's stream
-  commit = 3,        // ... and what was decided
+  write = 1,    // a transaction on this fragment alone: the record is its commit
+  prepare = 2,  // a part of a transaction whose decision lies in the anchor's stream
+  commit = 3,   // ... and what was decided
   abort = 4,
   decide = 5,        // in the anchor's stream: committed; carries the anchor's own changes
   decide_abort = 6,  // aborted for good: a later commit of this transaction is forbidden
@@ -37,7 +37,7 @@ struct RecordHead {
   std::uint16_t changes;  // 0xffff = more than fit the field: count by walking
   std::uint64_t session;
   std::uint64_t number;
-  Epoch epoch;            // write, decide: of the decision; commit: the same as its decide record's
+  Epoch epoch;  // write, decide: of the decision; commit: the same as its decide record's
   TxnId txn() const { return {session, number}; }
 };
 static_assert(sizeof(RecordHead) == 32);

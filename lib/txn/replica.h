@@ -2,8 +2,8 @@
 // has to acknowledge.
 //
 // The stream (PacificA's scheme: Lin, Yang, Zhang, Zhou, MSR-TR-2008-25): the primary numbers records 1, 2, 3 .. and
-// sends them to every in-sync replica; a record is committed when all of them hold it. Rows change at commit only, in the
-// order of the stream, at the primary as at the backups.
+// sends them to every in-sync replica; a record is committed when all of them hold it. Rows change at commit only, in
+// the order of the stream, at the primary as at the backups.
 //
 //   committed <= acknowledged by every peer that counts <= appended          (checked wherever one of them moves)
 #pragma once
@@ -21,7 +21,7 @@
 namespace ndb::txn {
 
 enum class Role : std::uint8_t {
-  joining,   // being filled; not in sync
+  joining,  // being filled; not in sync
   backup,
   takeover,  // primary of this view, but what the old one left behind is not settled yet: serves nobody
   primary,
@@ -30,13 +30,13 @@ enum class Role : std::uint8_t {
 struct Peer {
   NodeId node = 0;
   WorkerId worker = 0;
-  bool streaming = false;      // it has told where to go on: records are sent
-  bool counts = false;         // a write waits for its acknowledgement
+  bool streaming = false;  // it has told where to go on: records are sent
+  bool counts = false;     // a write waits for its acknowledgement
   Sequence acked = 0;
   Sequence sent_sequence = 0;  // the last record sent
   std::uint64_t sent = 0;      // ring position behind it
   Sequence told_committed = 0;
-  Sequence shown = 0;          // what it has acknowledged as committed and shown
+  Sequence shown = 0;  // what it has acknowledged as committed and shown
 };
 
 // A prepared part of a transaction in a replica that is not (or not yet) run by a Part of the primary.
@@ -55,8 +55,8 @@ struct Decided {
 // What waits for a record of ours to be committed.
 struct Pending {
   Sequence sequence = 0;
-  std::uint32_t part = 0;   // the Part it belongs to, 0 = none
-  std::uint64_t tag = 0;    // a row move's
+  std::uint32_t part = 0;  // the Part it belongs to, 0 = none
+  std::uint64_t tag = 0;   // a row move's
 };
 
 // Filling a joining replica, at the primary.
@@ -65,10 +65,10 @@ struct CopySession {
   std::uint64_t cursor = 0;
   std::uint64_t sent = 0, acked = 0;  // batches
   std::size_t batch_bytes = 0;
-  std::uint64_t scanned = 0;          // rows looked at
+  std::uint64_t scanned = 0;  // rows looked at
   bool first = true;
   bool done = false;
-  bool some = false;                // only the rows of these buckets are sent
+  bool some = false;  // only the rows of these buckets are sent
   std::vector<bool> wanted;
 };
 
@@ -86,8 +86,9 @@ struct Replica {
   TableState& table;
   store::Fragment rows;
   GroupId group = 0;
-  View born = 0;        // of a fragment that the running reorganisation made: the view it came with; else 0
-  View group_view = 0;  // who leads and follows is settled for this view: the last change of the group, or `born` when later
+  View born = 0;  // of a fragment that the running reorganisation made: the view it came with; else 0
+  View group_view =
+      0;  // who leads and follows is settled for this view: the last change of the group, or `born` when later
   Role role = Role::backup;
   NodeId primary = 0;
   WorkerId primary_worker = 0;
@@ -100,29 +101,29 @@ struct Replica {
   std::vector<CopySession> copies;  // primary
   std::map<TxnId, Prepared> prepared;
   Outcomes outcomes;
-  std::map<TxnId, Decided> decided; // committed here as anchor, not all participants are known to show it
+  std::map<TxnId, Decided> decided;  // committed here as anchor, not all participants are known to show it
 
-  bool logged = false;              // the redo log knows that this replica exists
-  bool filled = false;              // joining: every row is here, the primary waits for us
+  bool logged = false;  // the redo log knows that this replica exists
+  bool filled = false;  // joining: every row is here, the primary waits for us
   std::uint64_t copied_batches = 0;
   std::uint8_t copied_percent = 0;
-  bool copy_ack_held = false;       // until there is room in the redo log
+  bool copy_ack_held = false;  // until there is room in the redo log
   Time copy_asked = 0;
-  bool resumed = false;             // backup: stream_resume was sent in this view
-  bool dirty = false;               // listed for the end of the step
+  bool resumed = false;  // backup: stream_resume was sent in this view
+  bool dirty = false;    // listed for the end of the step
   bool ack_due = false;
-  std::uint64_t counted = 0;        // log bytes of the ring, as RedoRoom has them
+  std::uint64_t counted = 0;  // log bytes of the ring, as RedoRoom has them
   bool counted_led = false;
   // while buckets are compared, writes to them wait: [frozen_from, frozen_to)
   std::uint16_t frozen_from = 0, frozen_to = 0;
   std::vector<std::uint32_t> frozen_waiters;  // Parts
-  bool tail_settled = false;        // takeover: what the old primary left in the stream is committed
-  Sequence takeover_end = 0;        // ... up to here
-  View reign = 0;                   // the view of that takeover: what lies behind takeover_end was appended here since
-  View followed = 0;                // backup: the last view in which its primary told it what the stream is
-  Sequence mark = 0;                // an epoch is closed when all replicas show what lies before
+  bool tail_settled = false;                  // takeover: what the old primary left in the stream is committed
+  Sequence takeover_end = 0;                  // ... up to here
+  View reign = 0;     // the view of that takeover: what lies behind takeover_end was appended here since
+  View followed = 0;  // backup: the last view in which its primary told it what the stream is
+  Sequence mark = 0;  // an epoch is closed when all replicas show what lies before
 
-  std::vector<TxnId> forbidden;     // primary: their decide_abort records are on their way
+  std::vector<TxnId> forbidden;  // primary: their decide_abort records are on their way
 
   // A transaction that was answered already, or must not happen any more: a request may arrive late, over a link that
   // its client has given up, when its outcome has been asked for and told.

@@ -1,9 +1,9 @@
 // Room in the redo ring, and who may still write.
 //
-// Some things have to be logged whatever the ring holds: records that a primary has sent, commits of what is prepared, ends
-// of epochs. So room is kept for them. Each worker that leads fragments of ours is a *source* (this one too), and may have its
-// share of `under_way` in streams; a worker that runs low tells its sources to take no new writes (Error::redo_full), until a
-// checkpoint has made room.
+// Some things have to be logged whatever the ring holds: records that a primary has sent, commits of what is prepared,
+// ends of epochs. So room is kept for them. Each worker that leads fragments of ours is a *source* (this one too), and
+// may have its share of `under_way` in streams; a worker that runs low tells its sources to take no new writes
+// (Error::redo_full), until a checkpoint has made room.
 //
 //   room     ample   sources write again, a joining replica asks for rows again
 //     |      tight   a joining replica asks for no more rows; a checkpoint begins early
@@ -55,10 +55,13 @@ struct RedoRoom {
   std::uint32_t sources = 1;
   bool low = false;
   bool tight = false;
-  Time told = 0;               // people, that it is low
-  std::vector<std::uint64_t> shares = std::vector<std::uint64_t>((limits::kDataNodeIdMax + 1) * limits::kWorkersMax, kAny);
+  Time told = 0;  // people, that it is low
+  std::vector<std::uint64_t> shares =
+      std::vector<std::uint64_t>((limits::kDataNodeIdMax + 1) * limits::kWorkersMax, kAny);
 
-  std::uint64_t& share_at(NodeId n, WorkerId w) { return shares[std::size_t{n} * limits::kWorkersMax + w % limits::kWorkersMax]; }
+  std::uint64_t& share_at(NodeId n, WorkerId w) {
+    return shares[std::size_t{n} * limits::kWorkersMax + w % limits::kWorkersMax];
+  }
   std::uint64_t share_at(NodeId n, WorkerId w) const {
     return shares[std::size_t{n} * limits::kWorkersMax + w % limits::kWorkersMax];
   }
@@ -67,8 +70,11 @@ struct RedoRoom {
 // A share on the wire (StreamAck): KiB.
 inline constexpr std::uint16_t kAnyShare = 0xffff;
 inline std::uint16_t share_to_wire(std::uint64_t bytes) {
-  return bytes == RedoRoom::kAny ? kAnyShare : static_cast<std::uint16_t>(std::min<std::uint64_t>(bytes >> 10, kAnyShare - 1));
+  return bytes == RedoRoom::kAny ? kAnyShare
+                                 : static_cast<std::uint16_t>(std::min<std::uint64_t>(bytes >> 10, kAnyShare - 1));
 }
-inline std::uint64_t share_from_wire(std::uint16_t kib) { return kib == kAnyShare ? RedoRoom::kAny : std::uint64_t{kib} << 10; }
+inline std::uint64_t share_from_wire(std::uint16_t kib) {
+  return kib == kAnyShare ? RedoRoom::kAny : std::uint64_t{kib} << 10;
+}
 
 }  // namespace ndb::txn

@@ -115,8 +115,9 @@ void Worker::commit_to(Replica& r, Sequence upto) {
 
 // A moved row that meets the lock of a transaction here: that one wrote it on both sides and has been decided (the row
 // could not have been share-locked where it came from otherwise); its image is this one, or a newer one.
-// A row arrives from another fragment and a transaction holds its place here: the row goes beneath what the transaction is about to
-// do. Whether that comes to pass or not (its lock at the old place may have died with the old primary), the right row is here.
+// A row arrives from another fragment and a transaction holds its place here: the row goes beneath what the transaction
+// is about to do. Whether that comes to pass or not (its lock at the old place may have died with the old primary), the
+// right row is here.
 bool Worker::put_under_writer(Replica& r, const ChangeView& c, Bytes key, Sequence seq) {
   const store::RowRef ref = r.rows.find(key, c.head.hash);
   if (ref == 0) return false;
@@ -226,7 +227,9 @@ void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes bo
       std::erase(r.forbidden, head.txn());
       if (r.outcomes.get(head.txn()) == Fate::unknown) r.outcomes.put(head.txn(), Fate::aborted);
       return;
-    case RecordKind::refill: drop_buckets(r, body); return;
+    case RecordKind::refill:
+      drop_buckets(r, body);
+      return;
     case RecordKind::forget:
       r.decided.erase(head.txn());
       return;

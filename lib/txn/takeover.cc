@@ -1,8 +1,8 @@
 // Changes of view: who is primary, who is backup, and what becomes of what was under way.
 //
 // A new primary commits all that its stream holds: some of it may have been acknowledged to clients. Peers tell it how
-// far they are (stream_resume); who has less gets the rest, who has more cuts back to it: nobody can have acknowledged that.
-// Transactions prepared in the stream are settled by asking the primary of their anchor. Until both is done the
+// far they are (stream_resume); who has less gets the rest, who has more cuts back to it: nobody can have acknowledged
+// that. Transactions prepared in the stream are settled by asking the primary of their anchor. Until both is done the
 // fragment serves nobody (role takeover); clients repeat.
 #include <algorithm>
 
@@ -24,8 +24,9 @@ void Worker::set_catalog(std::shared_ptr<const meta::Catalog> catalog) {
 }
 
 namespace {
-// The view with which each fragment was made that the running reorganisation made; 0 = it is older. A job may be rolled back and
-// the next one make fragments of the same numbers, and a node may come to know both at once: they are not the same.
+// The view with which each fragment was made that the running reorganisation made; 0 = it is older. A job may be rolled
+// back and the next one make fragments of the same numbers, and a node may come to know both at once: they are not the
+// same.
 View born_in(const meta::Distribution& d, const std::vector<bool>& old, FragmentId f) {
   return d.steps.empty() || old[f] ? 0 : d.steps.front().view;
 }
@@ -152,8 +153,8 @@ void Worker::become_backup(Replica& r, bool was_leading) {
   send(r.primary, r.primary_worker, wire::Type::stream_resume, stream_ack(r));
 }
 
-// This node is not the fragment's primary any more. What is in the stream stays (the new primary decides); prepared parts
-// become what a backup knows of them; the rest has not happened.
+// This node is not the fragment's primary any more. What is in the stream stays (the new primary decides); prepared
+// parts become what a backup knows of them; the rest has not happened.
 void Worker::fail_running_parts(Replica& r) {
   for (std::uint32_t p : r.frozen_waiters) {
     if (parts_.used(p) && parts_[p].state == PartState::waiting && parts_[p].replica == &r) parts_[p].wait_ticket = 0;
@@ -165,7 +166,8 @@ void Worker::fail_running_parts(Replica& r) {
     Part& part = parts_[p];
     switch (part.state) {
       case PartState::logging:
-      case PartState::finishing: break;  // their record is in the stream
+      case PartState::finishing:
+        break;  // their record is in the stream
       case PartState::prepared: {
         Prepared& q = r.prepared[part.txn];
         q = {part.anchor, {}, false};
@@ -215,9 +217,9 @@ void Worker::cut_stream(Replica& r, Sequence first) {
     } else {
       // a decide record that never was: the coordination is still here
       std::uint32_t c = part.coordinator;
-      const bool deciding = part.coordinator_node == options_.node && coords_.used(c) &&
-                            coords_[c].txn == part.txn && coords_[c].state == CoordState::deciding &&
-                            coords_[c].members_used > 0 && coords_[c].members[0].ref == r.ref;
+      const bool deciding = part.coordinator_node == options_.node && coords_.used(c) && coords_[c].txn == part.txn &&
+                            coords_[c].state == CoordState::deciding && coords_[c].members_used > 0 &&
+                            coords_[c].members[0].ref == r.ref;
       if (deciding) {
         NDB_PROBE("txn.cut_a_decision");
         coords_[c].state = CoordState::executing;

@@ -137,7 +137,8 @@ void Worker::node_up(NodeId node, env::LinkId link) {
 
 void Worker::node_down(NodeId node) {
   links_[node] = 0;
-  for (std::uint32_t w = 0; w < limits::kWorkersMax; w++) room_.share_at(node, static_cast<WorkerId>(w)) = RedoRoom::kAny;
+  for (std::uint32_t w = 0; w < limits::kWorkersMax; w++)
+    room_.share_at(node, static_cast<WorkerId>(w)) = RedoRoom::kAny;
   coordination_lost_node(node);
   for (std::uint32_t p = 1; p <= parts_.made(); p++) {
     if (!parts_.used(p) || parts_[p].direct || parts_[p].coordinator_node != node) continue;
@@ -171,7 +172,9 @@ void Worker::on_message(const wire::Message& m, env::LinkId link, NodeId from) {
     return;
   }
   switch (type) {
-    case Type::scan_open: on_scan_open(m, link); return;
+    case Type::scan_open:
+      on_scan_open(m, link);
+      return;
     case Type::scan_next:
       if (m.body.size() >= sizeof(wire::ScanNext)) on_scan_next(load<wire::ScanNext>(m.body.data()), link, m.from);
       return;
@@ -181,15 +184,20 @@ void Worker::on_message(const wire::Message& m, env::LinkId link, NodeId from) {
         if (scans_.used(s) && scans_[s].link == link) close_scan(s);
       }
       return;
-    case Type::outcome: on_outcome(m, link); return;
-    default: break;
+    case Type::outcome:
+      on_outcome(m, link);
+      return;
+    default:
+      break;
   }
   if (from == 0) return;  // the rest is between data nodes
   auto word = [&](auto handle) {
     if (m.body.size() >= sizeof(PartWord)) handle(load<PartWord>(m.body.data()));
   };
   switch (type) {
-    case Type::stream: on_stream(m, from); return;
+    case Type::stream:
+      on_stream(m, from);
+      return;
     case Type::stream_ack:
     case Type::stream_resume:
       if (m.body.size() >= sizeof(StreamAck)) {
@@ -198,24 +206,47 @@ void Worker::on_message(const wire::Message& m, env::LinkId link, NodeId from) {
         on_stream_ack(a, from, type == Type::stream_resume);
       }
       return;
-    case Type::part_execute: on_part_execute(m, from); return;
-    case Type::part_reply: on_part_reply(m); return;
-    case Type::part_prepare: word([&](const PartWord& w) { on_part_prepare(w, from, m.from); }); return;
-    case Type::part_prepared: word([&](const PartWord& w) { on_part_prepared(w); }); return;
-    case Type::part_commit: word([&](const PartWord& w) { on_part_commit(w, from, m.from); }); return;
-    case Type::part_abort: word([&](const PartWord& w) { on_part_abort(w); }); return;
-    case Type::part_done: word([&](const PartWord& w) { on_part_done(w); }); return;
-    case Type::part_ask: word([&](const PartWord& w) { on_part_ask(w, from, m.from); }); return;
-    case Type::part_answer: word([&](const PartWord& w) { on_part_answer(w); }); return;
+    case Type::part_execute:
+      on_part_execute(m, from);
+      return;
+    case Type::part_reply:
+      on_part_reply(m);
+      return;
+    case Type::part_prepare:
+      word([&](const PartWord& w) { on_part_prepare(w, from, m.from); });
+      return;
+    case Type::part_prepared:
+      word([&](const PartWord& w) { on_part_prepared(w); });
+      return;
+    case Type::part_commit:
+      word([&](const PartWord& w) { on_part_commit(w, from, m.from); });
+      return;
+    case Type::part_abort:
+      word([&](const PartWord& w) { on_part_abort(w); });
+      return;
+    case Type::part_done:
+      word([&](const PartWord& w) { on_part_done(w); });
+      return;
+    case Type::part_ask:
+      word([&](const PartWord& w) { on_part_ask(w, from, m.from); });
+      return;
+    case Type::part_answer:
+      word([&](const PartWord& w) { on_part_answer(w); });
+      return;
     case Type::copy_request:
       on_copy_request(m, from, m.from);
       return;
-    case Type::copy_rows: on_copy_rows(m, from); return;
+    case Type::copy_rows:
+      on_copy_rows(m, from);
+      return;
     case Type::copy_ack:
       if (m.body.size() >= sizeof(CopyWord)) on_copy_ack(load<CopyWord>(m.body.data()), from);
       return;
-    case Type::copy_end: on_copy_end(m, from); return;
-    default: return;
+    case Type::copy_end:
+      on_copy_end(m, from);
+      return;
+    default:
+      return;
   }
 }
 

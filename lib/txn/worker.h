@@ -1,5 +1,5 @@
-// The worker machine of a data node: it owns the replicas of some fragments outright (I1) and runs the transactions that
-// touch them, as coordinator, as participant, as primary and as backup. Pure: told about messages, time and new
+// The worker machine of a data node: it owns the replicas of some fragments outright (I1) and runs the transactions
+// that touch them, as coordinator, as participant, as primary and as backup. Pure: told about messages, time and new
 // catalogs; what it wants to say goes straight into the links' frame buffers.
 //
 // A write at the primary: lock, check, append to the fragment's stream, send to all in-sync replicas; when all have
@@ -48,7 +48,7 @@ struct ScanCursor {
   env::LinkId link = 0;
   std::uint32_t request = 0;
   Replica* replica = nullptr;
-  View view = 0;             // holds the barrier
+  View view = 0;  // holds the barrier
   meta::Phase phase = meta::Phase::none;
   std::uint64_t cursor = 0;
   std::uint64_t scanned = 0;
@@ -67,13 +67,13 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
 
   // --- every call happens between begin() and end(): one step of the node
   void begin(Time now, env::Outbox& out, Writer& self);  // self: messages to this node's own workers
-  void end();  // writes stream records and acknowledgements into the frames
+  void end();                                            // writes stream records and acknowledgements into the frames
   // Hints for the messages of one frame, in three passes: prefetch, prefetch_row, on_message.
   void prefetch(const wire::Message& m) const;
   void prefetch_row(const wire::Message& m) const;
   // `from`: the data node that sent it; 0 = a client (its link tells which).
   void on_message(const wire::Message& m, env::LinkId link, NodeId from);
-  void on_time();               // call when wake() is reached
+  void on_time();  // call when wake() is reached
   Time wake() const;
   void set_catalog(std::shared_ptr<const meta::Catalog> catalog);
   void client_up(env::LinkId link, std::uint64_t session, NodeId api_node);
@@ -81,16 +81,16 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void node_up(NodeId node, env::LinkId link);
   void node_down(NodeId node);
   void set_epoch(Epoch e) { epoch_ = e; }
-  void serve_until(Time t) { serve_until_ = t; }        // the lease
+  void serve_until(Time t) { serve_until_ = t; }  // the lease
   void set_lock_wait(Time t) { options_.lock_wait = t; }
   void set_inactive(Time t) { options_.inactive = t; }
   void set_memory(std::uint64_t bytes);
-  void stop_accepting() { stopping_ = true; }            // a stop in good order: new transactions go elsewhere
-  bool quiet() const;                                    // nothing open: safe to stop
+  void stop_accepting() { stopping_ = true; }  // a stop in good order: new transactions go elsewhere
+  bool quiet() const;                          // nothing open: safe to stop
 
   // --- what the node wants to know
-  View oldest_open() const;                              // the catalog's view when nothing older is open
-  bool filled() const;                                   // joining: every replica is filled and waited for
+  View oldest_open() const;  // the catalog's view when nothing older is open
+  bool filled() const;       // joining: every replica is filled and waited for
   // For people: percent of the rows that are here, and who sends the others (added to *from).
   int filled_percent(std::set<NodeId>* from) const;
   std::uint64_t rows_to_fill() const { return 0; }
@@ -102,16 +102,16 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   Replica* replica(FragmentRef ref) const;
   // Every replica here, by table and fragment.
   void each_replica(const std::function<void(const Replica&)>& f) const;
-  bool out_of_memory() const { return broken_; }         // a backup could not hold what it must: the node has to stop
+  bool out_of_memory() const { return broken_; }  // a backup could not hold what it must: the node has to stop
 
   // --- epochs (epoch.cc)
   // Nothing that was decided here up to e is still on its way to a participant. REQUIRES: the epoch is later than e.
   bool decided_upto(Epoch e) const;
-  void mark_streams();          // remembers where the streams are and tells the backups their commit points
-  bool marks_shown() const;     // every replica has acknowledged that it shows what lies before the marks
-  void flush_epoch(Epoch e);    // what is in the redo log up to e has to get to the disk
+  void mark_streams();        // remembers where the streams are and tells the backups their commit points
+  bool marks_shown() const;   // every replica has acknowledged that it shows what lies before the marks
+  void flush_epoch(Epoch e);  // what is in the redo log up to e has to get to the disk
   Epoch flushed_epoch() const { return flushed_epoch_; }
-  Epoch durable_wanted() const; // the newest epoch that a client waits for; 0 = nobody does
+  Epoch durable_wanted() const;  // the newest epoch that a client waits for; 0 = nobody does
 
   // --- the disk (durable.cc). Without one the rows live in memory only.
   void attach_disk(store::Disk& disk, const store::DiskIdentity& identity, std::uint64_t life);
@@ -119,8 +119,8 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   // Joined, replicas made, not filled yet: brings back what the disk holds. True when that is done.
   bool recover_some();
   bool recovered() const;
-  Epoch restored() const;       // 1 + the epoch that came back exactly and is still all that is here; 0 = none
-  Epoch filled_epoch() const;   // peers have filled it: no earlier epoch can be flushed exactly; 0 = long ago
+  Epoch restored() const;      // 1 + the epoch that came back exactly and is still all that is here; 0 = none
+  Epoch filled_epoch() const;  // peers have filled it: no earlier epoch can be flushed exactly; 0 = long ago
   bool files_damaged() const;  // recover_some() found nothing that can be used; it has said why, with file and offset
   // For people: what recover_some() is at ("applying redo"), and how far it has come, percent.
   const char* recovering(int* percent) const;
@@ -129,12 +129,12 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void checkpoint_step(bool allowed);
 
   // --- rows between fragments, for a reorganisation (rows.cc)
-  struct RowsTaken {                  // a batch of share-locked rows
-    std::uint32_t part = 0;           // holds the locks; 0 = nothing was taken
-    std::uint64_t next = 0;           // cursor for the next batch, store::kScanEnd = done
+  struct RowsTaken {         // a batch of share-locked rows
+    std::uint32_t part = 0;  // holds the locks; 0 = nothing was taken
+    std::uint64_t next = 0;  // cursor for the next batch, store::kScanEnd = done
     std::uint32_t rows = 0;
-    std::uint32_t waiting = 0;        // rows that transactions hold: each will come through row_locked
-    bool again = false;               // nothing was taken, try this cursor again later
+    std::uint32_t waiting = 0;  // rows that transactions hold: each will come through row_locked
+    bool again = false;         // nothing was taken, try this cursor again later
   };
   // Locks and copies the committed rows of the next stretch whose bucket goes to `to`: change bytes appended to `w`.
   RowsTaken take_rows(FragmentRef from, FragmentId to, std::uint64_t cursor, std::size_t rows_max, Writer& w);
@@ -145,7 +145,8 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   // At the new primary: appends them to the stream; row_moved(tag, ok) is called when they are committed.
   Error put_rows(FragmentRef to, Bytes changes, std::uint64_t tag);
   // Appends removals of the rows of the next stretch that live elsewhere now. Returns the next cursor.
-  std::uint64_t drop_rows(FragmentRef from, std::uint64_t cursor, std::size_t rows_max, std::uint32_t* dropped, bool* busy);
+  std::uint64_t drop_rows(FragmentRef from, std::uint64_t cursor, std::size_t rows_max, std::uint32_t* dropped,
+                          bool* busy);
   std::function<void(FragmentRef, std::uint64_t tag, bool ok)> row_moved;
   bool leads(FragmentRef ref) const;
   // Writes to buckets [from, to) wait until the next call (from = to: none). True when none is under way in them.
@@ -162,9 +163,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   friend class WorkerTest;
   // worker.cc
   bool serving() const { return now_ < serve_until_; }
-  TableState* table_state(TableId id) const {
-    return id < tables_.size() ? tables_[id].get() : nullptr;
-  }
+  TableState* table_state(TableId id) const { return id < tables_.size() ? tables_[id].get() : nullptr; }
   Writer& link_writer(env::LinkId link) { return link == env::kSelf ? *self_ : out_->link(link); }
   env::LinkId link_to(NodeId n) const { return n == options_.node ? env::kSelf : links_[n]; }
   bool can_reach(NodeId n) const { return n == options_.node || links_[n] != 0; }
@@ -208,7 +207,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void release_replies();
   void append_part(std::uint32_t p, RecordKind kind);
   void apply_part(std::uint32_t p, Sequence sequence);
-  void undo_part(std::uint32_t p);  // releases everything and frees it; says nothing to anybody
+  void undo_part(std::uint32_t p);           // releases everything and frees it; says nothing to anybody
   void fail_part(std::uint32_t p, Error e);  // undo and tell
   void on_part_execute(const wire::Message& m, NodeId from);
   void on_part_prepare(const PartWord& w, NodeId from, WorkerId from_worker);
@@ -367,23 +366,23 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
     std::string message;
   };
   std::deque<HeldReply> held_replies_;  // ascending by epoch
-  Epoch outcome_wanted_ = 0;  // somebody who asked for an outcome waits for it to be durable
-  std::deque<std::uint32_t> ready_;  // parts whose lock was granted
+  Epoch outcome_wanted_ = 0;            // somebody who asked for an outcome waits for it to be durable
+  std::deque<std::uint32_t> ready_;     // parts whose lock was granted
   struct Wait {
     Time deadline;
     std::uint32_t part;
     std::uint64_t ticket;
   };
-  std::deque<Wait> waits_;           // in order of deadline: the time-out is the same for all
+  std::deque<Wait> waits_;  // in order of deadline: the time-out is the same for all
   std::uint64_t next_ticket_ = 1;
 
   std::vector<std::pair<NodeId, StreamAck>> early_resumes_;  // of views that this node does not know yet
   std::vector<std::uint32_t> to_abort_;  // parts that became prepared after their abort was asked for
-  std::vector<Replica*> dirty_;      // streams with something to send at the end of the step
+  std::vector<Replica*> dirty_;          // streams with something to send at the end of the step
   std::vector<Replica*> acks_;
-  bool commits_untold_ = false;      // some backup does not know the newest commit point
+  bool commits_untold_ = false;  // some backup does not know the newest commit point
   Time tell_commits_at_ = kNever;
-  Time next_round_ = 0;              // of the slow chores
+  Time next_round_ = 0;  // of the slow chores
   struct OpenView {
     View view;
     std::uint64_t count;

@@ -1,5 +1,5 @@
-// Any bytes as a binary configuration, with the checksum made right so that the fuzzer gets behind it: no crash, and what
-// is accepted is encoded and decoded to the same.
+// Any bytes as a binary configuration, with the checksum made right so that the fuzzer gets behind it: no crash, and
+// what is accepted is encoded and decoded to the same.
 #include <cstdint>
 #include <cstring>
 

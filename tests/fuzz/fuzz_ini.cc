@@ -1,5 +1,6 @@
 // Any text, read as ini, as TOML and as whichever it looks like: no crash, and a configuration without errors keeps its
-// promises: printed in either language and read again it is equal, a change to itself is none, and it has a binary form.
+// promises: printed in either language and read again it is equal, a change to itself is none, and it has a binary
+// form.
 #include <cstdint>
 
 #include "base/check.h"

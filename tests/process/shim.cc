@@ -1,5 +1,6 @@
-// A library for LD_PRELOAD that makes the operating system fail, in tests with real processes. NDB_SHIM names a directory;
-// each file in it is a fault that is on while the file is there. Its content is part of the path of the files concerned.
+// A library for LD_PRELOAD that makes the operating system fail, in tests with real processes. NDB_SHIM names a
+// directory; each file in it is a fault that is on while the file is there. Its content is part of the path of the
+// files concerned.
 //
 //   fsync    fsync() and fdatasync() fail with EIO; each call is noted in the file `fsync.calls`
 //   full     pwrite() fails with ENOSPC
@@ -41,7 +42,8 @@ void note(const char* what, int fd) {
   std::snprintf(path, sizeof path, "%s/%s", std::getenv("NDB_SHIM"), "fsync.calls");
   const int f = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   const int n = std::snprintf(line, sizeof line, "%s %s\n", what, target);
-  if (f >= 0) [[maybe_unused]] auto w = ::write(f, line, static_cast<std::size_t>(n));
+  if (f >= 0) [[maybe_unused]]
+    auto w = ::write(f, line, static_cast<std::size_t>(n));
   if (f >= 0) ::close(f);
 }
 

@@ -122,9 +122,15 @@ class Story {
     if (lost_ || !leads(p) || point_ != std::string(where) + " " + std::string(what)) return false;
     lost_ = true;
     switch (cell_.lost) {
-      case Lost::old_node: victims_ = {node(1)}; break;
-      case Lost::new_node: victims_ = {node(3)}; break;
-      case Lost::master: victims_ = {p}; break;
+      case Lost::old_node:
+        victims_ = {node(1)};
+        break;
+      case Lost::new_node:
+        victims_ = {node(3)};
+        break;
+      case Lost::master:
+        victims_ = {p};
+        break;
       case Lost::everything:
         victims_ = run_.cluster.management();
         victims_.insert(victims_.end(), run_.cluster.data().begin(), run_.cluster.data().end());
@@ -133,7 +139,8 @@ class Story {
     const bool power = cell_.lost == Lost::everything && run_.world.seed() % 2 == 1;
     for (sim::ProcessId v : victims_) run_.world.kill(v, power);
     // Whoever gave the order is lost with the master: an operator that stays repeats it until it is done.
-    if (cell_.work == Work::creation && cell_.lost >= Lost::master) run_.world.kill(run_.cluster.operator_process(), false);
+    if (cell_.work == Work::creation && cell_.lost >= Lost::master)
+      run_.world.kill(run_.cluster.operator_process(), false);
     return std::find(victims_.begin(), victims_.end(), p) != victims_.end();
   }
   void restart_victims() {
@@ -160,7 +167,8 @@ class Story {
 
   bool check_outcome() {
     switch (cell_.outcome) {
-      case Outcome::heir: return check_done();  // while the victim is still dead
+      case Outcome::heir:
+        return check_done();  // while the victim is still dead
       case Outcome::rolled_forward:
         return wait("another one leads", [this] { return new_leader(); }) && check_done();
       case Outcome::rolled_back:
@@ -178,7 +186,8 @@ class Story {
 
   bool check_done() {
     if (cell_.work == Work::creation) return wait("the node group is there", [this] { return group_exists(); });
-    if (!wait("the job ends", [this] { return job() != nullptr && job()->state != meta::JobState::running; })) return false;
+    if (!wait("the job ends", [this] { return job() != nullptr && job()->state != meta::JobState::running; }))
+      return false;
     if (job()->state != meta::JobState::done) return fail("the job was rolled back: " + job()->detail);
     return lies_on({0, 1}) || fail("the job is done, but the table is not spread");
   }
@@ -187,7 +196,8 @@ class Story {
       run_.world.run_for(2 * kSecond);
       return !group_exists() || fail("the node group was created all the same");
     }
-    if (!wait("the job ends", [this] { return job() != nullptr && job()->state != meta::JobState::running; })) return false;
+    if (!wait("the job ends", [this] { return job() != nullptr && job()->state != meta::JobState::running; }))
+      return false;
     if (job()->state != meta::JobState::rolled_back) return fail("the job was not rolled back");
     return lies_on({0}) || fail("the job was rolled back, but the table does not lie where it did");
   }
@@ -226,7 +236,8 @@ Cell parse_cell(const std::string& name) {
   std::string rest = name;
   Cell c;
   const int work = take<int, 3>(
-      rest, {{{"creation of a node group", 0}, {"reorganisation, --resume-on-failure", 2}, {"reorganisation", 1}}}, ": ");
+      rest, {{{"creation of a node group", 0}, {"reorganisation, --resume-on-failure", 2}, {"reorganisation", 1}}},
+      ": ");
   c.work = work == 0 ? Work::creation : Work::reorganisation;
   c.resume = work == 2;
   c.lost = take<Lost, 4>(rest,

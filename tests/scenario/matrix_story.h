@@ -1,8 +1,8 @@
-// The failure matrix (DESIGN "Reorganisation", the seeds' table): what is lost, when, in the midst of what, and what comes
-// of it. A test's name is its cell, word for word what the manual pages print (scripts/matrix):
+// The failure matrix (DESIGN "Reorganisation", the seeds' table): what is lost, when, in the midst of what, and what
+// comes of it. A test's name is its cell, word for word what the manual pages print (scripts/matrix):
 //
-//   <creation of a node group|reorganisation>: <an old node|a new node|the master|the whole cluster> lost <before|after>
-//   the commit point: <outcome>
+//   <creation of a node group|reorganisation>: <an old node|a new node|the master|the whole cluster> lost
+//   <before|after> the commit point: <outcome>
 //
 // The story is told by run_cell() from the name alone, so that the words and what is checked cannot part.
 #pragma once
@@ -18,8 +18,8 @@ enum class Outcome { heir, rolled_back, rolled_forward, old_groups, new_groups }
 struct Cell {
   Work work = Work::creation;
   Lost lost = Lost::old_node;
-  bool after = false;  // the commit point
-  bool resume = false; // the job was started with resume_on_failure
+  bool after = false;   // the commit point
+  bool resume = false;  // the job was started with resume_on_failure
   Outcome outcome = Outcome::heir;
 };
 // Fails the test when the name is not one of a cell.

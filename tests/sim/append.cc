@@ -51,7 +51,8 @@ class Appender : public sim::Actor {
       if (good && r.state == wire::TxnState::open) return append(l, m);
       if (good && r.state == wire::TxnState::committed) record(l, ListTxn::Outcome::committed);
     } else {
-      l.txn.who = " (number " + std::to_string(r.id.number) + ", error " + std::to_string(static_cast<int>(r.error)) + ")";
+      l.txn.who =
+          " (number " + std::to_string(r.id.number) + ", error " + std::to_string(static_cast<int>(r.error)) + ")";
       record(l, r.state == wire::TxnState::committed ? ListTxn::Outcome::committed
                 : r.state == wire::TxnState::unknown ? ListTxn::Outcome::unknown
                                                      : ListTxn::Outcome::aborted);

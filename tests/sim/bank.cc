@@ -1,5 +1,5 @@
-// The workload `bank`: transfers between accounts, two rows a transaction, mostly in different fragments. Law: the sum is
-// constant, whenever it is read under locks, and at the end.
+// The workload `bank`: transfers between accounts, two rows a transaction, mostly in different fragments. Law: the sum
+// is constant, whenever it is read under locks, and at the end.
 #include "cluster_run.h"
 
 namespace ndb::simtest {

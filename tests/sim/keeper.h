@@ -1,5 +1,6 @@
-// Clients that keep rows: each puts, changes, removes and reads rows in ids of its own, so that it knows what each row must be.
-// Law: every acknowledged row is there once, with its value, where the distribution says; nothing else is there.
+// Clients that keep rows: each puts, changes, removes and reads rows in ids of its own, so that it knows what each row
+// must be. Law: every acknowledged row is there once, with its value, where the distribution says; nothing else is
+// there.
 #pragma once
 #include <map>
 #include <memory>

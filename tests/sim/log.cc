@@ -1,5 +1,6 @@
 // The workload `log`: members of the metadata log alone, which propose commands at random while processes die, links
-// break and the network falls apart. Law: I2, I4, one linear order; when calm comes, everybody gets to the same version.
+// break and the network falls apart. Law: I2, I4, one linear order; when calm comes, everybody gets to the same
+// version.
 #include <map>
 #include <set>
 
@@ -36,16 +37,27 @@ class LogMachine : public env::Machine {
 
   void step(Time now, const env::Event& e, env::Outbox& out) override {
     switch (e.kind) {
-      case env::EventKind::start: begin(now, out); break;
-      case env::EventKind::no_link: redial_.emplace(now + limits::kConnectRetry, e.tag); break;
+      case env::EventKind::start:
+        begin(now, out);
+        break;
+      case env::EventKind::no_link:
+        redial_.emplace(now + limits::kConnectRetry, e.tag);
+        break;
       case env::EventKind::link_up:
         if (e.tag != 0) dialled_[e.link] = e.tag;
         greet(e.link, out);
         break;
-      case env::EventKind::link_down: lost(now, e.link); break;
-      case env::EventKind::frame: receive(now, e); break;
-      case env::EventKind::stored: member_.stored(now, e.tag, e.status); break;
-      default: break;
+      case env::EventKind::link_down:
+        lost(now, e.link);
+        break;
+      case env::EventKind::frame:
+        receive(now, e);
+        break;
+      case env::EventKind::stored:
+        member_.stored(now, e.tag, e.status);
+        break;
+      default:
+        break;
     }
     if (now >= member_.wake()) member_.tick(now);
     while (!redial_.empty() && redial_.begin()->first <= now) {
@@ -227,7 +239,10 @@ struct Members {
            " leader " + std::to_string(log.leader_raft_id()) + (m->member().leading() ? " leading" : "") +
            (m->open() ? " open " + std::to_string(m->open()) : "") + " members";
       for (const auto& i : log.members()) {
-        s += " " + std::to_string(i.raft_id) + (i.role == meta::Role::voter ? "v" : i.role == meta::Role::spare ? "s" : "");
+        s += " " + std::to_string(i.raft_id) +
+             (i.role == meta::Role::voter   ? "v"
+              : i.role == meta::Role::spare ? "s"
+                                            : "");
       }
     }
     return s;

@@ -7,7 +7,8 @@
 //   --trace FILE   writes every event, formatted: two files of one seed show where they part
 //   --probes       counts how often rare paths (NDB_PROBE) were taken, and names those that no run has reached
 //
-// Exit status: 0 everything held, 1 a law was broken (seed, reason, trace and the command to replay it are printed), 2 usage.
+// Exit status: 0 everything held, 1 a law was broken (seed, reason, trace and the command to replay it are printed), 2
+// usage.
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -34,8 +35,9 @@ const char* running_workload = "";
 std::uint64_t running_seed = 0;
 
 int usage() {
-  std::fprintf(stderr, "usage: ndb-sim [--workload W|all] [--first-seed S] [--seeds N | --minutes M] [--verbose]\n"
-                       "               [--check-hash] [--keep-going] [--probes] [--trace FILE]\nworkloads:\n");
+  std::fprintf(stderr,
+               "usage: ndb-sim [--workload W|all] [--first-seed S] [--seeds N | --minutes M] [--verbose]\n"
+               "               [--check-hash] [--keep-going] [--probes] [--trace FILE]\nworkloads:\n");
   for (const Workload& w : workloads()) std::fprintf(stderr, "  %-10s %s\n", w.name, w.law);
   return 2;
 }
@@ -53,16 +55,26 @@ bool parse(int argc, char** argv, Arguments* a) {
       value = argv[i];
     }
     char* end = value.data();
-    if (arg == "--workload") a->workload = value, end = value.data() + value.size();
-    else if (arg == "--first-seed") a->first_seed = std::strtoull(value.c_str(), &end, 10);
-    else if (arg == "--seeds") a->seeds = std::strtoull(value.c_str(), &end, 10);
-    else if (arg == "--minutes") a->minutes = std::strtod(value.c_str(), &end);
-    else if (arg == "--trace") write_traces_to(value), end = value.data() + value.size();
-    else if (arg == "--verbose") a->verbose = true;
-    else if (arg == "--check-hash") a->check_hash = true;
-    else if (arg == "--keep-going") a->keep_going = true;
-    else if (arg == "--probes") a->probes = true;
-    else return false;
+    if (arg == "--workload")
+      a->workload = value, end = value.data() + value.size();
+    else if (arg == "--first-seed")
+      a->first_seed = std::strtoull(value.c_str(), &end, 10);
+    else if (arg == "--seeds")
+      a->seeds = std::strtoull(value.c_str(), &end, 10);
+    else if (arg == "--minutes")
+      a->minutes = std::strtod(value.c_str(), &end);
+    else if (arg == "--trace")
+      write_traces_to(value), end = value.data() + value.size();
+    else if (arg == "--verbose")
+      a->verbose = true;
+    else if (arg == "--check-hash")
+      a->check_hash = true;
+    else if (arg == "--keep-going")
+      a->keep_going = true;
+    else if (arg == "--probes")
+      a->probes = true;
+    else
+      return false;
     if (*end != '\0') return false;
   }
   if (a->seeds == 0 && a->minutes == 0) a->seeds = 20;
@@ -144,10 +156,13 @@ int main(int argc, char** argv) {
     for (const Probe* p = Probe::first(); p; p = p->next()) {
       all++;
       reached += p->hits() != 0;
-      if (p->hits() != 0) std::printf("probe %s %llu\n", p->name(), static_cast<unsigned long long>(p->hits()));
-      else std::printf("probe %s never reached (%s:%d)\n", p->name(), p->file(), p->line());
+      if (p->hits() != 0)
+        std::printf("probe %s %llu\n", p->name(), static_cast<unsigned long long>(p->hits()));
+      else
+        std::printf("probe %s never reached (%s:%d)\n", p->name(), p->file(), p->line());
     }
-    std::printf("%llu of %llu probes reached\n", static_cast<unsigned long long>(reached), static_cast<unsigned long long>(all));
+    std::printf("%llu of %llu probes reached\n", static_cast<unsigned long long>(reached),
+                static_cast<unsigned long long>(all));
   }
   return failures == 0 ? 0 : 1;
 }

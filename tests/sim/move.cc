@@ -48,8 +48,11 @@ class Management {
   }
   sim::Order draw() {
     switch (kind_) {
-      case Kind::move: case Kind::drain: return draw_move();
-      case Kind::ddl: return prng_.chance(0.3) ? draw_move() : draw_schema();
+      case Kind::move:
+      case Kind::drain:
+        return draw_move();
+      case Kind::ddl:
+        return prng_.chance(0.3) ? draw_move() : draw_schema();
     }
     return {};
   }
@@ -104,7 +107,8 @@ Verdict run_rows(std::uint64_t seed, Management::Kind kind) {
     // In half of the runs everything may be lost: then every change waits until it is durable.
     rows.durable = !run.cluster.settings().diskless && run.prng.chance(0.5);
     for (std::uint64_t i = 0; i < n; i++) {
-      keepers.push_back(std::make_unique<Keeper>(rows, run.prng.next(), 1 + i * 1000, ids, run.prng.between(1, 4), pause));
+      keepers.push_back(
+          std::make_unique<Keeper>(rows, run.prng.next(), 1 + i * 1000, ids, run.prng.between(1, 4), pause));
       run.world.start(run.cluster.add_client(*keepers.back(), kClientLimit));
     }
     run.world.run_for(static_cast<Time>(run.prng.below(1000)) * kMillisecond);

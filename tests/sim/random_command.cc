@@ -77,9 +77,12 @@ meta::CommandBody about_nodes(Prng& prng, const meta::Catalog& c) {
       x.generation = c.generation;
       return x;
     }
-    case 1: return meta::NodeInSync{id, incarnation, g ? g->content_view() : 0};
-    case 2: return meta::NodeDown{id, incarnation, "tried", prng.chance(0.1)};
-    default: return meta::SetNodeEnabled{id, prng.chance(0.7)};
+    case 1:
+      return meta::NodeInSync{id, incarnation, g ? g->content_view() : 0};
+    case 2:
+      return meta::NodeDown{id, incarnation, "tried", prng.chance(0.1)};
+    default:
+      return meta::SetNodeEnabled{id, prng.chance(0.7)};
   }
 }
 
@@ -105,8 +108,8 @@ meta::CommandBody about_jobs(Prng& prng, const meta::Catalog& c) {
     return x;
   }
   if (prng.chance(0.1)) return meta::AbortReorg{j->id, Error::cancelled, "tired"};
-  auto next = j->phase == meta::Phase::cleaning ? meta::Phase::none
-                                                : static_cast<meta::Phase>(static_cast<int>(j->phase) + 1);
+  auto next =
+      j->phase == meta::Phase::cleaning ? meta::Phase::none : static_cast<meta::Phase>(static_cast<int>(j->phase) + 1);
   return meta::AdvanceReorg{j->id, next, 5};
 }
 
@@ -128,13 +131,30 @@ meta::Command random_command(Prng& prng, const meta::Catalog& c) {
     return x;
   }
   switch (prng.below(12)) {
-    case 0: x.body = change_config(prng, c); break;
-    case 1: case 2: x.body = create_table(prng); break;
-    case 3: x.body = meta::DropTable{"t" + std::to_string(prng.below(4)), prng.chance(0.3)}; break;
-    case 4: x.body = about_groups(prng, c); break;
-    case 5: case 6: case 7: x.body = about_jobs(prng, c); break;
-    case 8: x.body = meta::SetSingleUser{static_cast<NodeId>(prng.chance(0.5) ? 147 : 0)}; break;
-    default: x.body = about_nodes(prng, c); break;
+    case 0:
+      x.body = change_config(prng, c);
+      break;
+    case 1:
+    case 2:
+      x.body = create_table(prng);
+      break;
+    case 3:
+      x.body = meta::DropTable{"t" + std::to_string(prng.below(4)), prng.chance(0.3)};
+      break;
+    case 4:
+      x.body = about_groups(prng, c);
+      break;
+    case 5:
+    case 6:
+    case 7:
+      x.body = about_jobs(prng, c);
+      break;
+    case 8:
+      x.body = meta::SetSingleUser{static_cast<NodeId>(prng.chance(0.5) ? 147 : 0)};
+      break;
+    default:
+      x.body = about_nodes(prng, c);
+      break;
   }
   return x;
 }

@@ -1,5 +1,5 @@
-// The workload `register`: clients read, write and swap single rows. Law: each row is linearizable, with outcomes that are
-// unknown free to have happened or not; also when two rows are written by one transaction.
+// The workload `register`: clients read, write and swap single rows. Law: each row is linearizable, with outcomes that
+// are unknown free to have happened or not; also when two rows are written by one transaction.
 #include <algorithm>
 #include <map>
 
@@ -41,9 +41,14 @@ class User : public sim::Actor {
     Lane& l = lanes_[r.tag];
     if (l.state == State::locking && r.state == wire::TxnState::open) return swap(l, r, m);
     switch (r.state) {
-      case wire::TxnState::committed: committed(l, r); break;
-      case wire::TxnState::unknown: give_up(l); break;
-      default: break;  // it has not happened
+      case wire::TxnState::committed:
+        committed(l, r);
+        break;
+      case wire::TxnState::unknown:
+        give_up(l);
+        break;
+      default:
+        break;  // it has not happened
     }
     m.release(r.handle);
     l.ops.clear();

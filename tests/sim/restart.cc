@@ -1,9 +1,9 @@
-// The workload `restart` (I7): nodes, groups and the whole cluster lose power, processes, files. Each client writes ids of
-// its own and notes of every transaction in which epochs it can have been decided: not before the newest epoch that the
-// client had heard of when it sent it, not after the one that its answer came from.
+// The workload `restart` (I7): nodes, groups and the whole cluster lose power, processes, files. Each client writes ids
+// of its own and notes of every transaction in which epochs it can have been decided: not before the newest epoch that
+// the client had heard of when it sent it, not after the one that its answer came from.
 //
-// When the cluster has come back from its disks the clients fall silent, all rows are read and compared. With D, the epoch
-// that it came back at, a transaction
+// When the cluster has come back from its disks the clients fall silent, all rows are read and compared. With D, the
+// epoch that it came back at, a transaction
 //   must be there     when it was acknowledged as durable, or its answer came from an epoch up to D, or it was answered
 //                     after the restart
 //   must not be there when it was acknowledged before, and sent in an epoch after D; or refused
@@ -20,8 +20,8 @@
 namespace ndb::simtest {
 namespace {
 
-constexpr std::uint64_t kAbsent = 0;     // as a value
-constexpr Time kLateAnswer = kSecond;    // an answer of a node that is gone by now arrives within this time
+constexpr std::uint64_t kAbsent = 0;   // as a value
+constexpr Time kLateAnswer = kSecond;  // an answer of a node that is gone by now arrives within this time
 
 enum class Fate : std::uint8_t { open, acknowledged, refused, unknown };
 
@@ -32,8 +32,8 @@ struct Txn {
   std::vector<Write> writes;
   bool durable = false;
   Fate fate = Fate::open;
-  Epoch from = 0, upto = 0;       // decided in one of these
-  std::uint64_t restarts = 0;     // of the cluster, when it was answered
+  Epoch from = 0, upto = 0;    // decided in one of these
+  std::uint64_t restarts = 0;  // of the cluster, when it was answered
   Time answered = 0;
 };
 
@@ -95,7 +95,7 @@ class Model {
     Epoch epoch;
   };
   enum class Verdict : std::uint8_t { in, out, either };
-  struct Place {  // of a transaction at one row, as found
+  struct Place {                   // of a transaction at one row, as found
     bool in = false, out = false;  // for sure
   };
   static std::uint64_t value_of(const Txn& t, std::uint64_t id) {
@@ -161,10 +161,10 @@ void Model::verify_row(std::uint64_t id, Row& row, std::uint64_t value, std::vec
     if (!fits || (k > 0 && judge(txns_[row.history[k - 1]]) == Verdict::out)) continue;
     const bool keeps = std::all_of(row.history.begin() + static_cast<std::ptrdiff_t>(k), row.history.end(),
                                    [&](std::uint32_t t) { return judge(txns_[t]) != Verdict::in; });
-    const bool follows = std::none_of(row.history.begin(), row.history.begin() + static_cast<std::ptrdiff_t>(k),
-                                      [&](std::uint32_t t) {
-                                        return precedes(txns_[t], txns_[row.history[k - 1]]) && judge(txns_[t]) == Verdict::out;
-                                      });
+    const bool follows =
+        std::none_of(row.history.begin(), row.history.begin() + static_cast<std::ptrdiff_t>(k), [&](std::uint32_t t) {
+          return precedes(txns_[t], txns_[row.history[k - 1]]) && judge(txns_[t]) == Verdict::out;
+        });
     if (!keeps || !follows) continue;
     first = std::min(first, k);
     last = k;
@@ -198,7 +198,8 @@ void Model::verify(const std::map<std::uint64_t, std::string>& found, std::uint6
   }
   if (found.size() != expected) return run_.world.fail("rows that nobody wrote");
   for (std::size_t n = 0; n < txns_.size(); n++) {
-    if (places[n].in && places[n].out) return fail(txns_[n].writes[0].id, "was written by half a transaction, " + words(txns_[n]));
+    if (places[n].in && places[n].out)
+      return fail(txns_[n].writes[0].id, "was written by half a transaction, " + words(txns_[n]));
     lost += txns_[n].fate == Fate::acknowledged && places[n].out;
   }
   for (auto& [id, row] : rows_) {
@@ -217,8 +218,8 @@ void Model::verify(const std::map<std::uint64_t, std::string>& found, std::uint6
 
 class Writer : public sim::Actor {
  public:
-  Writer(ClusterRun& run, Model& model, std::uint64_t seed, std::uint64_t first_id, std::uint64_t ids, std::size_t lanes,
-         Time pause)
+  Writer(ClusterRun& run, Model& model, std::uint64_t seed, std::uint64_t first_id, std::uint64_t ids,
+         std::size_t lanes, Time pause)
       : run_(run), model_(model), prng_(seed), first_(first_id), ids_(ids), lanes_(lanes), pause_(pause) {}
 
   Time act(Time now, client::ClientMachine& m) override {
@@ -246,7 +247,10 @@ class Writer : public sim::Actor {
     } else {
       const bool refused = r.state == wire::TxnState::aborted;
       if (refused && undisturbed) check_refusal(l, r);
-      model_.end(l.txn, r.state == wire::TxnState::committed ? Fate::acknowledged : refused ? Fate::refused : Fate::unknown,
+      model_.end(l.txn,
+                 r.state == wire::TxnState::committed ? Fate::acknowledged
+                 : refused                            ? Fate::refused
+                                                      : Fate::unknown,
                  m.epoch());
     }
     m.release(r.handle);
@@ -322,7 +326,8 @@ class Writer : public sim::Actor {
     const std::uint64_t value = e == Error::ok ? run_.table.value_of(image) : kAbsent;
     model_.reads++;
     if (!model_.now_is(l.ids[0]).contains(value)) {
-      run_.world.fail("row " + std::to_string(l.ids[0]) + " was read as " + std::to_string(value) + ", expected " + words(l.ids[0]));
+      run_.world.fail("row " + std::to_string(l.ids[0]) + " was read as " + std::to_string(value) + ", expected " +
+                      words(l.ids[0]));
     }
   }
   void check_refusal(const Lane& l, const client::StepResult& r) {
@@ -391,7 +396,8 @@ struct Restarts {
     o.done = [this](const sim::Reply& r) {
       ordering = false;
       orders += r.ok();
-      run.world.after(static_cast<Time>(prng.below(2000)) * kMillisecond + 10 * kMillisecond, [this] { order_restarts(); });
+      run.world.after(static_cast<Time>(prng.below(2000)) * kMillisecond + 10 * kMillisecond,
+                      [this] { order_restarts(); });
     };
     run.cluster.op().order(std::move(o));
   }
@@ -407,7 +413,8 @@ Verdict run_restart(std::uint64_t seed) {
     const std::uint64_t n = run.prng.between(1, 4), ids = run.prng.between(5, 300);
     const Time pause = static_cast<Time>(run.prng.between(2, 40)) * kMillisecond;
     for (std::uint64_t i = 0; i < n; i++) {
-      all.writers.push_back(std::make_unique<Writer>(run, all.model, run.prng.next(), 1 + i * 1000, ids, run.prng.between(1, 5), pause));
+      all.writers.push_back(
+          std::make_unique<Writer>(run, all.model, run.prng.next(), 1 + i * 1000, ids, run.prng.between(1, 5), pause));
       run.world.start(run.cluster.add_client(*all.writers.back(), kClientLimit));
     }
     all.watch();

@@ -12,10 +12,10 @@ namespace ndb::simtest {
 struct Verdict {
   bool ok = true;
   std::string reason;
-  std::string note;             // what happened, for --verbose
+  std::string note;  // what happened, for --verbose
   std::uint64_t hash = 0;
   std::uint64_t events = 0;
-  Time lasted = 0;              // virtual
+  Time lasted = 0;                 // virtual
   std::vector<std::string> lines;  // the last of the trace, when not ok
 };
 

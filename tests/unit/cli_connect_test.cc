@@ -28,7 +28,8 @@ TEST_CASE("connect strings are read as NDB's own") {
 }
 
 TEST_CASE("what is no connect string is refused with its part") {
-  for (const char* bad : {"db1:0", "db1:65536", "db1:x", ":5", "nodeid=256", "nodeid=", "a b", "x=y", "[::1", "[::1]5"}) {
+  for (const char* bad :
+       {"db1:0", "db1:65536", "db1:x", ":5", "nodeid=256", "nodeid=", "a b", "x=y", "[::1", "[::1]5"}) {
     INFO(bad);
     auto c = cli::parse_connectstring(bad);
     CHECK_FALSE(c);

@@ -30,11 +30,9 @@ TEST_CASE("numbers for people") {
 }
 
 TEST_CASE("changed is the second member, once") {
-  CHECK(with_changed(R"({"format_version":1,"a":2})", false) ==
-        R"({"format_version":1,"changed":false,"a":2})");
+  CHECK(with_changed(R"({"format_version":1,"a":2})", false) == R"({"format_version":1,"changed":false,"a":2})");
   CHECK(with_changed(R"({"format_version":1})", true) == R"({"format_version":1,"changed":true})");
-  CHECK(with_changed(R"({"format_version":1,"changed":true})", false) ==
-        R"({"format_version":1,"changed":true})");
+  CHECK(with_changed(R"({"format_version":1,"changed":true})", false) == R"({"format_version":1,"changed":true})");
 }
 
 TEST_CASE("progress says percent, rate and time left when they are known") {
@@ -51,8 +49,7 @@ TEST_CASE("errors end with the status of the table, and 1 when they are not ours
   CHECK(exit_status(Error::timed_out) == kExitUnknown);
   CHECK(exit_status(Error::unreachable) == kExitUnreachable);
   CHECK(exit_status(static_cast<Error>(5031)) == kExitRefused);
-  CHECK(error_line("ndb-x", {Error::wrong_number_of_nodes, "too\nfew."}) ==
-        "ndb-x: error 320: too few");
+  CHECK(error_line("ndb-x", {Error::wrong_number_of_nodes, "too\nfew."}) == "ndb-x: error 320: too few");
   CHECK(error_line("ndb-x", {Error::internal, "odd"}) == "ndb-x: odd");
 }
 
@@ -87,7 +84,8 @@ TEST_CASE("JSON: what is absent is null, what is malformed is refused") {
 
 namespace {
 // Groups {1,2}, {3,4}; 5 has none, 6 is in reserve; 4 is down.
-constexpr const char* kStatus = R"({"format_version":1,"version":57,"view":44,"generation":2,"cluster":"MC","started":true,
+constexpr const char* kStatus =
+    R"({"format_version":1,"version":57,"view":44,"generation":2,"cluster":"MC","started":true,
  "replicas":2,"leader":10,"node":10,"single_user":0,"job":0,"nodes":[
  {"id":10,"type":"mgm","state":"","connected":true,"group":null},
  {"id":1,"type":"data","state":"in_sync","connected":true,"group":0,"incarnation":3},

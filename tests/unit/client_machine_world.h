@@ -94,8 +94,10 @@ struct World {
       e.kind = env::EventKind::link_up;
       e.link = next_link++;
       node_of[e.link] = node;
-      if (c.text) text_link = e.link;
-      else link_of[node] = e.link;
+      if (c.text)
+        text_link = e.link;
+      else
+        link_of[node] = e.link;
     }
     machine.step(now, e, out);
   }

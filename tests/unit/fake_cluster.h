@@ -1,5 +1,5 @@
-// A cluster that is a map in memory, behind client::Host: for tests of the blocking API and of what stands on it. It speaks
-// the real messages. Isolation is not its subject: transactions change the map at once and undo on abort.
+// A cluster that is a map in memory, behind client::Host: for tests of the blocking API and of what stands on it. It
+// speaks the real messages. Isolation is not its subject: transactions change the map at once and undo on abort.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -175,17 +175,26 @@ class FakeCluster {
         wire::end_message(w, at);
         break;
       }
-      case wire::Type::execute: execute(m.body, w); break;
-      case wire::Type::scan_open: open_scan(m.body, w); break;
-      case wire::Type::scan_next: next_batch(m.body, w); break;
-      default: break;
+      case wire::Type::execute:
+        execute(m.body, w);
+        break;
+      case wire::Type::scan_open:
+        open_scan(m.body, w);
+        break;
+      case wire::Type::scan_next:
+        next_batch(m.body, w);
+        break;
+      default:
+        break;
     }
   }
 
   void undo(std::vector<Undo>& log) {
     for (auto u = log.rbegin(); u != log.rend(); ++u) {
-      if (u->had) rows[u->table][u->key] = u->image;
-      else rows[u->table].erase(u->key);
+      if (u->had)
+        rows[u->table][u->key] = u->image;
+      else
+        rows[u->table].erase(u->key);
     }
     log.clear();
   }
@@ -223,8 +232,10 @@ class FakeCluster {
       if (e != Error::ok && !read) reply.state = wire::TxnState::aborted;
     }
     if ((head.flags & wire::kAbort) != 0) reply.state = wire::TxnState::aborted;
-    if (reply.state == wire::TxnState::aborted) undo(log);
-    else if ((head.flags & wire::kCommit) != 0) reply.state = wire::TxnState::committed;
+    if (reply.state == wire::TxnState::aborted)
+      undo(log);
+    else if ((head.flags & wire::kCommit) != 0)
+      reply.state = wire::TxnState::committed;
     if (reply.state != wire::TxnState::open) open_.erase(head.number);
     auto at = wire::begin_message(w, wire::Type::execute_reply, 0, 0);
     w.put(reply);
@@ -255,8 +266,10 @@ class FakeCluster {
       return Error::bad_row_image;
     }
     log.push_back({op.table, key, there, there ? row->second : ""});
-    if (op.kind == wire::Op::remove) table.erase(row);
-    else table[key] = next;
+    if (op.kind == wire::Op::remove)
+      table.erase(row);
+    else
+      table[key] = next;
     return Error::ok;
   }
 
@@ -270,7 +283,8 @@ class FakeCluster {
       b.error = Error::no_such_table;
     } else {
       auto filter = store::Filter::parse(body.substr(sizeof open), shapes[open.table]);
-      if (!filter) b.error = filter.error();
+      if (!filter)
+        b.error = filter.error();
       else {
         b.scan = ++next_scan_;
         cursors_[b.scan] = {open.table, open.fragment, *filter, (open.flags & wire::kScanCountOnly) != 0, "", false, 0};

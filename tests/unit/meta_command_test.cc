@@ -90,8 +90,7 @@ TEST_CASE("every command survives its encoding") {
     REQUIRE(decode(r, &back));
     CHECK(r.done());
     CHECK(bytes_of(back) == bytes);
-    CHECK(
-        (back.request == RequestId{11, 12} && back.expect_version == 13 && back.body.index() == i));
+    CHECK((back.request == RequestId{11, 12} && back.expect_version == 13 && back.body.index() == i));
   }
   Reader r(Bytes{});
   Command none;
@@ -108,22 +107,19 @@ TEST_CASE("fields arrive where they were sent from") {
     return back.body;
   };
   const auto config = std::get<ChangeConfig>(sent(1));
-  CHECK((config.expect_generation == 3 && config.cluster_id == 5 &&
-         config.generation.who == "op@host" && config.generation.when_s == 1700000000 &&
-         config.generation.source == "set"));
+  CHECK((config.expect_generation == 3 && config.cluster_id == 5 && config.generation.who == "op@host" &&
+         config.generation.when_s == 1700000000 && config.generation.source == "set"));
   CHECK(*config.generation.image == *std::get<ChangeConfig>(all[1].body).generation.image);
   const auto joins = std::get<NodeJoins>(sent(2));
-  CHECK((joins.node == 3 && joins.raft_id == 4 && joins.address == "10.0.0.1" &&
-         joins.port == 1186 && joins.workers == 2 && joins.generation == 5 && joins.initial));
+  CHECK((joins.node == 3 && joins.raft_id == 4 && joins.address == "10.0.0.1" && joins.port == 1186 &&
+         joins.workers == 2 && joins.generation == 5 && joins.initial));
   const auto down = std::get<NodeDown>(sent(5));
   CHECK((down.node == 1 && down.incarnation == 2 && down.reason == "gone" && down.forced));
-  CHECK(std::get<CreateGroups>(sent(6)).groups ==
-        std::vector<std::vector<NodeId>>{{3, 4}, {}, {5}});
+  CHECK(std::get<CreateGroups>(sent(6)).groups == std::vector<std::vector<NodeId>>{{3, 4}, {}, {5}});
   CHECK(std::get<CreateTable>(sent(8)).table == std::get<CreateTable>(all[8].body).table);
   const auto start = std::get<StartReorg>(sent(10));
-  CHECK((start.table == "t" && start.resume_on_failure &&
-         start.drain == std::vector<GroupId>{1, 2} && start.now_s == -1 &&
-         start.rows_to_move == 12));
+  CHECK((start.table == "t" && start.resume_on_failure && start.drain == std::vector<GroupId>{1, 2} &&
+         start.now_s == -1 && start.rows_to_move == 12));
   const auto abort = std::get<AbortReorg>(sent(12));
   CHECK((abort.job == 1 && abort.error == Error::verify_failed && abort.detail == "bucket 5"));
 }
@@ -141,8 +137,7 @@ TEST_CASE("cut commands are refused, garbled ones never crash") {
     for (int i = 0; i < 2000; i++) {
       std::string garbled = bytes;
       for (std::uint64_t n = random.between(1, 4); n > 0; n--) {
-        garbled[random.below(garbled.size())] =
-            static_cast<char>(random.chance(0.3) ? 0xff : random.below(256));
+        garbled[random.below(garbled.size())] = static_cast<char>(random.chance(0.3) ? 0xff : random.below(256));
       }
       Reader r(garbled);
       Command c;
@@ -165,8 +160,7 @@ TEST_CASE("cut catalogs are refused; garbled ones never crash, and what is read 
   for (int i = 0; i < 4000; i++) {
     std::string garbled = bytes;
     for (std::uint64_t n = random.between(1, 3); n > 0; n--) {
-      garbled[random.below(garbled.size())] =
-          static_cast<char>(random.chance(0.3) ? 0xff : random.below(256));
+      garbled[random.below(garbled.size())] = static_cast<char>(random.chance(0.3) ? 0xff : random.below(256));
     }
     Reader r(garbled);
     Catalog c;
@@ -230,10 +224,9 @@ TEST_CASE("a catalog whose parts do not fit each other is refused") {
 
 TEST_CASE("a catalog tells about itself") {
   const std::string text = describe(full());
-  for (const char* part :
-       {"name=tests", "started", "replicas=2", "node 5 data h down", "disabled",
-        "group 1 nodes=3, 4", "table 1 \"a\"", "fragments=0-1:g0,2-3:g1", "phase=copying",
-        "moving=1920/3840", "job 2 reorganise \"b\" running", "single_user=51"}) {
+  for (const char* part : {"name=tests", "started", "replicas=2", "node 5 data h down", "disabled",
+                           "group 1 nodes=3, 4", "table 1 \"a\"", "fragments=0-1:g0,2-3:g1", "phase=copying",
+                           "moving=1920/3840", "job 2 reorganise \"b\" running", "single_user=51"}) {
     INFO(text);
     CHECK(text.find(part) != std::string::npos);
   }

@@ -16,8 +16,7 @@ TEST_CASE("the first configuration makes the cluster, later ones count up") {
   x.generation.number = 77;  // assigned, not taken
   x.generation.message = "first";
   CHECK(s.ok(x).ids == std::vector<std::uint64_t>{1});
-  CHECK((s.c.generation == 1 && s.c.cluster_id == 99 && s.c.name == "tests" && s.c.replicas == 2 &&
-         !s.c.started));
+  CHECK((s.c.generation == 1 && s.c.cluster_id == 99 && s.c.name == "tests" && s.c.replicas == 2 && !s.c.started));
   CHECK(s.c.generations.at(1).message == "first");
   CHECK(s.c.changed_version == s.c.version);
   CHECK(s.c.config()->nodes.size() == 5);
@@ -39,9 +38,7 @@ TEST_CASE("the first configuration makes the cluster, later ones count up") {
 TEST_CASE("what a configuration may not change") {
   Story s = small_cluster(4);
   s.ok(s.down(4));
-  auto refused = [&](const ConfigImage& image) {
-    return s.refused(Error::illegal_change, s.config_change(image));
-  };
+  auto refused = [&](const ConfigImage& image) { return s.refused(Error::illegal_change, s.config_change(image)); };
   ConfigImage image = image_of(2, {1, 2, 3, 4});
   image.name = "other";
   CHECK(refused(image) ==
@@ -54,21 +51,17 @@ TEST_CASE("what a configuration may not change") {
   image = image_of(2, {1, 2, 3, 4});
   image.nodes[3].type = NodeType::api;
   CHECK(refused(image) == "node 4 may not change from data node to API node; take a new node id");
-  CHECK(refused(image_of(2, {2, 3, 4})) ==
-        "node 1 is missing in the new configuration but is in sync; stop it first");
-  CHECK(refused(image_of(2, {1, 2, 4}))
-            .find("node 3 is missing in the new configuration but is in sync") == 0);
+  CHECK(refused(image_of(2, {2, 3, 4})) == "node 1 is missing in the new configuration but is in sync; stop it first");
+  CHECK(refused(image_of(2, {1, 2, 4})).find("node 3 is missing in the new configuration but is in sync") == 0);
   image = image_of(2, {1, 2, 3, 4});
   image.nodes[2].disabled = true;
   CHECK(refused(image) == "node 3 is in sync and cannot be disabled; stop it first");
   s.ok(s.down(2));
-  CHECK(refused(image_of(2, {1, 3, 4})).find("but belongs to node group 0; drop the group first") !=
-        std::string::npos);
+  CHECK(refused(image_of(2, {1, 3, 4})).find("but belongs to node group 0; drop the group first") != std::string::npos);
   s.ok(s.create("t"));
   CHECK(refused(image_of(2, {1, 3, 4})).find("which holds data") != std::string::npos);
   s.ok(SetSingleUser{52});
-  CHECK(refused(image_of(2, {1, 2, 3, 4}, {49}, {51})).find("is the single user") !=
-        std::string::npos);
+  CHECK(refused(image_of(2, {1, 2, 3, 4}, {49}, {51})).find("is the single user") != std::string::npos);
   image = image_of(2, {1, 2, 3, 4});
   image.nodes.back().disabled = true;
   CHECK(refused(image).find("node 52 is the single user") == 0);
@@ -85,9 +78,7 @@ TEST_CASE("a configuration that is none") {
   ChangeConfig none;
   none.cluster_id = 1;
   s.refused(Error::illegal_change, none);
-  auto refused = [&](const ConfigImage& image) {
-    return s.refused(Error::illegal_change, s.config_change(image));
-  };
+  auto refused = [&](const ConfigImage& image) { return s.refused(Error::illegal_change, s.config_change(image)); };
   CHECK(refused(image_of(0, {1})) == "NoOfReplicas is 0; it takes 1 to 4");
   refused(image_of(5, {1}));
   refused(image_of(2, {0}));
@@ -110,8 +101,7 @@ TEST_CASE("NoOfReplicas may change before the first start") {
   CHECK(s.ok(StartCluster{{1, 2}}).ids == std::vector<std::uint64_t>{0, 1});
 }
 
-TEST_CASE(
-    "a node disabled by command stays so until the configuration says something new about it") {
+TEST_CASE("a node disabled by command stays so until the configuration says something new about it") {
   Story s = small_cluster(3);
   s.ok(s.down(3));
   s.ok(SetNodeEnabled{3, false});

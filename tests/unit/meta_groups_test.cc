@@ -9,23 +9,18 @@ TEST_CASE("bad input of node group creation, one by one") {
   auto refused = [&](Error e, std::vector<std::vector<NodeId>> groups) {
     return s.refused(e, CreateGroups{std::move(groups)});
   };
-  CHECK(refused(Error::bad_node_id, {{147, 148}}) ==
-        "node id 147 is invalid: data nodes have ids 1 to 144");
+  CHECK(refused(Error::bad_node_id, {{147, 148}}) == "node id 147 is invalid: data nodes have ids 1 to 144");
   refused(Error::bad_node_id, {{4, 147}});
   refused(Error::bad_node_id, {{0, 4}});
   CHECK(refused(Error::node_in_group, {{4, 48}}) ==
         "node 48 is not in the configuration (generation 1); add it there first");
   refused(Error::node_in_group, {{48, 3}});
-  CHECK(refused(Error::node_in_group, {{3, 49}}) ==
-        "node 49 is a management node; a node group takes data nodes");
-  CHECK(refused(Error::node_in_group, {{51, 3}}) ==
-        "node 51 is an API node; a node group takes data nodes");
+  CHECK(refused(Error::node_in_group, {{3, 49}}) == "node 49 is a management node; a node group takes data nodes");
+  CHECK(refused(Error::node_in_group, {{51, 3}}) == "node 51 is an API node; a node group takes data nodes");
   CHECK(refused(Error::node_in_group, {{1, 3}}) == "node 1 is already in node group 0");
   CHECK(refused(Error::node_repeated, {{3, 3}}) == "node 3 is listed twice");
-  CHECK(refused(Error::wrong_number_of_nodes, {{3}}) ==
-        "a node group takes 2 nodes (NoOfReplicas), 1 is given: 3");
-  CHECK(refused(Error::wrong_number_of_nodes, {{}}) ==
-        "a node group takes 2 nodes (NoOfReplicas), 0 are given");
+  CHECK(refused(Error::wrong_number_of_nodes, {{3}}) == "a node group takes 2 nodes (NoOfReplicas), 1 is given: 3");
+  CHECK(refused(Error::wrong_number_of_nodes, {{}}) == "a node group takes 2 nodes (NoOfReplicas), 0 are given");
   CHECK(refused(Error::wrong_number_of_nodes, {}) == "no nodes are given for a new node group");
   // the first bad id in the order of the list wins, and an id is looked at before the number of
   // nodes
@@ -67,8 +62,7 @@ TEST_CASE("a node that was coming up while its group was made asks again") {
   s.refused(Error::version_moved, outside);
   const NodeInSync inside = s.in_sync(4);
   s.ok(DropGroup{1});
-  CHECK(s.refused(Error::version_moved, inside).find("no node group any more") !=
-        std::string::npos);
+  CHECK(s.refused(Error::version_moved, inside).find("no node group any more") != std::string::npos);
   s.ok(s.in_sync(4));
 }
 
@@ -101,11 +95,9 @@ TEST_CASE("a group goes when no table uses it") {
   s.ok(s.create("old"));
   s.ok(CreateGroups{{{3, 4}}});
   s.ok(s.create("new"));
-  CHECK(
-      s.refused(Error::group_in_use, DropGroup{1}) ==
-      "node group 1 holds fragments of 1 table: new; drop them, or reorganise them off the group");
-  CHECK(s.refused(Error::group_in_use, DropGroup{0}).find("2 tables: old, new") !=
-        std::string::npos);
+  CHECK(s.refused(Error::group_in_use, DropGroup{1}) ==
+        "node group 1 holds fragments of 1 table: new; drop them, or reorganise them off the group");
+  CHECK(s.refused(Error::group_in_use, DropGroup{0}).find("2 tables: old, new") != std::string::npos);
   for (int i = 0; i < 12; i++) s.ok(s.create("t" + std::to_string(i)));
   CHECK(s.refused(Error::group_in_use, DropGroup{1}).find("t8 and 3 more") != std::string::npos);
   for (int i = 0; i < 12; i++) s.ok(DropTable{"t" + std::to_string(i), false});
@@ -121,8 +113,7 @@ TEST_CASE("tables: created over all groups, found by name, dropped") {
   CHECK(s.ok(s.create("Ips")).ids == std::vector<std::uint64_t>{1});
   const Table* t = s.c.table("iPS");
   REQUIRE(t != nullptr);
-  CHECK((t->id == 1 && t->created == s.c.version && t->distribution.view == s.c.version &&
-         s.c.view == s.c.version));
+  CHECK((t->id == 1 && t->created == s.c.version && t->distribution.view == s.c.version && s.c.view == s.c.version));
   CHECK(s.c.changed_version == s.c.version);
   CHECK(t->distribution.groups == std::vector<GroupId>{0, 0});
   CHECK(t->distribution.map == initial_map(2));
@@ -170,8 +161,7 @@ TEST_CASE("too many fragments") {
   }
   s.ok(StartCluster{nodes});
   CHECK(s.c.groups.size() == 72);
-  CHECK(s.refused(Error::too_many_fragments, s.create("t")) ==
-        "a table takes at most 1536 fragments");
+  CHECK(s.refused(Error::too_many_fragments, s.create("t")) == "a table takes at most 1536 fragments");
 }
 
 TEST_CASE("a version that tables, groups, jobs or the generation have left behind is refused") {
@@ -180,11 +170,9 @@ TEST_CASE("a version that tables, groups, jobs or the generation have left behin
   s.ok(s.down(3));
   s.come_up(3);
   CHECK(s.apply(s.create("a"), looked).changed);  // nodes came and went: nothing that matters here
-  CHECK(s.refused(Error::version_moved, s.create("b"), looked).find("look again") !=
-        std::string::npos);
+  CHECK(s.refused(Error::version_moved, s.create("b"), looked).find("look again") != std::string::npos);
   CHECK(s.apply(s.create("b"), s.c.version).changed);
-  CHECK(s.refused(Error::version_moved, s.create("c"), s.c.version + 5).find("right cluster") !=
-        std::string::npos);
+  CHECK(s.refused(Error::version_moved, s.create("c"), s.c.version + 5).find("right cluster") != std::string::npos);
 }
 
 TEST_CASE("the same request id is one change, and the outcome is told again") {

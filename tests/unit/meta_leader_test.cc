@@ -111,7 +111,8 @@ struct Started : World {
 
 // The power of every node went; node 1 is back with its files.
 struct LostPower : World {
-  explicit LostPower(Values values, std::uint8_t replicas = 2) : World(with_short_first_start(std::move(values)), replicas) {
+  explicit LostPower(Values values, std::uint8_t replicas = 2)
+      : World(with_short_first_start(std::move(values)), replicas) {
     for (NodeId id : {NodeId{1}, NodeId{2}}) joins(id);
     run(100 * kMillisecond);
     REQUIRE(catalog().started);
@@ -144,7 +145,9 @@ TEST_CASE("the cluster comes back from its disks at once when all nodes are ther
   CHECK(w.state(2) == NodeState::in_sync);
 }
 
-TEST_CASE("a restart waits for missing nodes as long as StartPartialTimeout says, then StartPartitionedTimeout while no group is complete") {
+TEST_CASE(
+    "a restart waits for missing nodes as long as StartPartialTimeout says, then StartPartitionedTimeout while no "
+    "group is complete") {
   LostPower w({{"StartPartialTimeout", "1000"}, {"StartPartitionedTimeout", "2000"}});
   w.run(800 * kMillisecond);
   CHECK(w.text() == "for node 2 (StartPartialTimeout)");
@@ -237,7 +240,8 @@ TEST_CASE("a silent node is declared dead when its lease has surely run out, not
   CHECK(w.state(1) == NodeState::in_sync);
 }
 
-TEST_CASE("a heartbeat interval of the configuration makes leases longer at once, and shorter only when they are over") {
+TEST_CASE(
+    "a heartbeat interval of the configuration makes leases longer at once, and shorter only when they are over") {
   Started w;
   auto configure = [&](const char* interval) {
     auto image = std::make_shared<ConfigImage>(*w.catalog().config());

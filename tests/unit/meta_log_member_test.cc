@@ -323,7 +323,8 @@ TEST_CASE("the next step of the membership, by the table") {
   CHECK(next({v1, {2, Role::spare}}, {m1, d2}) == MembershipStep{Kind::assign, 2, Role::standby});
   CHECK(next({v1, {2, Role::standby}}, {m1, d2}) == MembershipStep{Kind::assign, 2, Role::voter});
   CHECK(next({v1, {2, Role::standby}}, {m1, quiet2}) == MembershipStep{});
-  // A lone dead one of three keeps its vote; it goes from four, with another dead one, or when somebody takes its place.
+  // A lone dead one of three keeps its vote; it goes from four, with another dead one, or when somebody takes its
+  // place.
   CHECK(next({v1, v2, v3}, {m1, dead2, dead3}) == MembershipStep{});  // who hears nobody takes no vote away
   const MemberInfo v4{4, Role::voter}, v5{5, Role::voter};
   const WantedMember d4{4, true, true, false}, d5{5, true, true, false};

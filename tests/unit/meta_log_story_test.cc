@@ -253,11 +253,21 @@ void random_history(std::uint64_t seed) {
     if (w.prng.chance(0.003) && w.up(id) && w.at(id).leader()) {
       std::uint64_t other = ids[w.prng.below(ids.size())];
       switch (w.prng.below(5)) {
-        case 0: w.at(id).assign(w.now, other, Role::standby); break;
-        case 1: w.at(id).assign(w.now, other, Role::voter); break;
-        case 2: w.at(id).remove(w.now, other); break;
-        case 3: w.at(id).add(w.now, other); break;
-        default: w.at(id).transfer(w.now, other); break;
+        case 0:
+          w.at(id).assign(w.now, other, Role::standby);
+          break;
+        case 1:
+          w.at(id).assign(w.now, other, Role::voter);
+          break;
+        case 2:
+          w.at(id).remove(w.now, other);
+          break;
+        case 3:
+          w.at(id).add(w.now, other);
+          break;
+        default:
+          w.at(id).transfer(w.now, other);
+          break;
       }
       w.collect(*w.nodes[id]);
     }

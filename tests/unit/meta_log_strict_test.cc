@@ -256,7 +256,9 @@ TEST_CASE("an entry of an older term is committed only with one of the leader's 
   w.asleep.clear();
   REQUIRE(w.run_until([&] { return w.leader() != 0 && w.propose("end"); }, 10 * kSecond));
   REQUIRE(w.run_until(
-      [&] { return w.states[w.leader()].data.find("end") != std::string::npos && w.everywhere(w.states[w.leader()].data); },
+      [&] {
+        return w.states[w.leader()].data.find("end") != std::string::npos && w.everywhere(w.states[w.leader()].data);
+      },
       10 * kSecond));
 }
 

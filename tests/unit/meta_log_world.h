@@ -1,5 +1,5 @@
-// A tiny world for tests of the metadata log: members, their stores, a network that loses, repeats and delays when it is
-// told to, and virtual time. One seed, one history.
+// A tiny world for tests of the metadata log: members, their stores, a network that loses, repeats and delays when it
+// is told to, and virtual time. One seed, one history.
 #pragma once
 #include <catch2/catch.hpp>
 
@@ -85,7 +85,8 @@ struct LogWorld {
     std::vector<Message> due;
     std::size_t kept = 0;
     for (std::size_t i = 0; i < flying.size(); ++i) {
-      if (flying[i].at <= now) due.push_back(std::move(flying[i]));
+      if (flying[i].at <= now)
+        due.push_back(std::move(flying[i]));
       else {
         if (kept != i) flying[kept] = std::move(flying[i]);
         ++kept;

@@ -19,16 +19,15 @@ TEST_CASE("a node is let in, is counted, and comes in sync after its group's vie
   again.raft_id = 5;
   CHECK(s.ok(again).ids == std::vector<std::uint64_t>{2});
   const Node& n = s.node(1);
-  CHECK((n.state == NodeState::joining && n.incarnation == 2 && n.raft_id == 5 && n.workers == 4 &&
-         n.port == 2001));
+  CHECK((n.state == NodeState::joining && n.incarnation == 2 && n.raft_id == 5 && n.workers == 4 && n.port == 2001));
   CHECK(n.generation == 1);
   CHECK(n.address == "127.0.0.1");
   CHECK(s.c.groups.at(0).view == s.c.version);
 
   CHECK(s.refused(Error::version_moved, NodeInSync{1, 1, s.c.groups.at(0).view}) ==
         "node 1 has incarnation 2, not 1: it was started again since");
-  CHECK(s.refused(Error::version_moved, NodeInSync{1, 2, early.group_view})
-            .find("ask the primaries again") != std::string::npos);
+  CHECK(s.refused(Error::version_moved, NodeInSync{1, 2, early.group_view}).find("ask the primaries again") !=
+        std::string::npos);
   s.ok(s.in_sync(1));
   CHECK(s.node(1).state == NodeState::in_sync);
   CHECK(s.c.groups.at(0).view == s.c.version);
@@ -37,10 +36,8 @@ TEST_CASE("a node is let in, is counted, and comes in sync after its group's vie
 
 TEST_CASE("who may not join") {
   Story s = small_cluster(3);
-  CHECK(s.refused(Error::no_such_node, s.joins(9)) ==
-        "no node 9 in the configuration (generation 1)");
-  CHECK(s.refused(Error::wrong_node_id, s.joins(49)) ==
-        "node 49 is configured as management node, not as data node");
+  CHECK(s.refused(Error::no_such_node, s.joins(9)) == "no node 9 in the configuration (generation 1)");
+  CHECK(s.refused(Error::wrong_node_id, s.joins(49)) == "node 49 is configured as management node, not as data node");
   CHECK(s.refused(Error::wrong_node_id, s.joins(51)).find("API") != std::string::npos);
   s.refused(Error::bad_definition, s.joins(3, 0));
   s.refused(Error::bad_definition, s.joins(3, 33));
@@ -50,8 +47,7 @@ TEST_CASE("who may not join") {
   CHECK_FALSE(s.ok(SetNodeEnabled{3, false}).changed);
   s.ok(SetNodeEnabled{3, true});
   s.come_up(3);
-  CHECK(s.refused(Error::bad_node_state, SetNodeEnabled{3, false}) ==
-        "node 3 is in sync; stop it first");
+  CHECK(s.refused(Error::bad_node_state, SetNodeEnabled{3, false}) == "node 3 is in sync; stop it first");
   s.refused(Error::no_such_node, SetNodeEnabled{99, false});
   s.refused(Error::wrong_node_id, SetNodeEnabled{49, false});
 }
@@ -104,15 +100,13 @@ TEST_CASE("the last member in sync goes down by force only, and nobody follows i
   s.ok(s.create("t"));
   s.ok(s.down(2));
   CHECK_FALSE(s.ok(s.down(2)).changed);
-  CHECK(s.refused(Error::would_lose_group, s.down(1)).find("start another member and wait") !=
-        std::string::npos);
+  CHECK(s.refused(Error::would_lose_group, s.down(1)).find("start another member and wait") != std::string::npos);
   s.ok(s.joins(2));
   s.refused(Error::would_lose_group, s.down(1));  // one that is filling does not count
   CHECK(s.ok(s.down(1, true)).text == "node group 0 has no member in sync any more");
   CHECK(s.c.primary(0, 0) == 0);
   CHECK(s.c.backups(0, 0).empty());
-  CHECK(s.refused(Error::would_lose_group, s.in_sync(2)).find("no member in sync") !=
-        std::string::npos);
+  CHECK(s.refused(Error::would_lose_group, s.in_sync(2)).find("no member in sync") != std::string::npos);
   CHECK(s.refused(Error::not_ready, s.create("u")).find("node group 0 has no member in sync") == 0);
 }
 
@@ -175,9 +169,7 @@ TEST_CASE("the first start fills groups: wishes first, the rest in the order of 
   s.refused(Error::wrong_number_of_nodes, StartCluster{{5}});
   CHECK(s.refused(Error::wrong_number_of_nodes, StartCluster{{1, 2, 3}}) ==
         "node group 0 has 1 of 2 nodes (NoOfReplicas): 3; start the missing ones");
-  CHECK(
-      s.refused(Error::wrong_number_of_nodes, StartCluster{{1}}).find("node group 3 has 1 of 2") ==
-      0);
+  CHECK(s.refused(Error::wrong_number_of_nodes, StartCluster{{1}}).find("node group 3 has 1 of 2") == 0);
   CHECK(s.refused(Error::not_ready, s.create("t")).find("not been started") != std::string::npos);
   s.refused(Error::not_ready, CreateGroups{{{1, 2}}});
 
@@ -196,8 +188,7 @@ TEST_CASE("the first start fills groups: wishes first, the rest in the order of 
     CHECK(s.c.started);
     CHECK(s.c.groups.at(0).view == s.c.version);
     CHECK(s.c.changed_version == s.c.version);
-    CHECK(s.refused(Error::bad_node_state, StartCluster{{7}}) ==
-          "the cluster has had its first start already");
+    CHECK(s.refused(Error::bad_node_state, StartCluster{{7}}) == "the cluster has had its first start already");
     s.ok(s.in_sync(7));
     CHECK(s.ok(s.create("t")).ids == std::vector<std::uint64_t>{1});
     CHECK(s.c.table("t")->distribution.groups == std::vector<GroupId>{0, 0, 3, 3});
@@ -223,10 +214,8 @@ TEST_CASE("single user mode takes an API node") {
   CHECK(s.refused(Error::wrong_node_id, SetSingleUser{1}).find("node 1 is no API node") == 0);
   s.ok(SetSingleUser{51});
   CHECK_FALSE(s.ok(SetSingleUser{51}).changed);
-  CHECK(s.refused(Error::bad_node_state, SetSingleUser{52})
-            .find("node 51 is the single user already") == 0);
-  CHECK(s.refused(Error::bad_node_state, SetNodeEnabled{51, false})
-            .find("node 51 is the single user") == 0);
+  CHECK(s.refused(Error::bad_node_state, SetSingleUser{52}).find("node 51 is the single user already") == 0);
+  CHECK(s.refused(Error::bad_node_state, SetNodeEnabled{51, false}).find("node 51 is the single user") == 0);
   s.refused(Error::single_user, CreateGroups{{{3, 4}}});
   s.refused(Error::single_user, DropGroup{0});
   s.ok(SetSingleUser{0});

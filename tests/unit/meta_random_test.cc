@@ -15,23 +15,18 @@ namespace {
 // Draws commands that are often allowed and often not.
 class Chaos {
  public:
-  explicit Chaos(std::uint64_t seed)
-      : random_(seed), replicas_(static_cast<std::uint32_t>(random_.between(1, 3))) {}
+  explicit Chaos(std::uint64_t seed) : random_(seed), replicas_(static_cast<std::uint32_t>(random_.between(1, 3))) {}
 
   Command next(const Catalog& c) {
     Command command;
-    if (random_.chance(0.7))
-      command.request = {5, random_.chance(0.05) ? random_.below(10) : ++requests_ + 100};
-    if (random_.chance(0.1))
-      command.expect_version = random_.between(c.version > 6 ? c.version - 6 : 0, c.version + 1);
+    if (random_.chance(0.7)) command.request = {5, random_.chance(0.05) ? random_.below(10) : ++requests_ + 100};
+    if (random_.chance(0.1)) command.expect_version = random_.between(c.version > 6 ? c.version - 6 : 0, c.version + 1);
     command.body = body(c);
     return command;
   }
 
  private:
-  NodeId node() {
-    return static_cast<NodeId>(random_.chance(0.05) ? random_.below(256) : random_.between(1, 8));
-  }
+  NodeId node() { return static_cast<NodeId>(random_.chance(0.05) ? random_.below(256) : random_.between(1, 8)); }
   std::vector<NodeId> nodes(std::uint64_t n) {
     std::vector<NodeId> v;
     for (std::uint64_t i = 0; i < n; i++) v.push_back(node());
@@ -90,8 +85,7 @@ class Chaos {
     CreateGroups x;
     std::vector<NodeId> free;
     for (const auto& [id, n] : c.nodes) {
-      if (n.type == NodeType::data && n.group == kNoGroup && random_.chance(0.9))
-        free.push_back(id);
+      if (n.type == NodeType::data && n.group == kNoGroup && random_.chance(0.9)) free.push_back(id);
     }
     while (free.size() >= c.replicas && random_.chance(0.8)) {
       x.groups.emplace_back(free.end() - static_cast<std::ptrdiff_t>(c.replicas), free.end());
@@ -155,10 +149,8 @@ class Chaos {
     if (dice < 78) return create_table();
     if (dice < 82) return DropTable{table(), random_.chance(0.2)};
     if (dice < 91) return start_reorg();
-    if (dice < 94)
-      return c.running_job() != nullptr || random_.chance(0.1) ? abort(c) : start_reorg();
-    if (dice < 96)
-      return SetSingleUser{static_cast<NodeId>(random_.chance(0.8) ? 0 : random_.between(49, 53))};
+    if (dice < 94) return c.running_job() != nullptr || random_.chance(0.1) ? abort(c) : start_reorg();
+    if (dice < 96) return SetSingleUser{static_cast<NodeId>(random_.chance(0.8) ? 0 : random_.between(49, 53))};
     if (dice < 98) return SetNodeEnabled{node(), random_.chance(0.8)};
     return advance(c);
   }
@@ -239,10 +231,9 @@ TEST_CASE("random histories: same entries, same bytes") {
   // The histories are worth something only if every command succeeds and fails in them.
   for (std::size_t i = 0; i < std::variant_size_v<CommandBody>; i++) {
     static const std::vector<CommandBody> bodies = {
-        LeaderStarts{}, ChangeConfig{}, NodeJoins{},  StartCluster{},  NodeInSync{},
-        NodeDown{},     CreateGroups{}, DropGroup{},  CreateTable{},   DropTable{},
-        StartReorg{},   AdvanceReorg{}, AbortReorg{}, SetSingleUser{}, SetNodeEnabled{},
-        EpochDurable{}, RestartCluster{}};
+        LeaderStarts{}, ChangeConfig{},  NodeJoins{},      StartCluster{}, NodeInSync{},    NodeDown{},
+        CreateGroups{}, DropGroup{},     CreateTable{},    DropTable{},    StartReorg{},    AdvanceReorg{},
+        AbortReorg{},   SetSingleUser{}, SetNodeEnabled{}, EpochDurable{}, RestartCluster{}};
     const std::string name = name_of(bodies[i]);
     INFO(name << " applied " << applied[name] << " refused " << refused[name]);
     CHECK(applied[name] >= 5);

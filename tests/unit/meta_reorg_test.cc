@@ -8,9 +8,7 @@ using namespace ndb::meta::test;
 
 namespace {
 
-const Distribution& distribution(const Story& s, const char* table = "t") {
-  return s.c.table(table)->distribution;
-}
+const Distribution& distribution(const Story& s, const char* table = "t") { return s.c.table(table)->distribution; }
 
 // Table t on group 0, group 1 fresh.
 Story grown() {
@@ -85,8 +83,7 @@ TEST_CASE("a reorganisation goes through its phases, one entry each") {
         "job 1 is in phase prepare, which copying does not follow");
   s.refused(Error::version_moved, AdvanceReorg{1, Phase::none, 0});
   for (const Phase p :
-       {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched, Phase::settling,
-        Phase::cleaning}) {
+       {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched, Phase::settling, Phase::cleaning}) {
     s.ok(AdvanceReorg{1, p, 0});
     CHECK(s.c.running_job()->phase == p);
     CHECK(distribution(s).phase == p);
@@ -102,8 +99,7 @@ TEST_CASE("a reorganisation goes through its phases, one entry each") {
   CHECK(s.c.jobs.at(1).state == JobState::done);
   CHECK(s.c.jobs.at(1).rows_moved == 498);
   CHECK(distribution(s).map == extended_map(old, 2, 4));
-  CHECK((distribution(s).next.empty() && distribution(s).steps.empty() &&
-         distribution(s).phase == Phase::none));
+  CHECK((distribution(s).next.empty() && distribution(s).steps.empty() && distribution(s).phase == Phase::none));
   CHECK(distribution(s).view == s.c.version);
   CHECK(s.refused(Error::no_such_job, AdvanceReorg{1, Phase::doubling, 0}) ==
         "job 1 (table \"t\") does not run any more: it is done");
@@ -120,8 +116,7 @@ TEST_CASE("one schema change at a time; the refusal says who holds the lock") {
   s.ok(s.create("u"));
   s.refused(Error::no_such_table, s.reorganise("nobody"));
   s.ok(s.reorganise("t"));
-  const std::string text =
-      "table \"t\" is being reorganised (job 1, prepare); wait for it, or cancel it";
+  const std::string text = "table \"t\" is being reorganised (job 1, prepare); wait for it, or cancel it";
   CHECK(s.refused(Error::schema_busy, s.reorganise("t")) == text);
   CHECK(s.refused(Error::schema_busy, s.reorganise("u")) == text);
   CHECK(s.refused(Error::schema_busy, s.create("v")) == text);
@@ -145,13 +140,12 @@ TEST_CASE("before the commit point a job can be rolled back, after it not") {
     Story s = grown();
     const Distribution before = distribution(s);
     s.ok(s.reorganise("t"));
-    const std::vector<Phase> phases = {Phase::doubling, Phase::copying, Phase::deciding,
-                                       Phase::switched};
+    const std::vector<Phase> phases = {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched};
     for (int i = 0; i < steps; i++) s.ok(AdvanceReorg{1, phases[static_cast<std::size_t>(i)], 0});
     INFO("in phase " << name_of(distribution(s).phase));
     if (steps == 4) {
-      CHECK(s.refused(Error::past_commit_point, AbortReorg{1, Error::cancelled, ""})
-                .find("only go forward") != std::string::npos);
+      CHECK(s.refused(Error::past_commit_point, AbortReorg{1, Error::cancelled, ""}).find("only go forward") !=
+            std::string::npos);
       s.advance(1, {Phase::settling, Phase::cleaning});
       s.refused(Error::past_commit_point, AbortReorg{1, Error::cancelled, ""});
       continue;
@@ -162,10 +156,9 @@ TEST_CASE("before the commit point a job can be rolled back, after it not") {
     after.view = before.view;
     CHECK(after == before);
     const Job& j = s.c.jobs.at(1);
-    CHECK((j.state == JobState::rolled_back && j.error == Error::not_enough_memory &&
-           j.detail == "node 3 has 1 MiB"));
-    CHECK(s.refused(Error::no_such_job, AbortReorg{1, Error::cancelled, ""})
-              .find("rolled back, node 3 has 1 MiB") != std::string::npos);
+    CHECK((j.state == JobState::rolled_back && j.error == Error::not_enough_memory && j.detail == "node 3 has 1 MiB"));
+    CHECK(s.refused(Error::no_such_job, AbortReorg{1, Error::cancelled, ""}).find("rolled back, node 3 has 1 MiB") !=
+          std::string::npos);
     CHECK(s.ok(s.reorganise("t")).ids == std::vector<std::uint64_t>{2});
   }
   Story s = grown();
@@ -246,8 +239,7 @@ TEST_CASE("draining moves a table off a group, which then can be dropped") {
     CHECK(distribution(s).groups == std::vector<GroupId>{0, 0, 1, 1});
     for (std::size_t b = 0; b < limits::kBuckets; b++) {
       REQUIRE(distribution(s).next[b] < 2);
-      if (distribution(s).map[b] < 2)
-        REQUIRE_FALSE(distribution(s).moves(static_cast<std::uint16_t>(b)));
+      if (distribution(s).map[b] < 2) REQUIRE_FALSE(distribution(s).moves(static_cast<std::uint16_t>(b)));
     }
     s.finish(2);
     CHECK(distribution(s).groups == std::vector<GroupId>{0, 0, kNoGroup, kNoGroup});
@@ -261,8 +253,7 @@ TEST_CASE("draining moves a table off a group, which then can be dropped") {
     s.ok(s.reorganise("t"));  // the numbers of the fragments that are gone are taken again
     CHECK(distribution(s).groups == std::vector<GroupId>{0, 0, 1, 1});
     s.finish(4);
-    CHECK(buckets_by_group(distribution(s)) ==
-          std::map<GroupId, std::uint32_t>{{0, 1920}, {1, 1920}});
+    CHECK(buckets_by_group(distribution(s)) == std::map<GroupId, std::uint32_t>{{0, 1920}, {1, 1920}});
   }
   SECTION("rolled back, it removes the copies before anything else may happen to the schema") {
     const Distribution before = distribution(s);
@@ -300,8 +291,7 @@ TEST_CASE("draining moves a table off a group, which then can be dropped") {
     s.ok(s.reorganise("t", {0}));
     s.finish(2);
     CHECK(distribution(s).groups == std::vector<GroupId>{kNoGroup, kNoGroup, 1, 1, 2, 2});
-    CHECK(buckets_by_group(distribution(s)) ==
-          std::map<GroupId, std::uint32_t>{{1, 1920}, {2, 1920}});
+    CHECK(buckets_by_group(distribution(s)) == std::map<GroupId, std::uint32_t>{{1, 1920}, {2, 1920}});
     s.ok(s.reorganise("t"));  // and back onto all of them, with holes in front
     CHECK(distribution(s).groups == std::vector<GroupId>{kNoGroup, kNoGroup, 1, 1, 2, 2, 0, 0});
     s.ok(AbortReorg{3, Error::ok, "no"});

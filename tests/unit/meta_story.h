@@ -11,20 +11,16 @@
 namespace ndb::meta::test {
 
 inline ConfigImage image_of(std::uint32_t replicas, const std::vector<NodeId>& data,
-                            const std::vector<NodeId>& mgm = {49},
-                            const std::vector<NodeId>& api = {51, 52}) {
+                            const std::vector<NodeId>& mgm = {49}, const std::vector<NodeId>& api = {51, 52}) {
   ConfigImage image;
   image.text = "[ndbd default]\n";
   image.name = "tests";
   image.replicas = replicas;
   image.system = {{"Name", "tests"}};
   for (const NodeId id : data)
-    image.nodes.push_back(
-        {id, NodeType::data, "h", false, kNoGroup, false, {{"DataMemory", "98M"}}});
-  for (const NodeId id : mgm)
-    image.nodes.push_back({id, NodeType::mgm, "m", false, kNoGroup, false, {}});
-  for (const NodeId id : api)
-    image.nodes.push_back({id, NodeType::api, "a", false, kNoGroup, false, {}});
+    image.nodes.push_back({id, NodeType::data, "h", false, kNoGroup, false, {{"DataMemory", "98M"}}});
+  for (const NodeId id : mgm) image.nodes.push_back({id, NodeType::mgm, "m", false, kNoGroup, false, {}});
+  for (const NodeId id : api) image.nodes.push_back({id, NodeType::api, "a", false, kNoGroup, false, {}});
   return image;
 }
 
@@ -123,12 +119,9 @@ struct Story {
     ok(joins(id));
     ok(in_sync(id));
   }
-  NodeDown down(NodeId id, bool forced = false) const {
-    return {id, c.nodes.at(id).incarnation, "heartbeats", forced};
-  }
+  NodeDown down(NodeId id, bool forced = false) const { return {id, c.nodes.at(id).incarnation, "heartbeats", forced}; }
   CreateTable create(const std::string& name) const { return {table_named(name), false}; }
-  StartReorg reorganise(const std::string& table, std::vector<GroupId> drain = {},
-                        bool resume = false) const {
+  StartReorg reorganise(const std::string& table, std::vector<GroupId> drain = {}, bool resume = false) const {
     StartReorg x;
     x.table = table;
     x.drain = std::move(drain);
@@ -139,8 +132,8 @@ struct Story {
     for (const Phase p : phases) ok(AdvanceReorg{job, p, 0});
   }
   void finish(std::uint64_t job) {
-    advance(job, {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched,
-                  Phase::settling, Phase::cleaning, Phase::none});
+    advance(job, {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched, Phase::settling, Phase::cleaning,
+                  Phase::none});
   }
   const Node& node(NodeId id) const { return c.nodes.at(id); }
 };

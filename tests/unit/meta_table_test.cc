@@ -71,8 +71,7 @@ TEST_CASE("a table is checked before it exists") {
   t.columns.clear();
   refused(t);
   t = good();
-  for (int i = 0; i < 508; i++)
-    t.columns.push_back({"c" + std::to_string(i), Type::tinyint, 0, 0, 0, true, {}});
+  for (int i = 0; i < 508; i++) t.columns.push_back({"c" + std::to_string(i), Type::tinyint, 0, 0, 0, true, {}});
   CHECK(t.columns.size() == 512);
   CHECK_FALSE(check_definition(t));
   t.columns.push_back({"one_more", Type::tinyint, 0, 0, 0, true, {}});
@@ -129,8 +128,7 @@ TEST_CASE("keys are checked") {
   for (const Type type : {Type::float32, Type::float64, Type::text, Type::blob}) {
     t = good();
     t.columns[0].type = type;
-    CHECK(refused(t) ==
-          std::string("column \"id\" of type ") + name_of(type) + " cannot be in the primary key");
+    CHECK(refused(t) == std::string("column \"id\" of type ") + name_of(type) + " cannot be in the primary key");
   }
   t = good();
   t.columns[1] = {"long", Type::varchar, limits::kKeyBytesMax - 8 - 2, 0, 0, false, {}};
@@ -167,8 +165,7 @@ TEST_CASE("a map that grows moves what must move, none between old fragments") {
       expected += i % new_n >= old_n ? 1 : 0;
     }
     CHECK(moved(old, next) == expected);
-    if (limits::kBuckets % new_n == 0)
-      CHECK(expected == limits::kBuckets / new_n * (new_n - old_n));
+    if (limits::kBuckets % new_n == 0) CHECK(expected == limits::kBuckets / new_n * (new_n - old_n));
   }
 }
 
@@ -203,8 +200,7 @@ TEST_CASE("a balanced map moves little and ends even, in any direction") {
       auto to = first(old_n);
       const bool growing = random.chance(0.5);
       if (!growing && old_n > 1) to.resize(random.between(1, old_n - 1));
-      for (std::uint32_t i = 0, n = static_cast<std::uint32_t>(random.between(growing ? 1 : 0, 20));
-           i < n; i++) {
+      for (std::uint32_t i = 0, n = static_cast<std::uint32_t>(random.between(growing ? 1 : 0, 20)); i < n; i++) {
         to.push_back(static_cast<FragmentId>(old_n + i));
       }
       const auto next = balanced_map(map, first(old_n), to);

@@ -64,7 +64,8 @@ TEST_CASE("every command refuses an argument that is given twice, and a number t
     for (const std::string& name : a.numbers) {
       INFO(c.name << ", " << name);
       for (const char* odd : {"one", "1x", "", "0x10", "99999999999999999999"}) {
-        CHECK(refused(w, std::string(c.name) + "\n" + name + ": " + odd + "\n\n") == "result: Type mismatch, '" + name + "'\n\n");
+        CHECK(refused(w, std::string(c.name) + "\n" + name + ": " + odd + "\n\n") ==
+              "result: Type mismatch, '" + name + "'\n\n");
       }
     }
   }
@@ -100,20 +101,21 @@ TEST_CASE("a bulk that is shorter or longer than announced") {
   const Version before = w.catalog()->version;
   const std::string config = kConfig + "[api]\nNodeId=22\n";
   const env::LinkId waits = w.open();
-  w.step(event(env::EventKind::text, waits, "ndb apply config\nContent-Length: " + std::to_string(config.size() + 100) + "\n\n" +
-                                                config + "\n"));
+  w.step(event(env::EventKind::text, waits,
+               "ndb apply config\nContent-Length: " + std::to_string(config.size() + 100) + "\n\n" + config + "\n"));
   w.run(100 * kMillisecond);
   CHECK(w.received[waits].empty());  // the rest may still come
   const env::LinkId cut = w.open();
-  w.step(event(env::EventKind::text, cut, "ndb apply config\nContent-Length: " + std::to_string(config.size() - 10) + "\n\n" +
-                                              config + "\n"));
+  w.step(event(env::EventKind::text, cut,
+               "ndb apply config\nContent-Length: " + std::to_string(config.size() - 10) + "\n\n" + config + "\n"));
   w.run(100 * kMillisecond);
   CHECK(w.received[cut] == "result: Invalid arg. format, 'Content-Length'\n\n");
   CHECK(w.closed.count(cut) == 1);
   CHECK(w.catalog()->version == before);
   for (const char* length : {"0", "-1", "1048577"}) {
     for (const char* command : {"ndb apply config", "ndb create table"}) {
-      const std::string reply = refused(w, std::string(command) + "\nContent-Length: " + length + "\n\n" + config + "\n");
+      const std::string reply =
+          refused(w, std::string(command) + "\nContent-Length: " + length + "\n\n" + config + "\n");
       CHECK_THAT(reply, Contains("result: ") && !Contains("result: Ok"));
     }
   }
@@ -144,7 +146,8 @@ TEST_CASE("a mebibyte of garbage, in pieces of any size, closes its own session 
 
 TEST_CASE("half a request and then silence holds nobody up") {
   ServerWorld w;
-  for (const char* half : {"ndb create nodegroup\nnodes: 3", "ndb apply config\nContent-Length: 1000\n\n[ndbd", "g", "get status\n"}) {
+  for (const char* half :
+       {"ndb create nodegroup\nnodes: 3", "ndb apply config\nContent-Length: 1000\n\n[ndbd", "g", "get status\n"}) {
     const env::LinkId silent = w.open();
     w.step(event(env::EventKind::text, silent, half));
     w.run(2 * kSecond);

@@ -1,5 +1,5 @@
-// How a management server comes to a configuration and changes it: those of the scenarios of docs/TESTING.md that need one
-// server and what is said to it. The others run real servers (tests/cli/config_change.bats).
+// How a management server comes to a configuration and changes it: those of the scenarios of docs/TESTING.md that need
+// one server and what is said to it. The others run real servers (tests/cli/config_change.bats).
 #include "mgmt/config_binary.h"
 #include "mgmt_server_world.h"
 
@@ -26,8 +26,8 @@ mgmt::Config present(ServerWorld& w) {
 
 std::string set_config(const std::string& bulk, const std::string& type = "ndbconfig/octet-stream",
                        const std::string& encoding = "base64", const std::string& length = {}) {
-  return "set config_v2\nContent-Length: " + (length.empty() ? std::to_string(bulk.size()) : length) + "\nContent-Type: " + type +
-         "\nContent-Transfer-Encoding: " + encoding + "\n\n" + bulk + "\n";
+  return "set config_v2\nContent-Length: " + (length.empty() ? std::to_string(bulk.size()) : length) +
+         "\nContent-Type: " + type + "\nContent-Transfer-Encoding: " + encoding + "\n\n" + bulk + "\n";
 }
 std::string set_config(const mgmt::Config& config) {
   return set_config(mgmt::base64_text(mgmt::encode_config_v2(config, 0)));
@@ -42,7 +42,8 @@ void unchanged(ServerWorld& w, std::uint64_t generation = 1) {
 
 TEST_CASE("scenario 13: a restart of all nodes without a data node is done at once") {
   ServerWorld w;
-  CHECK(w.ask("restart all\nabort: 0\nnostart: 0\ninitialstart: 0\n\n") == "restart reply\nresult: Ok\nrestarted: 0\n\n");
+  CHECK(w.ask("restart all\nabort: 0\nnostart: 0\ninitialstart: 0\n\n") ==
+        "restart reply\nresult: Ok\nrestarted: 0\n\n");
 }
 
 TEST_CASE("scenario 14: a node that is starting is stopped by force only") {
@@ -87,16 +88,19 @@ TEST_CASE("scenario 18: a configuration that is set badly is refused with what i
   ServerWorld w;
   const std::string good = mgmt::base64_text(packed_present(w));
   CHECK_THAT(w.ask(set_config(good, "text/plain")), Contains("result: Unhandled content type 'text/plain'"));
-  CHECK_THAT(w.ask(set_config(good, "ndbconfig/octet-stream", "8bit")), Contains("result: Unhandled content encoding '8bit'"));
+  CHECK_THAT(w.ask(set_config(good, "ndbconfig/octet-stream", "8bit")),
+             Contains("result: Unhandled content encoding '8bit'"));
   for (const char* length : {"0", "1048577", "-4", "99999999999"}) {
     CHECK_THAT(w.ask(set_config(good, "ndbconfig/octet-stream", "base64", length)),
                Contains("result: Illegal config length size " + std::string(length)));
   }
   CHECK_THAT(w.ask(set_config("!!!!")), Contains("result: Failed to decode config"));
-  CHECK_THAT(w.ask(set_config(mgmt::base64_text("NDBCONF2 and nothing of it"))), Contains("result: Failed to unpack config: "));
+  CHECK_THAT(w.ask(set_config(mgmt::base64_text("NDBCONF2 and nothing of it"))),
+             Contains("result: Failed to unpack config: "));
   std::string bytes = packed_present(w);
   for (std::size_t keep : {std::size_t{8}, bytes.size() / 2, bytes.size() - 4}) {
-    CHECK_THAT(w.ask(set_config(mgmt::base64_text(bytes.substr(0, keep)))), Contains("result: Failed to unpack config: "));
+    CHECK_THAT(w.ask(set_config(mgmt::base64_text(bytes.substr(0, keep)))),
+               Contains("result: Failed to unpack config: "));
   }
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
   CHECK_THAT(w.ask(set_config(mgmt::base64_text(bytes))), Contains("result: Failed to unpack config: "));
@@ -157,15 +161,17 @@ TEST_CASE("scenario 20: requests for node ids that cannot be met") {
     const char* keys;
     const char* said;
   };
-  for (const Case& c : {Case{"version: 525320\nnodetype: 1\nnodeid: 20\nendian: big\n", "byte order"},
-                        Case{"version: 4\nnodetype: 1\nnodeid: 20\nendian: little\n", "incompatible version 4"},
-                        Case{"version: 525320\nnodetype: 7\nnodeid: 20\nendian: little\n", "unknown node type 7"},
-                        Case{"version: 525320\nnodetype: 1\nnodeid: 256\nendian: little\n", "no node with id 256"},
-                        Case{"version: 525320\nnodetype: 1\nnodeid: -1\nendian: little\n", "no node with id -1"},
-                        Case{"version: 525320\nnodetype: 1\nnodeid: 99\nendian: little\n", "no node with id 99"},
-                        Case{"version: 525320\nnodetype: 0\nnodeid: 20\nendian: little\n", "configured as API node"},
-                        Case{"version: 525320\nnodetype: 2\nnodeid: 10\nendian: little\n", "belongs to a management server"}}) {
-    const std::string reply = w.ask("get nodeid\nuser: u\npassword: p\npublic key: k\nlog_event: 1\n" + std::string(c.keys) + "\n");
+  for (const Case& c :
+       {Case{"version: 525320\nnodetype: 1\nnodeid: 20\nendian: big\n", "byte order"},
+        Case{"version: 4\nnodetype: 1\nnodeid: 20\nendian: little\n", "incompatible version 4"},
+        Case{"version: 525320\nnodetype: 7\nnodeid: 20\nendian: little\n", "unknown node type 7"},
+        Case{"version: 525320\nnodetype: 1\nnodeid: 256\nendian: little\n", "no node with id 256"},
+        Case{"version: 525320\nnodetype: 1\nnodeid: -1\nendian: little\n", "no node with id -1"},
+        Case{"version: 525320\nnodetype: 1\nnodeid: 99\nendian: little\n", "no node with id 99"},
+        Case{"version: 525320\nnodetype: 0\nnodeid: 20\nendian: little\n", "configured as API node"},
+        Case{"version: 525320\nnodetype: 2\nnodeid: 10\nendian: little\n", "belongs to a management server"}}) {
+    const std::string reply =
+        w.ask("get nodeid\nuser: u\npassword: p\npublic key: k\nlog_event: 1\n" + std::string(c.keys) + "\n");
     INFO(c.keys);
     CHECK_THAT(reply, StartsWith("get nodeid reply\nresult: ") && Contains(c.said) && Contains("error_code: 1102"));
   }
@@ -186,6 +192,7 @@ TEST_CASE("scenario 21: ports that the system chose are told and asked for") {
   CHECK_THAT(w.ask("set ports\nnode: 1\nnum_ports: 1\n\n99=1\n\n"), Contains("'99=1' is no <node>=<port>"));
   CHECK_THAT(w.ask("set ports\nnode: 99\nnum_ports: 1\n\n20=1\n\n"), Contains("no node with id 99"));
   CHECK_THAT(w.ask("get connection parameter\nnode1: 1\nnode2: 99\nparam: 406\n\n"), Contains("no such connection"));
-  CHECK_THAT(w.ask("set connection parameter\nnode1: 1\nnode2: 20\nparam: 407\nvalue: 1\n\n"), Contains("no such connection"));
+  CHECK_THAT(w.ask("set connection parameter\nnode1: 1\nnode2: 20\nparam: 407\nvalue: 1\n\n"),
+             Contains("no such connection"));
   CHECK(w.ask(ask) == "get connection parameter reply\nvalue: 4000\nresult: Ok\n\n");
 }

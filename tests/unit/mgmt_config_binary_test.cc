@@ -25,8 +25,7 @@ std::optional<std::string> read_file(const std::string& path) {
 }
 
 std::string from_base64(std::string_view text) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   unsigned bits = 0, count = 0;
   for (char c : text) {
@@ -116,8 +115,7 @@ TEST_CASE("what is encoded decodes to the same, in both versions") {
     }
     const auto a = all_links(r.config), b = all_links(*back);
     REQUIRE(a.size() == b.size());
-    for (std::size_t i = 0; i < a.size(); i++)
-      CHECK(effective_values(r.config, a[i]) == effective_values(*back, b[i]));
+    for (std::size_t i = 0; i < a.size(); i++) CHECK(effective_values(r.config, a[i]) == effective_values(*back, b[i]));
     CHECK(effective_system(*back) == effective_system(r.config));
     CHECK(encode_config_v2(*back, 0) == v2);
     CHECK(*encode_config_v1(*back, 0) == *v1);
@@ -158,8 +156,7 @@ TEST_CASE("a configuration that NDB's server sent") {
       CHECK(ours == theirs);
     }
     for (const Link& l : all_links(*r)) {
-      Values ours = effective_values(file.config, Link{l.kind, l.node1, l.node2, {}}),
-             theirs = effective_values(*r, l);
+      Values ours = effective_values(file.config, Link{l.kind, l.node1, l.node2, {}}), theirs = effective_values(*r, l);
       ours.erase("PortNumber");
       theirs.erase("PortNumber");
       CHECK(ours == theirs);
@@ -192,8 +189,7 @@ TEST_CASE("the stock queries give what NDB's ndb_config printed") {
   Query connections;
   connections.of = Query::Of::connections;
   connections.fields = {"nodeid1", "nodeid2", "portnumber"};
-  CHECK(run_query(*decode_config(links), connections).text ==
-        first_line(recorded("config-connections.out")));
+  CHECK(run_query(*decode_config(links), connections).text == first_line(recorded("config-connections.out")));
 }
 
 TEST_CASE("damaged binary configurations are refused") {
@@ -202,8 +198,7 @@ TEST_CASE("damaged binary configurations are refused") {
   CHECK(decode_config("").failure().text == "binary configuration: cut off");
   CHECK(decode_config(std::string(16, 'x')).failure().text ==
         "binary configuration: does not begin with NDBCONF2 or NDBCONFV");
-  CHECK(decode_config(std::string((1u << 20) + 4, 'x')).failure().text ==
-        "binary configuration: too large");
+  CHECK(decode_config(std::string((1u << 20) + 4, 'x')).failure().text == "binary configuration: too large");
   // Every single changed byte is found by the checksum; with a corrected checksum nothing worse
   // than an error happens.
   Prng random(1);
@@ -222,8 +217,7 @@ TEST_CASE("damaged binary configurations are refused") {
         bad[at] = static_cast<char>(random.below(256));
       }
       std::uint32_t sum = 0;
-      for (std::size_t at = 0; at + 4 < bad.size(); at += 4)
-        sum ^= ndb::load<std::uint32_t>(bad.data() + at);
+      for (std::size_t at = 0; at + 4 < bad.size(); at += 4) sum ^= ndb::load<std::uint32_t>(bad.data() + at);
       std::memcpy(bad.data() + bad.size() - 4, &sum, 4);
       const Result<Config> result = decode_config(bad);
       accepted += result.ok();

@@ -29,9 +29,7 @@ Config with(const std::string& old_text, const std::string& new_text) {
   REQUIRE(at != std::string::npos);
   return config(text.replace(at, old_text.size(), new_text));
 }
-Config with_default(const std::string& lines) {
-  return with("DataMemory=512M\n", "DataMemory=512M\n" + lines);
-}
+Config with_default(const std::string& lines) { return with("DataMemory=512M\n", "DataMemory=512M\n" + lines); }
 
 std::string text(const Config& a, const Config& b) { return diff_text(diff(a, b)); }
 
@@ -80,10 +78,9 @@ TEST_CASE("a changed value: blocks as NDB prints them, with what it takes") {
 
 TEST_CASE("nodes and links that come, go and change") {
   const Config base = config(kBase);
-  const Config more =
-      with("[api]",
-           "[ndbd]\nNodeId=5\nHostName=e\nNodeGroup=65536\n[tcp default]\nChecksum=1\n"
-           "[tcp]\nNodeId1=2\nNodeId2=1\nSendBufferMemory=4M\n[shm]\nNodeId1=5\nNodeId2=1\n[api]");
+  const Config more = with("[api]",
+                           "[ndbd]\nNodeId=5\nHostName=e\nNodeGroup=65536\n[tcp default]\nChecksum=1\n"
+                           "[tcp]\nNodeId1=2\nNodeId2=1\nSendBufferMemory=4M\n[shm]\nNodeId1=5\nNodeId2=1\n[api]");
   CHECK(text(base, more) ==
         "[ndbd(DB)]\nNodeId=5\nNode added\n\n"
         "[TCP default]\n-Checksum=0\n+Checksum=1    # not used here\n\n"
@@ -99,16 +96,14 @@ TEST_CASE("nodes and links that come, go and change") {
 }
 
 TEST_CASE("a difference as JSON") {
-  const auto j = nlohmann::json::parse(diff_json(
-      diff(config(kBase), with("[api]\nNodeId=60", "[api]\nNodeId=60\nBatchSize=9\n[api]"))));
+  const auto j = nlohmann::json::parse(
+      diff_json(diff(config(kBase), with("[api]\nNodeId=60", "[api]\nNodeId=60\nBatchSize=9\n[api]"))));
   CHECK(j["format_version"] == 1);
   REQUIRE(j["changes"].size() == 2);
-  CHECK(j["changes"][0] ==
-        nlohmann::json::parse(R"({"section":"mysqld","nodes":[60],"change":"changed",
+  CHECK(j["changes"][0] == nlohmann::json::parse(R"({"section":"mysqld","nodes":[60],"change":"changed",
         "parameter":"BatchSize","old":"256","new":"9","restart":"N","used":false,"affected":[60]})"));
   CHECK(j["changes"][1] ==
-        nlohmann::json::parse(
-            R"({"section":"mysqld","nodes":[61],"change":"added","affected":[61]})"));
+        nlohmann::json::parse(R"({"section":"mysqld","nodes":[61],"change":"added","affected":[61]})"));
 }
 
 TEST_CASE("what cannot be changed") {
@@ -121,20 +116,18 @@ TEST_CASE("what cannot be changed") {
         "error: NoOfReplicas cannot change from '2' to '4' in a cluster that lives (nodes 1, 2, 3, "
         "4); take a backup, start "
         "a new cluster with the new number, and restore\n");
-  CHECK(judged(base, with("[api]\nNodeId=60",
-                          "[api]\nNodeId=61\n[mgm]\nPortNumber=2\nHostName=m1\nNodeId=60"))
+  CHECK(judged(base, with("[api]\nNodeId=60", "[api]\nNodeId=61\n[mgm]\nPortNumber=2\nHostName=m1\nNodeId=60"))
             .find("error: node 60 cannot change from mysqld to ndb_mgmd; take a node id that was "
                   "not used before\n") == 0);
-  CHECK(
-      judged(base, with("HostName=a\n[ndbd]\nNodeId=2\nHostName=b\n[ndbd]\nNodeId=3\nHostName=c\n",
-                        "HostName=a\nNodeGroup=1\n[ndbd]\nNodeId=2\nHostName=b\n[ndbd]\nNodeId="
-                        "3\nHostName=c\nNodeGroup=0\n")) ==
-      "error: NodeGroup of data node 1 cannot change from '0' to '1'; node groups are made and "
-      "dropped with "
-      "ndb-nodegroup, and tables move with ndb-reorg\n"
-      "error: NodeGroup of data node 3 cannot change from '1' to '0'; node groups are made and "
-      "dropped with "
-      "ndb-nodegroup, and tables move with ndb-reorg\n");
+  CHECK(judged(base, with("HostName=a\n[ndbd]\nNodeId=2\nHostName=b\n[ndbd]\nNodeId=3\nHostName=c\n",
+                          "HostName=a\nNodeGroup=1\n[ndbd]\nNodeId=2\nHostName=b\n[ndbd]\nNodeId="
+                          "3\nHostName=c\nNodeGroup=0\n")) ==
+        "error: NodeGroup of data node 1 cannot change from '0' to '1'; node groups are made and "
+        "dropped with "
+        "ndb-nodegroup, and tables move with ndb-reorg\n"
+        "error: NodeGroup of data node 3 cannot change from '1' to '0'; node groups are made and "
+        "dropped with "
+        "ndb-nodegroup, and tables move with ndb-reorg\n");
   CHECK(judged(with_default("NoOfFragmentLogParts=8\n"), base) ==
         "error: NoOfFragmentLogParts of nodes 1, 2, 3, 4 cannot go down from '8' to '4'; it may "
         "only grow\n");
@@ -142,46 +135,34 @@ TEST_CASE("what cannot be changed") {
 
 TEST_CASE("what NDB takes and somebody must want") {
   const Config base = config(kBase);
-  auto starts = [](const std::string& s, const std::string& what) {
-    return s.substr(0, what.size()) == what;
-  };
+  auto starts = [](const std::string& s, const std::string& what) { return s.substr(0, what.size()) == what; };
   CHECK(starts(judged(base, with("HostName=b", "HostName=x")),
                "warning: HostName of data node 2 changes from 'b' to 'x': "));
   CHECK(starts(judged(base, with("HostName=b", "HostName=b\nServerPort=1")),
                "warning: ServerPort of node 2 changes from nothing to '1': "));
-  CHECK(starts(judged(base, with("HostName=m1", "HostName=m2")),
-               "warning: HostName of management node 49 changes"));
+  CHECK(starts(judged(base, with("HostName=m1", "HostName=m2")), "warning: HostName of management node 49 changes"));
   CHECK(starts(judged(base, with("HostName=m1", "HostName=m1\nPortNumber=1")),
                "warning: PortNumber of management node 49"));
   CHECK(judged(base, with_default("DataDir=/x\n")) ==
         "warning: DataDir of nodes 1, 2, 3, 4 changes from '.' to '/x': the node does not find its "
         "files there; restart it "
         "with --initial, or move them while it is down\n");
-  CHECK(starts(judged(base, with_default("BackupDataDir=/x\n")),
-               "warning: BackupDataDir of nodes 1, 2, 3, 4"));
-  CHECK(starts(judged(base, with_default("FileSystemPath=/x\n")), "warning: BackupDataDir") ==
-        false);
-  CHECK(starts(judged(base, with_default("NoOfFragmentLogParts=8\n")),
-               "warning: NoOfFragmentLogParts of nodes"));
-  CHECK(starts(judged(base, with_default("NoOfFragmentLogFiles=8\n")),
-               "warning: NoOfFragmentLogFiles of nodes"));
-  CHECK(starts(judged(base, with_default("FragmentLogFileSize=8M\n")),
-               "warning: FragmentLogFileSize of nodes"));
+  CHECK(starts(judged(base, with_default("BackupDataDir=/x\n")), "warning: BackupDataDir of nodes 1, 2, 3, 4"));
+  CHECK(starts(judged(base, with_default("FileSystemPath=/x\n")), "warning: BackupDataDir") == false);
+  CHECK(starts(judged(base, with_default("NoOfFragmentLogParts=8\n")), "warning: NoOfFragmentLogParts of nodes"));
+  CHECK(starts(judged(base, with_default("NoOfFragmentLogFiles=8\n")), "warning: NoOfFragmentLogFiles of nodes"));
+  CHECK(starts(judged(base, with_default("FragmentLogFileSize=8M\n")), "warning: FragmentLogFileSize of nodes"));
   CHECK(starts(judged(base, with_default("Diskless=1\n")), "warning: Diskless of nodes"));
-  CHECK(starts(judged(base, with_default("LockPagesInMainMemory=1\n")),
-               "warning: LockPagesInMainMemory of nodes"));
-  CHECK(starts(
-      judged(base, with("DataMemory=512M", "DataMemory=511M")),
-      "warning: DataMemory of nodes 1, 2, 3, 4 is lowered from '536870912' to '535822336': "));
+  CHECK(starts(judged(base, with_default("LockPagesInMainMemory=1\n")), "warning: LockPagesInMainMemory of nodes"));
+  CHECK(starts(judged(base, with("DataMemory=512M", "DataMemory=511M")),
+               "warning: DataMemory of nodes 1, 2, 3, 4 is lowered from '536870912' to '535822336': "));
   CHECK(judged(base, with("DataMemory=512M", "DataMemory=513M")).empty());
-  CHECK(
-      starts(judged(base, with_default("MaxNoOfTables=100\n")), "warning: MaxNoOfTables of nodes"));
+  CHECK(starts(judged(base, with_default("MaxNoOfTables=100\n")), "warning: MaxNoOfTables of nodes"));
   CHECK(judged(base, with_default("MaxNoOfTables=200\n")).empty());
   CHECK(judged(base, with_default("TransactionInactiveTimeout=1000\n")).empty());
   CHECK(starts(judged(with("[api]", "[ndbd]\nNodeId=5\nHostName=e\nNodeGroup=65536\n[api]"), base),
                "warning: data node 5 would be removed: "));
-  CHECK(judged(base, with("[api]", "[ndbd]\nNodeId=5\nHostName=e\nNodeGroup=65536\n[api]\n[api]"))
-            .empty());
+  CHECK(judged(base, with("[api]", "[ndbd]\nNodeId=5\nHostName=e\nNodeGroup=65536\n[api]\n[api]")).empty());
   CHECK(starts(judged(base, with("[api]", "[mgm]\nNodeId=50\nHostName=m2\n[api]")),
                "warning: management node 50 is new"));
   CHECK(starts(judged(with("[api]", "[mgm]\nNodeId=50\nHostName=m2\n[api]"), base),
@@ -190,14 +171,13 @@ TEST_CASE("what NDB takes and somebody must want") {
 
 TEST_CASE("heartbeats change in steps of at most two") {
   const Config base = config(kBase);  // 5000 and 1500
-  CHECK(judged(base, with_default("HeartbeatIntervalDbDb=10000\nHeartbeatIntervalDbApi=750\n"))
-            .empty());
-  CHECK(judged(base, with_default("HeartbeatIntervalDbDb=10001\n"))
-            .find("go in steps: 10000, 10001\n") != std::string::npos);
-  CHECK(judged(base, with_default("HeartbeatIntervalDbApi=10000\n"))
-            .find("go in steps: 3000, 6000, 10000\n") != std::string::npos);
-  CHECK(judged(base, with_default("HeartbeatIntervalDbDb=1000\n"))
-            .find("go in steps: 2500, 1250, 1000\n") != std::string::npos);
+  CHECK(judged(base, with_default("HeartbeatIntervalDbDb=10000\nHeartbeatIntervalDbApi=750\n")).empty());
+  CHECK(judged(base, with_default("HeartbeatIntervalDbDb=10001\n")).find("go in steps: 10000, 10001\n") !=
+        std::string::npos);
+  CHECK(judged(base, with_default("HeartbeatIntervalDbApi=10000\n")).find("go in steps: 3000, 6000, 10000\n") !=
+        std::string::npos);
+  CHECK(judged(base, with_default("HeartbeatIntervalDbDb=1000\n")).find("go in steps: 2500, 1250, 1000\n") !=
+        std::string::npos);
 }
 
 TEST_CASE("nodes in reserve may move and be enabled") {
@@ -206,15 +186,11 @@ TEST_CASE("nodes in reserve may move and be enabled") {
   const Config enabled = with("[api]", rest + "[api]");
   CHECK(judged(resting, enabled).empty());
   CHECK(text(resting, enabled) == "[ndbd(DB)]\nNodeId=5\n-Disabled=1\n+Disabled=0    # online\n");
-  CHECK(
-      judged(resting,
-             with("[api]",
-                  "[ndbd]\nNodeId=5\nHostName=z\nServerPort=5\nNodeGroup=65536\nDisabled=1\n[api]"))
-          .empty());
+  CHECK(judged(resting, with("[api]", "[ndbd]\nNodeId=5\nHostName=z\nServerPort=5\nNodeGroup=65536\nDisabled=1\n[api]"))
+            .empty());
   CHECK(plan(resting, enabled) == "applied to running nodes: Disabled\nno node needs to restart\n");
   // The line is tidied away after the group was made: nothing happens, but say so.
-  const Config tidied =
-      with("[api]", "[ndbd]\nNodeId=5\nHostName=e\n[ndbd]\nNodeId=6\nHostName=f\n[api]");
+  const Config tidied = with("[api]", "[ndbd]\nNodeId=5\nHostName=e\n[ndbd]\nNodeId=6\nHostName=f\n[api]");
   CHECK(judged(with("[api]", rest + "[ndbd]\nNodeId=6\nHostName=f\nNodeGroup=65536\n[api]"), tidied)
             .find("warning: NodeGroup of data nodes 5, 6 is no longer 65536") == 0);
 }
@@ -233,8 +209,7 @@ TEST_CASE("the plan restarts no two members of a group in a row") {
         "2. restart node 3 with --initial (NoOfFragmentLogFiles, StartFailureTimeout)\n"
         "3. restart node 2 with --initial (NoOfFragmentLogFiles, StartFailureTimeout)\n"
         "4. restart node 4 with --initial (NoOfFragmentLogFiles, StartFailureTimeout)\n");
-  CHECK(plan(base, with("HostName=m1\n", "HostName=m1\nPortNumber=5\n")) ==
-        "1. restart node 49 (PortNumber)\n");
+  CHECK(plan(base, with("HostName=m1\n", "HostName=m1\nPortNumber=5\n")) == "1. restart node 49 (PortNumber)\n");
   CHECK(plan(base, with_default("NoOfReplicas=4\n")) ==
         "1. take a backup, start a new cluster, restore (NoOfReplicas)\n");
   const Config more = with("[api]", "[ndbd]\nNodeId=5\nHostName=e\nNodeGroup=65536\n[api]");
@@ -248,8 +223,6 @@ TEST_CASE("a cluster of NDB itself has to restart more") {
         "1. restart node 1 (node 5 added)\n2. restart node 3 (node 5 added)\n3. restart node 2 "
         "(node 5 added)\n"
         "4. restart node 4 (node 5 added)\n5. restart node 60 (node 5 added)\n");
-  CHECK(plan(base, with("DataMemory=512M", "DataMemory=513M"), true).substr(0, 30) ==
-        "1. restart node 1 (DataMemory)");
-  CHECK(plan(base, with("HostName=b", "HostName=x"), true) ==
-        "1. stop and start all data nodes (HostName)\n");
+  CHECK(plan(base, with("DataMemory=512M", "DataMemory=513M"), true).substr(0, 30) == "1. restart node 1 (DataMemory)");
+  CHECK(plan(base, with("HostName=b", "HostName=x"), true) == "1. stop and start all data nodes (HostName)\n");
 }

@@ -30,9 +30,7 @@ std::string read_file(const std::string& path) {
 
 std::string project_file(const std::string& name) { return NDB_PROJECT_DIR "/" + name; }
 
-bool says(const std::string& text, const std::string& part) {
-  return problems(text).find(part) != std::string::npos;
-}
+bool says(const std::string& text, const std::string& part) { return problems(text).find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -46,8 +44,7 @@ TEST_CASE("the table of parameters is consistent") {
     CHECK(!p.meaning.empty());
     // A default is spelled canonically.
     if (!p.default_value.empty() && p.type != ValueType::text) {
-      const Parameter wide{p.kind,  p.name,    p.type, {}, 0, ~std::uint64_t{0},
-                           p.words, p.restart, 0,      0,  {}};
+      const Parameter wide{p.kind, p.name, p.type, {}, 0, ~std::uint64_t{0}, p.words, p.restart, 0, 0, {}};
       std::string why;
       CHECK(parse_value(wide, p.default_value, &why) == std::string(p.default_value));
     }
@@ -130,13 +127,11 @@ TEST_CASE("a small configuration and what follows from it") {
   CHECK(v.at("BackupDataDir") == ".");
   CHECK(v.count("ServerPort") == 0);
   CHECK(effective(c, *c.find(49), "portnumber") == "1186");
-  CHECK(effective(c, *c.find(49), "LogDestination") ==
-        "FILE:filename=ndb_49_cluster.log,maxsize=1000000,maxfiles=6");
+  CHECK(effective(c, *c.find(49), "LogDestination") == "FILE:filename=ndb_49_cluster.log,maxsize=1000000,maxfiles=6");
   CHECK(replicas(c) == 2);
   CHECK(hosts(c) == std::vector<std::string>{"localhost"});
   std::string links;
-  for (const Link& l : all_links(c))
-    links += std::to_string(l.node1) + "-" + std::to_string(l.node2) + " ";
+  for (const Link& l : all_links(c)) links += std::to_string(l.node1) + "-" + std::to_string(l.node2) + " ";
   CHECK(links == "1-2 49-1 49-2 50-1 50-2 ");
   const Values w = effective_values(c, all_links(c)[1]);
   CHECK(w.at("NodeIdServer") == "49");
@@ -252,8 +247,7 @@ TEST_CASE("node ids") {
       "[ndbd]\n[ndbd]\nNodeId=5\n[ndb_mgmd]\nHostName=localhost\n[api]\n[ndbd]\n[api]\nNodeId=6\n"
       "[ndbd]\nNodeGroup=65536\n");
   std::string ids;
-  for (const Node& n : r.config.nodes)
-    ids += std::to_string(n.id) + std::string(kind_type_name(n.kind)) + " ";
+  for (const Node& n : r.config.nodes) ids += std::to_string(n.id) + std::string(kind_type_name(n.kind)) + " ";
   CHECK(ids == "1DB 5DB 6API 7MGM 8API 9DB 10DB ");
   CHECK(says("[ndbd]\nNodeId=145\n", "parameter 'NodeId' is out of the range 1 to 144: '145'"));
   CHECK(says("[api]\nNodeId=256\n", "parameter 'NodeId' is out of the range 1 to 255: '256'"));
@@ -266,8 +260,7 @@ TEST_CASE("node ids") {
 TEST_CASE("node groups") {
   auto groups = [](const std::string& data_nodes) {
     const ParseResult r =
-        parse_ini("[ndb_mgmd]\nHostName=localhost\nNodeId=49\n[api]\nNodeId=50\n[ndbd default]\n" +
-                  data_nodes);
+        parse_ini("[ndb_mgmd]\nHostName=localhost\nNodeId=49\n[api]\nNodeId=50\n[ndbd default]\n" + data_nodes);
     std::string out;
     for (const Node& n : r.config.nodes) {
       if (n.kind == Kind::ndbd) out += std::to_string(n.group) + " ";
@@ -275,12 +268,10 @@ TEST_CASE("node groups") {
     for (const Problem& p : r.problems) out += problem_line(p) + " ";
     return out;
   };
-  CHECK(groups("[ndbd]\nNodeId=1\n[ndbd]\nNodeId=2\n[ndbd]\nNodeId=3\n[ndbd]\nNodeId=4\n") ==
-        "0 0 1 1 ");
+  CHECK(groups("[ndbd]\nNodeId=1\n[ndbd]\nNodeId=2\n[ndbd]\nNodeId=3\n[ndbd]\nNodeId=4\n") == "0 0 1 1 ");
   CHECK(groups("[ndbd]\nNodeId=1\nNodeGroup=1\n[ndbd]\nNodeId=2\n[ndbd]\nNodeId=3\n[ndbd]\nNodeId="
                "4\n") == "1 0 0 1 ");
-  CHECK(groups("[ndbd]\nNodeId=1\n[ndbd]\nNodeId=2\n[ndbd]\nNodeId=3\nNodeGroup=65536\n") ==
-        "0 0 65536 ");
+  CHECK(groups("[ndbd]\nNodeId=1\n[ndbd]\nNodeId=2\n[ndbd]\nNodeId=3\nNodeGroup=65536\n") == "0 0 65536 ");
   CHECK(groups("NoOfReplicas=1\n[ndbd]\nNodeId=1\n[ndbd]\nNodeId=2\n") == "0 1 ");
   CHECK(groups("[ndbd]\nNodeId=1\n[ndbd]\nNodeId=2\n[ndbd]\nNodeId=3\n") ==
         "0 0 1 line 11: error: node group 1 has 1 member, NoOfReplicas is 2 ");
@@ -292,10 +283,7 @@ TEST_CASE("node groups") {
   CHECK(groups("NodeGroup=65536\n[ndbd]\nNodeId=1\n[ndbd]\nNodeId=2\n") ==
         "65536 65536 line 6: error: no data node is in a node group ");
   // In reserve: outside until enabled, and in a group only beside somebody who is there.
-  CHECK(
-      groups(
-          "[ndbd]\nNodeId=1\n[ndbd]\nNodeId=2\n[ndbd]\nNodeId=3\nDisabled=1\nNodeGroup=65536\n") ==
-      "0 0 65536 ");
+  CHECK(groups("[ndbd]\nNodeId=1\n[ndbd]\nNodeId=2\n[ndbd]\nNodeId=3\nDisabled=1\nNodeGroup=65536\n") == "0 0 65536 ");
   CHECK(groups("[ndbd]\nNodeId=1\n[ndbd]\nNodeId=2\n[ndbd]\nNodeId=3\nNodeActive=0\n") ==
         "0 0 65536 line 11: warning: node 3 is in reserve and has no NodeGroup; write "
         "NodeGroup=65536 so that it can be "
@@ -323,8 +311,7 @@ TEST_CASE("rules over several values") {
              "MaxNoOfConcurrentOperations is below MaxNoOfConcurrentTransactions"));
   CHECK(says(data("MaxDMLOperationsPerTransaction=40000"),
              "MaxDMLOperationsPerTransaction 40000 is above MaxNoOfConcurrentOperations 32768"));
-  CHECK(says(data("ReservedConcurrentScans=300"),
-             "ReservedConcurrentScans 300 is above MaxNoOfConcurrentScans 256"));
+  CHECK(says(data("ReservedConcurrentScans=300"), "ReservedConcurrentScans 300 is above MaxNoOfConcurrentScans 256"));
   CHECK(says(data("NoOfFragmentLogParts=5"), "NoOfFragmentLogParts 5 is none of 4, 6, 8"));
   CHECK(says(data("TransactionMemory=1M\nMaxNoOfLocalScans=100"),
              "TransactionMemory and MaxNoOfLocalScans exclude each other"));
@@ -332,15 +319,12 @@ TEST_CASE("rules over several values") {
   CHECK_FALSE(says(data("MaxStartFailRetries=5\nStopOnError=0"), "error"));
   CHECK(says(data("") + "[ndbd]\nNoOfReplicas=1\n", "NoOfReplicas differs between data nodes"));
   CHECK(says(data("HeartbeatOrder=5"), "another data node has the same HeartbeatOrder"));
-  CHECK(says(data("") + "[ndbd]\nHeartbeatOrder=1\n[ndbd]\n",
-             "HeartbeatOrder is 0 on some data nodes"));
+  CHECK(says(data("") + "[ndbd]\nHeartbeatOrder=1\n[ndbd]\n", "HeartbeatOrder is 0 on some data nodes"));
   CHECK(says(data("") + "[api]\nHostName=far\n", "localhost cannot be mixed with other hosts"));
   CHECK_FALSE(says(data("") + "[api]\nHostName=127.0.0.1\n[api]\nHostName=\n", "error"));
   CHECK(says(data("ServerPort=2000"), "have the same host and port: 'localhost:2000'"));
-  CHECK(says(data("") + "[mgm]\nHostName=localhost\n",
-             "have the same host and port: 'localhost:1186'"));
-  CHECK(
-      says(data("") + "[mgm]\nPortNumber=1\n", "a management server listens and needs a HostName"));
+  CHECK(says(data("") + "[mgm]\nHostName=localhost\n", "have the same host and port: 'localhost:1186'"));
+  CHECK(says(data("") + "[mgm]\nPortNumber=1\n", "a management server listens and needs a HostName"));
   CHECK(problems("") ==
         "error: there is no [ndb_mgmd] section; at least one is needed\n"
         "error: there is no [ndbd] section; at least one is needed\n"
@@ -350,19 +334,14 @@ TEST_CASE("rules over several values") {
 TEST_CASE("links") {
   const std::string base = kSmall + "[api]\nNodeId=60\nHostName=localhost\n";
   auto link = [&](const std::string& lines) { return base + "[tcp]\n" + lines + "\n"; };
-  CHECK(says(link("NodeId1=50\nNodeId2=60"),
-             "a link between mysqld node 50 and mysqld node 60; API nodes"));
+  CHECK(says(link("NodeId1=50\nNodeId2=60"), "a link between mysqld node 50 and mysqld node 60; API nodes"));
   CHECK(says(link("NodeId1=50\nNodeId2=49"), "API nodes have links to data nodes only"));
-  CHECK(says(link("NodeId1=1\nNodeId2=2\n[shm]\nNodeId1=2\nNodeId2=1"),
-             "a second link between node 1 and node 2"));
-  CHECK(says(link("NodeId1=1\nNodeId2=2\nPreferIPVersion=6"),
-             "PreferIPVersion differs between links"));
-  CHECK(says(link("NodeId1=1\nNodeId2=50\nNodeIdServer=50"),
-             "node 50 listens for this link and needs a HostName"));
-  CHECK(
-      says(link("NodeId1=1\nNodeId2=50\nNodeIdServer=2"), "NodeIdServer 2 is no end of the link"));
-  const ParseResult r = parse_ini(
-      link("NodeId1=1\nNodeId2=60\nHostName1=localhost\nHostName2=127.0.0.1\nSendBufferMemory=4M"));
+  CHECK(says(link("NodeId1=1\nNodeId2=2\n[shm]\nNodeId1=2\nNodeId2=1"), "a second link between node 1 and node 2"));
+  CHECK(says(link("NodeId1=1\nNodeId2=2\nPreferIPVersion=6"), "PreferIPVersion differs between links"));
+  CHECK(says(link("NodeId1=1\nNodeId2=50\nNodeIdServer=50"), "node 50 listens for this link and needs a HostName"));
+  CHECK(says(link("NodeId1=1\nNodeId2=50\nNodeIdServer=2"), "NodeIdServer 2 is no end of the link"));
+  const ParseResult r =
+      parse_ini(link("NodeId1=1\nNodeId2=60\nHostName1=localhost\nHostName2=127.0.0.1\nSendBufferMemory=4M"));
   REQUIRE(r.ok());
   REQUIRE(r.config.links.size() == 1);
   CHECK(r.config.links[0].node1 == 60);
@@ -375,8 +354,8 @@ TEST_CASE("links") {
       "[ndbd]\nHostName=c\nLocationDomainId=2\n[api]\nwan=1\n");
   REQUIRE(far.ok());
   const auto all = all_links(far.config);
-  CHECK(effective_values(far.config, all[0]).at("TCP_MAXSEG_SIZE") == "0");      // 1-2: mgmd, data
-  CHECK(effective_values(far.config, all[2]).at("TCP_MAXSEG_SIZE") == "61440");  // two sites
+  CHECK(effective_values(far.config, all[0]).at("TCP_MAXSEG_SIZE") == "0");         // 1-2: mgmd, data
+  CHECK(effective_values(far.config, all[2]).at("TCP_MAXSEG_SIZE") == "61440");     // two sites
   CHECK(effective_values(far.config, all[3]).at("TCP_SND_BUF_SIZE") == "4194304");  // wan
 }
 
@@ -393,8 +372,7 @@ TEST_CASE("[computer] sections still work") {
 TEST_CASE("bounds of a text") {
   const std::string line = "DataDir=" + std::string(950, 'a');
   CHECK(parse_ini("[ndbd default]\n" + line + "\n" + kSmall).ok());
-  CHECK(
-      says("[ndbd]\n" + line + std::string(100, 'b') + "\n", "the line is longer than 1024 bytes"));
+  CHECK(says("[ndbd]\n" + line + std::string(100, 'b') + "\n", "the line is longer than 1024 bytes"));
   CHECK(says("[ndbd]\nDataDir=" + std::string(970, 'a') + "\n", "parameter 'DataDir' is too long"));
   CHECK(says(std::string((1 << 20) + 1, '\n'), "the text is larger than 1048576 bytes"));
   std::string bad;
@@ -427,10 +405,9 @@ TEST_CASE("setting one parameter of a configuration") {
 }
 
 TEST_CASE("what is printed as ini is accepted and equal") {
-  const std::string text =
-      "[system]\nName=hall\n" + kSmall +
-      "[tcp default]\nSendBufferMemory=3M\n[tcp]\nNodeId1=2\nNodeId2=1\nChecksum=y\n"
-      "[api]\nHostName=\"  x'\"\n[api]\nNodeId=99\nHostName='\n[api]\nHostName=\"\"a\"\"\n";
+  const std::string text = "[system]\nName=hall\n" + kSmall +
+                           "[tcp default]\nSendBufferMemory=3M\n[tcp]\nNodeId1=2\nNodeId2=1\nChecksum=y\n"
+                           "[api]\nHostName=\"  x'\"\n[api]\nNodeId=99\nHostName='\n[api]\nHostName=\"\"a\"\"\n";
   const ParseResult r = parse_ini(text);
   const ParseResult again = parse_ini(print_ini(r.config));
   CHECK(again.config == r.config);

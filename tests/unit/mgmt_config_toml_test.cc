@@ -30,8 +30,7 @@ std::string any_value(Prng& random, const Parameter& p) {
       return random.below(2) ? "1" : "0";
     case ValueType::integer:
     case ValueType::size: {
-      const std::uint64_t span =
-          std::min<std::uint64_t>(p.most - p.least, std::uint64_t{1} << (random.below(45)));
+      const std::uint64_t span = std::min<std::uint64_t>(p.most - p.least, std::uint64_t{1} << (random.below(45)));
       return std::to_string(p.least + random.below(span + 1));
     }
     case ValueType::cpus:
@@ -41,8 +40,7 @@ std::string any_value(Prng& random, const Parameter& p) {
       break;
   }
   if (!p.words.empty()) return std::string(p.words.substr(0, p.words.find('|')));
-  const std::string parts[] = {"a", " ", "\"",       "'", "\\", "=",  ":",
-                               "[", "]", "\xc3\xa9", ";", "//", "%s", "x = 1"};
+  const std::string parts[] = {"a", " ", "\"", "'", "\\", "=", ":", "[", "]", "\xc3\xa9", ";", "//", "%s", "x = 1"};
   std::string out;
   for (std::uint64_t n = random.below(6); n > 0; n--) out += parts[random.below(std::size(parts))];
   return out;
@@ -73,9 +71,8 @@ bool free_parameter(const Parameter& p) {
                                 "HostName2"}) {
     if (p.name == name) return false;
   }
-  return p.name.substr(0, 8) != "Reserved" && p.name.substr(0, 8) != "MaxNoOfC" &&
-         p.name != "MaxNoOfFiredTriggers" && p.name != "TransactionBufferMemory" &&
-         p.name != "MaxNoOfLocalScans" && !p.internal();
+  return p.name.substr(0, 8) != "Reserved" && p.name.substr(0, 8) != "MaxNoOfC" && p.name != "MaxNoOfFiredTriggers" &&
+         p.name != "TransactionBufferMemory" && p.name != "MaxNoOfLocalScans" && !p.internal();
 }
 
 Values some_values(Prng& random, Kind kind) {
@@ -112,11 +109,9 @@ Config any_config(Prng& random) {
   }
   for (const Link& l : all_links(c)) {
     if (random.below(8) == 0)
-      c.links.push_back({random.below(2) ? Kind::tcp : Kind::shm, l.node1, l.node2,
-                         some_values(random, Kind::shm)});
+      c.links.push_back({random.below(2) ? Kind::tcp : Kind::shm, l.node1, l.node2, some_values(random, Kind::shm)});
     if (!c.links.empty() && c.links.back().kind == Kind::tcp) {
-      std::erase_if(c.links.back().written,
-                    [](const auto& v) { return !find_parameter(Kind::tcp, v.first); });
+      std::erase_if(c.links.back().written, [](const auto& v) { return !find_parameter(Kind::tcp, v.first); });
     }
   }
   for (const Problem& p : finish(c)) {
@@ -157,8 +152,8 @@ TEST_CASE("mistakes in TOML have lines too") {
         "error: there is no [ndbd] section; at least one is needed\n"
         "error: there is no [mysqld] section; at least one is needed\n"
         "line 1: error: 'default' holds tables such as [default.ndbd]\n");
-  CHECK(problems("[[ndbd]]\nDataDir = \"a\\nb\"\n")
-            .find("line 2: error: parameter 'DataDir' holds a character") != std::string::npos);
+  CHECK(problems("[[ndbd]]\nDataDir = \"a\\nb\"\n").find("line 2: error: parameter 'DataDir' holds a character") !=
+        std::string::npos);
   CHECK(problems(kToml + "[[\x01ndbd]]\n") == "line 14: error: a control character\n");
   CHECK(problems("[[ndbd]]\n [$default.ndbd]\n") == "line 2: error: no TOML: malformed section header\n");
   CHECK(problems("[[ndbd]\n").substr(0, 22) == "line 1: error: no TOML");
@@ -206,8 +201,7 @@ TEST_CASE("a configuration becomes an image for the metadata log and comes back"
   CHECK(!image.nodes[0].has_group_wish);
   CHECK((image.nodes[1].has_group_wish && image.nodes[1].wished_group == 0));
   CHECK((image.nodes[2].has_group_wish && image.nodes[2].wished_group == kNoGroup));
-  CHECK((image.nodes[3].has_group_wish && image.nodes[3].wished_group == kNoGroup &&
-         image.nodes[3].disabled));
+  CHECK((image.nodes[3].has_group_wish && image.nodes[3].wished_group == kNoGroup && image.nodes[3].disabled));
   CHECK(image.nodes[4].type == meta::NodeType::mgm);
   CHECK(image.nodes[4].host == "a");
   CHECK(image.nodes[5].type == meta::NodeType::api);

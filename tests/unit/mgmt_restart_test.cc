@@ -8,7 +8,8 @@ using Catch::Matchers::StartsWith;
 
 namespace {
 
-const std::string kTable = R"({"name":"t","columns":[{"name":"id","type":"bigint","nullable":false}],"primary_key":["id"]})";
+const std::string kTable =
+    R"({"name":"t","columns":[{"name":"id","type":"bigint","nullable":false}],"primary_key":["id"]})";
 
 struct Restarted : Started {
   Restarted() {
@@ -22,16 +23,16 @@ struct Restarted : Started {
 TEST_CASE("a server that comes back answers about the catalog when it has caught up, and at once about the rest") {
   Restarted w;
   const env::LinkId at_once = w.open();
-  for (const char* question : {"check connection\n\n", "get version\n\n", "ndb get config\n\n", "ndb list events\n\n"}) {
+  for (const char* question :
+       {"check connection\n\n", "get version\n\n", "ndb get config\n\n", "ndb list events\n\n"}) {
     w.received[at_once].clear();
     w.step(event(env::EventKind::text, at_once, question));
     INFO(question);
     CHECK(!w.received[at_once].empty());
   }
   CHECK_THAT(w.received[at_once], Contains("events"));
-  for (const char* question :
-       {"ndb status\n\n", "get status\n\n", "ndb get catalog\n\n", "ndb list tables\n\n", "ndb config history\n\n",
-        "get config_v2\nversion: 1\n\n"}) {
+  for (const char* question : {"ndb status\n\n", "get status\n\n", "ndb get catalog\n\n", "ndb list tables\n\n",
+                               "ndb config history\n\n", "get config_v2\nversion: 1\n\n"}) {
     w.restart();
     const env::LinkId link = w.open();
     w.step(event(env::EventKind::text, link, question));

@@ -55,7 +55,8 @@ struct ServerWorld {
   // The process ends, and another one begins with what is stored; nothing of it has run yet.
   void restart() {
     sim::MemoryLogStore::Completion c;
-    while (store.complete(&c)) {}
+    while (store.complete(&c)) {
+    }
     received.clear();
     links.clear();
     beating.clear();

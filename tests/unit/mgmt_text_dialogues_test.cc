@@ -42,7 +42,8 @@ std::vector<Turn> turns_of(const std::string& text) {
     const std::size_t next = all.find(client, mid);
     Turn t;
     t.client = all.substr(at + client.size(), mid - at - client.size());
-    t.server = all.substr(mid + server.size(), next == std::string::npos ? std::string::npos : next - mid - server.size());
+    t.server =
+        all.substr(mid + server.size(), next == std::string::npos ? std::string::npos : next - mid - server.size());
     turns.push_back(std::move(t));
     at = next;
   }

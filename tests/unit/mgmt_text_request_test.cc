@@ -62,7 +62,8 @@ TEST_CASE("each mistake has its words") {
 
 TEST_CASE("a request behind a mistake is read") {
   CHECK(read_all("start\nnode: x\n\nget version\n\n") == Lines{"!Type mismatch, 'node'", "get version"});
-  CHECK(read_all("no such\nkey: 1\nother: 2\n\nget version\n\n") == Lines{"!Unknown command, 'no such'", "get version"});
+  CHECK(read_all("no such\nkey: 1\nother: 2\n\nget version\n\n") ==
+        Lines{"!Unknown command, 'no such'", "get version"});
   CHECK(read_all("help\nget version\n\n") == Lines{"!Unknown command, 'help'", "get version"});
 }
 

@@ -37,8 +37,11 @@ void answer_gather(Started& w, std::uint64_t bytes0, std::uint64_t bytes1, NodeI
     const std::size_t at = wire::begin_message(body, wire::Type::node_report, kControl, kControl);
     body.u32(request);
     std::string held = "version=3\n";
-    if (node <= 2) held = "fragment.1.0=" + std::string(node == 1 ? "primary" : "backup") + " rows=100 checksum=9 bytes=" + std::to_string(bytes0) +
-                          "\nfragment.1.1=" + (node == 2 ? "primary" : "backup") + " rows=50 bytes=" + std::to_string(bytes1) + "\n" + held;
+    if (node <= 2)
+      held = "fragment.1.0=" + std::string(node == 1 ? "primary" : "backup") +
+             " rows=100 checksum=9 bytes=" + std::to_string(bytes0) +
+             "\nfragment.1.1=" + (node == 2 ? "primary" : "backup") + " rows=50 bytes=" + std::to_string(bytes1) +
+             "\n" + held;
     body.bytes32(held);
     wire::end_message(body, at);
     w.step(event(env::EventKind::frame, w.links[node], body.view()));
@@ -94,8 +97,9 @@ TEST_CASE("status before and after the first start") {
 
 TEST_CASE("node groups by NDB's request and by ours") {
   Started w;
-  CHECK_THAT(w.ask("create nodegroup\nnodes:\"3 3\"\n\n"), StartsWith("create nodegroup reply\nng: -1\nerror_code: 326\n"
-                                                                      "result: 326-"));
+  CHECK_THAT(w.ask("create nodegroup\nnodes:\"3 3\"\n\n"),
+             StartsWith("create nodegroup reply\nng: -1\nerror_code: 326\n"
+                        "result: 326-"));
   CHECK_THAT(w.ask("create nodegroup\nnodes:\"three\"\n\n"), Contains("error_code: 320"));
   CHECK_THAT(w.ask("create nodegroup\nnodes:\"4 48\"\n\n"), Contains("error_code: 322"));
   CHECK_THAT(w.ask("create nodegroup\nnodes:\"147 148\"\n\n"), Contains("error_code: 325"));
@@ -193,7 +197,8 @@ TEST_CASE("a reorganisation for which the new nodes have too little memory is re
   };
   const std::string refused = start(101 << 10);  // half of two fragments
   CHECK_THAT(refused, Contains("result: 9032-"));
-  CHECK_THAT(refused, Contains("the rows to move need 101 KiB at node 4, which has 100 KiB of its 65536 KiB DataMemory free"));
+  CHECK_THAT(refused,
+             Contains("the rows to move need 101 KiB at node 4, which has 100 KiB of its 65536 KiB DataMemory free"));
   CHECK(w.catalog()->jobs.empty());
   CHECK(value_of(start(99 << 10), "result") == "Ok");
   CHECK(w.catalog()->jobs.size() == 1);
@@ -208,7 +213,8 @@ TEST_CASE("configurations: get, apply, refuse, history, roll back") {
   CHECK(json_of(dry)["changed"] == true);
   CHECK(w.catalog()->generation == 1);
   CHECK_THAT(w.ask(with_bulk("ndb apply config", more, "expect_generation: 4\n")), Contains("result: 9021-"));
-  std::string done = w.ask(with_bulk("ndb apply config", more, "expect_generation: 1\nwho: ann@ws\nmessage: one more\n"));
+  std::string done =
+      w.ask(with_bulk("ndb apply config", more, "expect_generation: 1\nwho: ann@ws\nmessage: one more\n"));
   CHECK(value_of(done, "result") == "Ok");
   CHECK(value_of(done, "generation") == "2");
   CHECK(w.catalog()->node(22) != nullptr);
@@ -251,7 +257,8 @@ TEST_CASE("the binary configuration is that of the present generation") {
   CHECK((*config).nodes.size() == 7);
   CHECK((*config).system.at("ConfigGenerationNumber") == "1");
   CHECK((*config).system.at("Name") == w.catalog()->name);
-  std::string set = "set config_v2\nContent-Type: ndbconfig/octet-stream\nContent-Transfer-Encoding: base64\nContent-Length: ";
+  std::string set =
+      "set config_v2\nContent-Type: ndbconfig/octet-stream\nContent-Transfer-Encoding: base64\nContent-Length: ";
   const std::string text = mgmt::base64_text(bytes);
   CHECK(w.ask(set + std::to_string(text.size()) + "\n\n" + text + "\n") == "set config reply\nresult: Ok\n\n");
   CHECK_THAT(w.ask(set + "4\n\nAAAA\n"), StartsWith("set config reply\nresult: Failed to unpack config"));
@@ -268,11 +275,13 @@ TEST_CASE("a file read again on request") {
 
 TEST_CASE("node ids are given out once") {
   ServerWorld w;
-  const std::string head = "get nodeid\nversion: 525320\nnodetype: 1\nuser: u\npassword: p\npublic key: k\nendian: little\n";
+  const std::string head =
+      "get nodeid\nversion: 525320\nnodetype: 1\nuser: u\npassword: p\npublic key: k\nendian: little\n";
   const env::LinkId first = w.open();
   CHECK(w.say(first, head + "nodeid: 0\n\n") == "get nodeid reply\nnodeid: 20\nresult: Ok\n\n");
   CHECK(w.ask(head + "nodeid: 0\n\n") == "get nodeid reply\nnodeid: 21\nresult: Ok\n\n");
-  CHECK_THAT(w.ask(head + "nodeid: 20\nlog_event: 1\n\n"), Contains("already allocated") && Contains("error_code: 1101"));
+  CHECK_THAT(w.ask(head + "nodeid: 20\nlog_event: 1\n\n"),
+             Contains("already allocated") && Contains("error_code: 1101"));
   CHECK_THAT(w.ask(head + "nodeid: 1\nlog_event: 1\n\n"), Contains("error_code: 1102"));
   CHECK_THAT(w.ask(head + "nodeid: 99\n\n"), Contains("no node with id 99"));
   w.step(event(env::EventKind::link_down, first));
@@ -281,7 +290,8 @@ TEST_CASE("node ids are given out once") {
 
 TEST_CASE("a dedicated node id is given to those who ask for it") {
   ServerWorld w(kConfig + "Dedicated=1\n");
-  const std::string head = "get nodeid\nversion: 525320\nnodetype: 1\nuser: u\npassword: p\npublic key: k\nendian: little\n";
+  const std::string head =
+      "get nodeid\nversion: 525320\nnodetype: 1\nuser: u\npassword: p\npublic key: k\nendian: little\n";
   const env::LinkId first = w.open();
   CHECK(w.say(first, head + "nodeid: 0\n\n") == "get nodeid reply\nnodeid: 20\nresult: Ok\n\n");
   CHECK_THAT(w.ask(head + "nodeid: 0\n\n"), Contains("no free node id"));
@@ -338,7 +348,8 @@ TEST_CASE("events are heard and listed") {
   CHECK_THAT(w.ask("listen event\nfilter: NOSUCH=3\n\n"), StartsWith("listen event\nresult: -1\nmsg: "));
   Json events = json_of(w.ask("ndb list events\n\n"));
   CHECK(events["events"].size() > 3);
-  CHECK_THAT(w.ask("dump events\ntype: 50\n\n"), StartsWith("dump events reply\nresult: Ok\nevents: 8\n\nlog event reply\ntype=50\n"));
+  CHECK_THAT(w.ask("dump events\ntype: 50\n\n"),
+             StartsWith("dump events reply\nresult: Ok\nevents: 8\n\nlog event reply\ntype=50\n"));
 }
 
 TEST_CASE("levels of the cluster log follow the configuration while the server runs") {
@@ -353,13 +364,16 @@ TEST_CASE("levels of the cluster log follow the configuration while the server r
 TEST_CASE("categories of the cluster log are turned off and on") {
   Started w;
   auto logged = [&](const std::string& text) {
-    return std::any_of(w.logs.begin(), w.logs.end(), [&](const auto& l) { return l.second.find(text) != std::string::npos; });
+    return std::any_of(w.logs.begin(), w.logs.end(),
+                       [&](const auto& l) { return l.second.find(text) != std::string::npos; });
   };
-  CHECK(w.ask("set cluster loglevel\nnode: 0\ncategory: SCHEMA\nlevel: 0\n\n") == "set cluster loglevel reply\nresult: Ok\n\n");
+  CHECK(w.ask("set cluster loglevel\nnode: 0\ncategory: SCHEMA\nlevel: 0\n\n") ==
+        "set cluster loglevel reply\nresult: Ok\n\n");
   CHECK_THAT(w.ask("get cluster loglevel\n\n"), Contains("\nschema: 0\n"));
   w.ask(create_table(kTable));
   CHECK_FALSE(logged("created table 't'"));
-  CHECK(w.ask("set cluster loglevel\nnode: 1\ncategory: 262\nlevel: 8\n\n") == "set cluster loglevel reply\nresult: Ok\n\n");
+  CHECK(w.ask("set cluster loglevel\nnode: 1\ncategory: 262\nlevel: 8\n\n") ==
+        "set cluster loglevel reply\nresult: Ok\n\n");
   w.ask("ndb drop table\nname: t\n\n");
   CHECK(logged("dropped table 't'"));
   CHECK_THAT(w.ask("set loglevel\nnode: 99\ncategory: 262\nlevel: 8\n\n"), Contains("no node with id 99"));

@@ -115,8 +115,7 @@ TEST_CASE("a taken port is a sentence", "[os]") {
   auto again = second.listen("127.0.0.1", *port, true);
   REQUIRE_FALSE(again.ok());
   CHECK(again.error() == Error::in_use);
-  CHECK(again.failure().text ==
-        "cannot listen on '127.0.0.1:" + std::to_string(*port) + "': Address already in use");
+  CHECK(again.failure().text == "cannot listen on '127.0.0.1:" + std::to_string(*port) + "': Address already in use");
   auto nowhere = second.listen("no-such-host.invalid", 0, true);
   REQUIRE_FALSE(nowhere.ok());
   CHECK(nowhere.failure().text.find("cannot find host 'no-such-host.invalid'") == 0);
@@ -321,7 +320,7 @@ TEST_CASE("a log line has time, severity, name and one line", "[os]") {
   loop.log(env::Severity::alert, "loud");
   auto text = read_file(o.log_path);
   REQUIRE(text.ok());
-  CHECK(text->substr(26) .find(" WARNING -- ndb-node 3: two lines\n") == 0);
+  CHECK(text->substr(26).find(" WARNING -- ndb-node 3: two lines\n") == 0);
   CHECK(text->find(" ALERT -- ndb-node 3: loud\n") != std::string::npos);
   CHECK(std::count(text->begin(), text->end(), '\n') == 2);
   CHECK((*text)[4] == '-');

@@ -79,8 +79,8 @@ struct Disk {
   }
 };
 
-std::vector<Sequence> read(store::DiskReader& disk, RedoPlace from, RedoReader::State want, std::uint64_t* end = nullptr,
-                           std::string* why = nullptr) {
+std::vector<Sequence> read(store::DiskReader& disk, RedoPlace from, RedoReader::State want,
+                           std::uint64_t* end = nullptr, std::string* why = nullptr) {
   std::vector<Sequence> out;
   RedoReader r(disk, disk.list(), from);
   RedoBlock b;
@@ -162,7 +162,7 @@ TEST_CASE("file disk: checkpoints appear whole, and what a crash left of one is 
     REQUIRE(k.disk->checkpoint_backlog() == 0);
     k.disk->begin_checkpoint(2);
     k.disk->write_checkpoint(2, "half");
-    k.disk->remove_checkpoint(1);   // while the second one is being written
+    k.disk->remove_checkpoint(1);  // while the second one is being written
     k.disk->write_checkpoint(2, " and half");
     k.disk->finish_checkpoint(2, 10);
     REQUIRE(k.wait(10));

@@ -241,8 +241,8 @@ TEST_CASE("a process marked as a daemon does not fork again", "[os]") {
     std::string own = std::to_string(::getpid());
     ::setenv("NDB_DAEMON_PID", own.c_str(), 1);
     auto d = daemonise(o);
-    bool right = d.ok() && !d->is_caller() && *read_file(o.pid_path) == own + "\n" &&
-                 std::getenv("NDB_DAEMON_PID") == nullptr;
+    bool right =
+        d.ok() && !d->is_caller() && *read_file(o.pid_path) == own + "\n" && std::getenv("NDB_DAEMON_PID") == nullptr;
     ::_exit(right ? 0 : 1);
   }
   int status = 0;

@@ -36,12 +36,10 @@ LogEntry entry(std::uint64_t index, std::uint64_t term, std::string data = "data
 }
 
 std::string state_text(const meta::LogStore::State& s) {
-  std::string t = "id " + std::to_string(s.raft_id) + " term " + std::to_string(s.term) + " vote " +
-                  std::to_string(s.vote);
-  t += " snapshot " + std::to_string(s.snapshot.index) + "/" + std::to_string(s.snapshot.term) +
-       s.snapshot.data;
-  for (auto& e : s.entries)
-    t += " " + std::to_string(e.index) + "/" + std::to_string(e.term) + e.data;
+  std::string t =
+      "id " + std::to_string(s.raft_id) + " term " + std::to_string(s.term) + " vote " + std::to_string(s.vote);
+  t += " snapshot " + std::to_string(s.snapshot.index) + "/" + std::to_string(s.snapshot.term) + s.snapshot.data;
+  for (auto& e : s.entries) t += " " + std::to_string(e.index) + "/" + std::to_string(e.term) + e.data;
   return t;
 }
 
@@ -73,8 +71,7 @@ TEST_CASE("what was reported is there after a reopen", "[os]") {
     store.drain();
     CHECK(reports.take() == std::vector<std::pair<std::uint64_t, int>>{{11, 0}, {12, 0}, {13, 0}});
   }
-  std::string expected =
-      "id 18364758544493064720 term 1 vote 7 snapshot 0/0 1/1first 2/1data 3/1data 4/2 5/2x";
+  std::string expected = "id 18364758544493064720 term 1 vote 7 snapshot 0/0 1/1first 2/1data 3/1data 4/2 5/2x";
   {
     SqliteLogStore store(dir / kMetaFileName, reports.call());
     REQUIRE_FALSE(store.open());
@@ -82,8 +79,7 @@ TEST_CASE("what was reported is there after a reopen", "[os]") {
     store.set_term(3);  // and the vote is free again
     store.put_snapshot(14, {4, 2, 1, "members", "catalog"}, 3);
     store.drain();
-    CHECK(state_text(store.load()) ==
-          "id 18364758544493064720 term 3 vote 0 snapshot 4/2catalog 3/1data 4/2 5/2x");
+    CHECK(state_text(store.load()) == "id 18364758544493064720 term 3 vote 0 snapshot 4/2catalog 3/1data 4/2 5/2x");
     store.put_snapshot(15, {9, 3, 1, "members", "newer"}, 10);
     store.append(16, {entry(10, 3)});
     store.drain();
@@ -91,8 +87,7 @@ TEST_CASE("what was reported is there after a reopen", "[os]") {
   }
   SqliteLogStore store(dir / kMetaFileName, reports.call());
   REQUIRE_FALSE(store.open());
-  CHECK(state_text(store.load()) ==
-        "id 18364758544493064720 term 3 vote 0 snapshot 9/3newer 10/3data");
+  CHECK(state_text(store.load()) == "id 18364758544493064720 term 3 vote 0 snapshot 9/3newer 10/3data");
 }
 
 TEST_CASE("a process that is killed leaves what it was told is stored", "[os]") {
@@ -261,8 +256,7 @@ TEST_CASE("a member lives on a file, and people can read it", "[os]") {
     store.drain();
   }
   std::string path = dir / kMetaFileName;
-  CHECK(shell(path, "SELECT who || ' ' || committed FROM generations") ==
-        "anna@here 2001-09-09 01:46:40");
+  CHECK(shell(path, "SELECT who || ' ' || committed FROM generations") == "anna@here 2001-09-09 01:46:40");
   CHECK(shell(path, "SELECT id || type || host || state FROM nodes") == "49managementheredown");
   CHECK(shell(path, "SELECT count(*) FROM log WHERE type = 1") == "2");
   SqliteLogStore store(path, reports.call());

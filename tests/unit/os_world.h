@@ -34,18 +34,29 @@ struct TestMachine : env::Machine {
   void step(Time now, const Event& e, Outbox& out) override {
     std::string id = std::to_string(e.link);
     switch (e.kind) {
-      case EventKind::start: seen.push_back("start"); break;
-      case EventKind::link_up: seen.push_back("up " + id + (e.text ? " text" : "")); break;
-      case EventKind::link_down: seen.push_back("down " + id); break;
+      case EventKind::start:
+        seen.push_back("start");
+        break;
+      case EventKind::link_up:
+        seen.push_back("up " + id + (e.text ? " text" : ""));
+        break;
+      case EventKind::link_down:
+        seen.push_back("down " + id);
+        break;
       case EventKind::no_link:
         seen.push_back("no_link " + std::to_string(e.tag) + (e.refused ? " refused" : ""));
         break;
-      case EventKind::timer: seen.push_back("timer"); break;
+      case EventKind::timer:
+        seen.push_back("timer");
+        break;
       case EventKind::stored:
         seen.push_back("stored " + std::to_string(e.tag) + " " + std::to_string(e.status));
         break;
-      case EventKind::stop: seen.push_back("stop"); break;
-      case EventKind::parcel: break;
+      case EventKind::stop:
+        seen.push_back("stop");
+        break;
+      case EventKind::parcel:
+        break;
       case EventKind::frame:
       case EventKind::text:
         if (record_payloads) payloads.emplace_back(e.data);

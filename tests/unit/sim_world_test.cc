@@ -65,7 +65,9 @@ class Pinger : public env::Machine {
   Pinger(Notes& n, bool text) : notes_(n), text_(text) {}
   void step(Time now, const env::Event& e, env::Outbox& out) override {
     switch (e.kind) {
-      case env::EventKind::start: out.connect(7, "server", 99, text_); break;
+      case env::EventKind::start:
+        out.connect(7, "server", 99, text_);
+        break;
       case env::EventKind::no_link:
         (e.refused ? notes_.refused : notes_.unanswered)++;
         retry_ = now + 50 * kMillisecond;
@@ -94,9 +96,13 @@ class Pinger : public env::Machine {
           upgraded_ = now + 1;
         }
         break;
-      case env::EventKind::frame: receive(e, out); break;
-      case env::EventKind::timer: break;
-      default: break;
+      case env::EventKind::frame:
+        receive(e, out);
+        break;
+      case env::EventKind::timer:
+        break;
+      default:
+        break;
     }
     if (retry_ != 0 && now >= retry_) {
       retry_ = 0;
@@ -139,10 +145,13 @@ struct Pair {
   Notes notes;
   ProcessId server, client;
   explicit Pair(std::uint64_t seed, bool text = false) : world(seed) {
-    server = world.add({.name = "server", .host = "server", .ports = {{99, text}},
-                        .make = [this](const sim::StartInfo&) { return std::make_unique<Echo>(notes); }});
-    client = world.add({.name = "client", .host = "client",
-                        .make = [this, text](const sim::StartInfo&) { return std::make_unique<Pinger>(notes, text); }});
+    server =
+        world.add({.name = "server", .host = "server", .ports = {{99, text}}, .make = [this](const sim::StartInfo&) {
+                     return std::make_unique<Echo>(notes);
+                   }});
+    client = world.add({.name = "client", .host = "client", .make = [this, text](const sim::StartInfo&) {
+                          return std::make_unique<Pinger>(notes, text);
+                        }});
   }
 };
 
@@ -177,7 +186,9 @@ TEST_CASE("what dies in the midst of a step has sent nothing of it") {
     Notes& all;
     std::uint64_t* answers;
   };
-  p.world.spec(p.server).make = [&](const sim::StartInfo&) { return std::make_unique<Mortal>(p.world, notes, &answered); };
+  p.world.spec(p.server).make = [&](const sim::StartInfo&) {
+    return std::make_unique<Mortal>(p.world, notes, &answered);
+  };
   p.world.start(p.server);
   p.world.start(p.client);
   p.world.run_for(kSecond / 2);
@@ -331,13 +342,16 @@ TEST_CASE("a machine that wants its timer gets it by its own clock, never early"
   for (std::int64_t ppm : {0, 500, -500}) {
     World w(9);
     Clock* c = nullptr;
-    ProcessId p = w.add({.name = "clock", .host = "c",
-                         .make = [&c](const sim::StartInfo&) {
-                           auto m = std::make_unique<Clock>();
-                           c = m.get();
-                           return m;
-                         },
-                         .clock_offset = 5 * kSecond, .clock_drift_ppm = ppm});
+    ProcessId p = w.add({.name = "clock",
+                         .host = "c",
+                         .make =
+                             [&c](const sim::StartInfo&) {
+                               auto m = std::make_unique<Clock>();
+                               c = m.get();
+                               return m;
+                             },
+                         .clock_offset = 5 * kSecond,
+                         .clock_drift_ppm = ppm});
     w.start(p);
     w.run_for(10 * kSecond);
     CHECK(c->fired > 980);

@@ -221,8 +221,10 @@ TEST_CASE("temporary errors are repeated, others are told") {
 TEST_CASE("every type survives") {
   World w;
   CHECK(w.sql("create table t(k varchar(10) primary key, i bigint unsigned, f float, g double, d decimal(12,3),"
-              " e decimal(40,5), c char(5), x varbinary(10), day date, at datetime(6), y year, b bit(8), z text)") == "");
-  CHECK(w.sql("insert into t values ('k', '18446744073709551615', 1.5, 0.1, 12.345, '12345678901234567890123456.78901', 'ab',"
+              " e decimal(40,5), c char(5), x varbinary(10), day date, at datetime(6), y year, b bit(8), z text)") ==
+        "");
+  CHECK(w.sql("insert into t values ('k', '18446744073709551615', 1.5, 0.1, 12.345, "
+              "'12345678901234567890123456.78901', 'ab',"
               " x'00ff', '2026-11-20', '2026-11-20 01:02:03.000004', 2026, 255, 'long text')") == "");
   const std::string row = w.sql("select * from t");
   CHECK(row.rfind("k|18446744073709551615|1.5|0.1|12.345|12345678901234567890123456.78901|ab|", 0) == 0);
@@ -239,10 +241,18 @@ TEST_CASE("filters agree with SQLite's own idea of a comparison") {
   w.sql("create table t(a int primary key, n smallint, s varchar(10), f double)");
   w.sql("insert into t values (1, 5, 'b', 1.5), (2, null, 'a', null), (3, -7, 'abc', -0.5), (4, 32767, '', 3)");
   w.sql("create temp table u as select * from t");
-  for (const char* where : {"n = 5", "n <> 5", "n < 5.5", "n > 99999", "n < 99999", "n >= '5'", "n is not null", "s > 'a'",
-                            "s <= 'abc'", "s = 'a '", "s < 5", "s like 'a%'", "f > 1", "f = 3", "f < 'x'", "n = null",
-                            "n in (5, -7)", "n between -10 and 10 and s <> 'b'", "not (n = 5)", "s = 'B' collate nocase",
-                            "a > 1 or n < 0", "a = 1.0", "a = '1'", "a = 1.5"}) {
+  for (const char* where : {"n = 5",          "n <> 5",
+                            "n < 5.5",        "n > 99999",
+                            "n < 99999",      "n >= '5'",
+                            "n is not null",  "s > 'a'",
+                            "s <= 'abc'",     "s = 'a '",
+                            "s < 5",          "s like 'a%'",
+                            "f > 1",          "f = 3",
+                            "f < 'x'",        "n = null",
+                            "n in (5, -7)",   "n between -10 and 10 and s <> 'b'",
+                            "not (n = 5)",    "s = 'B' collate nocase",
+                            "a > 1 or n < 0", "a = 1.0",
+                            "a = '1'",        "a = 1.5"}) {
     INFO(where);
     const std::string ours = w.sql(std::string("select a from t where ") + where + " order by a");
     CHECK(ours == w.sql(std::string("select a from u where ") + where + " order by a"));
@@ -272,8 +282,8 @@ TEST_CASE("defaults, missing tables, tables that others made or dropped") {
 TEST_CASE("what SQLite would keep to itself is refused") {
   World w;
   w.sql("create table t(a int primary key)");
-  for (const char* no : {"create view v as select 1", "create index i on t(a)", "savepoint s", "alter table t rename to u",
-                         "attach ':memory:' as x", "create table u as select 1 as a"}) {
+  for (const char* no : {"create view v as select 1", "create index i on t(a)", "savepoint s",
+                         "alter table t rename to u", "attach ':memory:' as x", "create table u as select 1 as a"}) {
     INFO(no);
     CHECK(w.sql(no).rfind("ERROR", 0) == 0);
   }
@@ -286,5 +296,6 @@ TEST_CASE("statements are told apart") {
   CHECK_FALSE(sql::Session::complete("select ';"));
   CHECK(sql::Session::complete("select ';'; -- and that is all\n"));
   CHECK(sql::Session::complete("  "));
-  CHECK(sql::words("Create /* no */ Table [a b](x)") == std::vector<std::string>{"CREATE", "TABLE", "[a b]", "(", "X", ")"});
+  CHECK(sql::words("Create /* no */ Table [a b](x)") ==
+        std::vector<std::string>{"CREATE", "TABLE", "[a b]", "(", "X", ")"});
 }

@@ -40,25 +40,33 @@ bool matches(const FilterWriter& w, Bytes image) {
   return f->matches(image);
 }
 
-constexpr Compare kAll[] = {Compare::eq, Compare::ne, Compare::lt,
-                            Compare::le, Compare::gt, Compare::ge};
+constexpr Compare kAll[] = {Compare::eq, Compare::ne, Compare::lt, Compare::le, Compare::gt, Compare::ge};
 
 bool expected(Compare op, long double a, long double b) {
   switch (op) {
-    case Compare::eq: return a == b;
-    case Compare::ne: return a != b;
-    case Compare::lt: return a < b;
-    case Compare::le: return a <= b;
-    case Compare::gt: return a > b;
-    default: return a >= b;
+    case Compare::eq:
+      return a == b;
+    case Compare::ne:
+      return a != b;
+    case Compare::lt:
+      return a < b;
+    case Compare::le:
+      return a <= b;
+    case Compare::gt:
+      return a > b;
+    default:
+      return a >= b;
   }
 }
 
 long double number(const Value& v) {
   switch (v.kind) {
-    case Value::Kind::int64: return static_cast<long double>(v.i);
-    case Value::Kind::uint64: return static_cast<long double>(v.u);
-    default: return static_cast<long double>(v.d);
+    case Value::Kind::int64:
+      return static_cast<long double>(v.i);
+    case Value::Kind::uint64:
+      return static_cast<long double>(v.u);
+    default:
+      return static_cast<long double>(v.d);
   }
 }
 
@@ -73,10 +81,9 @@ TEST_CASE("an empty filter matches every row") {
 
 TEST_CASE("integers of all widths compare with constants of all kinds") {
   const std::vector<Value> constants = {
-      Value::of_int(0),          Value::of_int(-1),         Value::of_int(100),
-      Value::of_int(INT64_MIN),  Value::of_int(INT64_MAX),  Value::of_uint(UINT64_MAX),
-      Value::of_uint(100),       Value::of_double(99.5),    Value::of_double(100),
-      Value::of_double(-1e30),   Value::of_double(1e30),    Value::of_double(-0.5),
+      Value::of_int(0),           Value::of_int(-1),          Value::of_int(100),     Value::of_int(INT64_MIN),
+      Value::of_int(INT64_MAX),   Value::of_uint(UINT64_MAX), Value::of_uint(100),    Value::of_double(99.5),
+      Value::of_double(100),      Value::of_double(-1e30),    Value::of_double(1e30), Value::of_double(-0.5),
       Value::of_double(INFINITY), Value::of_double(-INFINITY)};
   for (std::uint16_t c = 3; c <= 12; c++) {
     const bool is_signed = c % 2 == 1;
@@ -89,8 +96,7 @@ TEST_CASE("integers of all widths compare with constants of all kinds") {
         for (Compare op : kAll) {
           FilterWriter w;
           w.compare(c, op, k);
-          INFO("column " << c << " value " << v << " op " << int(op) << " constant "
-                         << double(number(k)));
+          INFO("column " << c << " value " << v << " op " << int(op) << " constant " << double(number(k)));
           CHECK(matches(w, image) == expected(op, v, number(k)));
           CHECK_FALSE(matches(w, null));
           w.op_not();
@@ -191,9 +197,7 @@ TEST_CASE("random trees agree with three-valued logic") {
           const Compare op = kAll[random.below(6)];
           const auto k = static_cast<std::int64_t>(random.below(4)) - 1;
           w.compare(c, op, Value::of_int(k));
-          stack.push_back(values[c].is_null()                                      ? 1
-                          : expected(op, static_cast<long double>(values[c].i), k) ? 2
-                                                                                   : 0);
+          stack.push_back(values[c].is_null() ? 1 : expected(op, static_cast<long double>(values[c].i), k) ? 2 : 0);
         }
       }
       if (stack.size() > 30) break;
@@ -227,15 +231,11 @@ TEST_CASE("malformed filters are refused") {
   CHECK(error([&](W w) { w.is_null(3).is_null(3); }) == Error::bad_message);
   CHECK(error([&](W w) { w.is_null(99); }) == Error::no_such_column);
   CHECK(error([&](W w) { w.compare(99, Compare::eq, one); }) == Error::no_such_column);
-  CHECK(error([&](W w) { w.compare(3, Compare::eq, Value::of_bytes("1")); }) ==
-        Error::value_out_of_range);
+  CHECK(error([&](W w) { w.compare(3, Compare::eq, Value::of_bytes("1")); }) == Error::value_out_of_range);
   CHECK(error([&](W w) { w.compare(18, Compare::eq, one); }) == Error::value_out_of_range);
-  CHECK(error([&](W w) { w.compare(15, Compare::eq, Value::of_double(1)); }) ==
-        Error::value_out_of_range);
-  CHECK(error([&](W w) { w.compare(15, Compare::eq, Value::of_bytes("1")); }) ==
-        Error::value_out_of_range);
-  CHECK(error([&](W w) { w.compare(3, Compare::eq, Value::of_double(NAN)); }) ==
-        Error::value_out_of_range);
+  CHECK(error([&](W w) { w.compare(15, Compare::eq, Value::of_double(1)); }) == Error::value_out_of_range);
+  CHECK(error([&](W w) { w.compare(15, Compare::eq, Value::of_bytes("1")); }) == Error::value_out_of_range);
+  CHECK(error([&](W w) { w.compare(3, Compare::eq, Value::of_double(NAN)); }) == Error::value_out_of_range);
   CHECK(error([&](W w) { w.like_prefix(9, "1"); }) == Error::value_out_of_range);
   CHECK(error([&](W w) {
           for (int i = 0; i < 300; i++) w.is_null(3);
@@ -261,8 +261,7 @@ TEST_CASE("malformed filters are refused") {
   for (int round = 0; round < 100000; round++) {
     std::vector<char> bad(bytes.begin(), bytes.end());
     for (auto n = random.between(1, 3); n > 0; n--) {
-      bad[random.below(bad.size())] =
-          static_cast<char>(random.below(random.chance(0.5) ? 64 : 256));
+      bad[random.below(bad.size())] = static_cast<char>(random.below(random.chance(0.5) ? 64 : 256));
     }
     auto f = Filter::parse(Bytes(bad.data(), bad.size()), shape());
     if (f.ok()) f->matches(image);

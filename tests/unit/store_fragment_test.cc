@@ -15,8 +15,7 @@ namespace {
 // A key that is a varchar, and text that makes rows of any size.
 meta::Table text_table() {
   meta::Table t;
-  t.columns = {column("name", Type::varchar, false, 30), column("n", Type::uinteger),
-               column("txt", Type::text, true)};
+  t.columns = {column("name", Type::varchar, false, 30), column("n", Type::uinteger), column("txt", Type::text, true)};
   t.primary_key = {0};
   return t;
 }
@@ -36,12 +35,10 @@ struct Text {
 };
 
 Text text_row(const RowShape& s, std::uint64_t id, std::uint32_t n, std::size_t bytes) {
-  const std::string name = "row " + std::to_string(id),
-                    text(bytes, static_cast<char>('a' + n % 26));
+  const std::string name = "row " + std::to_string(id), text(bytes, static_cast<char>('a' + n % 26));
   Writer w;
-  REQUIRE(
-      s.encode(std::vector<Value>{Value::of_bytes(name), Value::of_uint(n), Value::of_bytes(text)},
-               w) == Error::ok);
+  REQUIRE(s.encode(std::vector<Value>{Value::of_bytes(name), Value::of_uint(n), Value::of_bytes(text)}, w) ==
+          Error::ok);
   KeyBuffer buffer;
   const Bytes key = s.key_of(w.view(), buffer);
   return {std::string(key), std::string(w.view()), s.hash(key)};
@@ -111,9 +108,14 @@ TEST_CASE("a fragment agrees with a model") {
       known->second.sequence = round;
     } else if (ref) {
       switch (random.below(3)) {
-        case 0: REQUIRE(f.remove(t.key, t.hash)); break;
-        case 1: f.remove_ref(ref); break;
-        default: f.remove_ref(ref, t.hash);
+        case 0:
+          REQUIRE(f.remove(t.key, t.hash));
+          break;
+        case 1:
+          f.remove_ref(ref);
+          break;
+        default:
+          f.remove_ref(ref, t.hash);
       }
       REQUIRE_FALSE(f.remove(t.key, t.hash));
       model.erase(known);

@@ -92,8 +92,8 @@ TEST_CASE("slots of every size keep their bytes apart and empty pages go back") 
   };
   for (int round = 0; round < 20000; round++) {
     if (slots.empty() || random.chance(0.55)) {
-      const auto bytes = static_cast<std::uint32_t>(
-          random.chance(0.9) ? random.between(16, 400) : random.between(16, limits::kPageBytes));
+      const auto bytes = static_cast<std::uint32_t>(random.chance(0.9) ? random.between(16, 400)
+                                                                       : random.between(16, limits::kPageBytes));
       RowRef ref = slab.allocate(bytes);
       if (ref == 0) continue;
       REQUIRE(slab.slot_bytes(ref) >= bytes);
@@ -220,8 +220,7 @@ TEST_CASE("a bounded scan skips no neighbouring hash and keeps equal ones togeth
     for (std::uint32_t n = 0; n < 1 + h % 3; n++) REQUIRE(w.index.insert(h, ref++));
   }
   REQUIRE(w.index.insert(UINT32_MAX, ref++));
-  const std::size_t bound =
-      GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{4}, std::size_t{50});
+  const std::size_t bound = GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{4}, std::size_t{50});
   std::set<RowRef> seen;
   std::vector<HashIndex::Entry> out;
   for (std::uint64_t cursor = 0; cursor != kScanEnd;) {

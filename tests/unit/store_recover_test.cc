@@ -19,7 +19,7 @@ constexpr std::uint32_t kFragments = 3, kKeys = 40;
 // What the world should look like: by fragment and key, the value.
 using Model = std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t>;
 
-struct Record {  // as a worker's record would be, but small
+struct Record {                      // as a worker's record would be, but small
   std::uint32_t key = 0, value = 0;  // value 0 = removed
 };
 
@@ -133,7 +133,7 @@ struct Story {
   Prng prng;
   std::map<Epoch, Model> at_end_of{{0, {}}};  // of each epoch that was complete
   Model now;
-  Epoch epoch = 1, durable = 0;   // the epoch being worked in; the last one that all know to be durable
+  Epoch epoch = 1, durable = 0;  // the epoch being worked in; the last one that all know to be durable
   Sequence sequence = 0;
   std::uint32_t value = 1;
   std::uint64_t used = 0, unused = 0, cut = 0, laps = 0;
@@ -147,7 +147,7 @@ struct Story {
     bool on_disk;
   };
   std::vector<Finished> finished;
-  std::map<std::uint64_t, Epoch> flushes;     // tag: epoch
+  std::map<std::uint64_t, Epoch> flushes;  // tag: epoch
   std::uint64_t tag = 1, checkpoint = 1;
 
   explicit Story(std::uint64_t seed) : prng(seed) {}
@@ -298,7 +298,7 @@ TEST_CASE("recovery: lives and crashes at random come back exactly at the durabl
     laps += s.laps;
   }
   INFO(used << " " << unused << " " << cut << " " << laps);
-  REQUIRE(used > 100);    // the rare paths were walked
+  REQUIRE(used > 100);  // the rare paths were walked
   REQUIRE(unused > 20);
   REQUIRE(cut > 40);
   REQUIRE(laps > 20);
@@ -444,7 +444,9 @@ TEST_CASE("recovery: what a cut or an earlier restart made void stays so") {
   REQUIRE(m.at({0, 31}) == 3100);
 }
 
-TEST_CASE("recovery: a node that its peers filled has no epoch between the one it came back at and the one it was filled in") {
+TEST_CASE(
+    "recovery: a node that its peers filled has no epoch between the one it came back at and the one it was filled "
+    "in") {
   Scene s;
   const auto r = s.recover(10);
   s.disk.start(r.keep.position, r.end);

@@ -14,11 +14,16 @@ namespace {
 bool same(const Value& a, const Value& b) {
   if (a.kind != b.kind) return false;
   switch (a.kind) {
-    case Value::Kind::null: return true;
-    case Value::Kind::int64: return a.i == b.i;
-    case Value::Kind::uint64: return a.u == b.u;
-    case Value::Kind::float64: return a.d == b.d;
-    case Value::Kind::bytes: return a.bytes == b.bytes;
+    case Value::Kind::null:
+      return true;
+    case Value::Kind::int64:
+      return a.i == b.i;
+    case Value::Kind::uint64:
+      return a.u == b.u;
+    case Value::Kind::float64:
+      return a.d == b.d;
+    case Value::Kind::bytes:
+      return a.bytes == b.bytes;
   }
   return false;
 }
@@ -37,15 +42,34 @@ const std::string kDecimal = [] {
 }();
 
 std::vector<Value> every_value() {
-  return {Value::of_bytes("name"), Value::of_int(-7), Value::of_bytes("ab"),
-          Value::of_int(-128), Value::of_uint(255), Value::of_int(-32768), Value::of_uint(65535),
-          Value::of_int(-8388608), Value::of_uint(16777215), Value::of_int(INT32_MIN),
-          Value::of_uint(UINT32_MAX), Value::of_int(INT64_MIN), Value::of_uint(UINT64_MAX),
-          Value::of_double(1.5), Value::of_double(-2.25e300), Value::of_bytes(kDecimal),
-          Value::of_bytes("chr"), Value::of_bytes(Bytes("b\0in\1", 5)), Value::of_bytes("variable"),
-          Value::of_bytes(Bytes("\0\1\2", 3)), Value::of_int(20000), Value::of_int(-1),
-          Value::of_int(1'700'000'000'000'000), Value::of_int(5), Value::of_uint(1969),
-          Value::of_uint(0x1fff), Value::of_bytes("some text"), Value::of_bytes("")};
+  return {Value::of_bytes("name"),
+          Value::of_int(-7),
+          Value::of_bytes("ab"),
+          Value::of_int(-128),
+          Value::of_uint(255),
+          Value::of_int(-32768),
+          Value::of_uint(65535),
+          Value::of_int(-8388608),
+          Value::of_uint(16777215),
+          Value::of_int(INT32_MIN),
+          Value::of_uint(UINT32_MAX),
+          Value::of_int(INT64_MIN),
+          Value::of_uint(UINT64_MAX),
+          Value::of_double(1.5),
+          Value::of_double(-2.25e300),
+          Value::of_bytes(kDecimal),
+          Value::of_bytes("chr"),
+          Value::of_bytes(Bytes("b\0in\1", 5)),
+          Value::of_bytes("variable"),
+          Value::of_bytes(Bytes("\0\1\2", 3)),
+          Value::of_int(20000),
+          Value::of_int(-1),
+          Value::of_int(1'700'000'000'000'000),
+          Value::of_int(5),
+          Value::of_uint(1969),
+          Value::of_uint(0x1fff),
+          Value::of_bytes("some text"),
+          Value::of_bytes("")};
 }
 
 std::string encoded(const RowShape& s, const std::vector<Value>& v) {
@@ -82,14 +106,12 @@ TEST_CASE("a row of nulls is small and comes back as nulls") {
 
 TEST_CASE("the image's layout is what the header says") {
   meta::Table t;
-  t.columns = {column("a", Type::utinyint, true), column("v", Type::varchar, true, 9),
-               column("k2", Type::usmallint), column("kv", Type::varchar, false, 9),
-               column("k1", Type::uinteger)};
+  t.columns = {column("a", Type::utinyint, true), column("v", Type::varchar, true, 9), column("k2", Type::usmallint),
+               column("kv", Type::varchar, false, 9), column("k1", Type::uinteger)};
   t.primary_key = {4, 3, 2};
   const RowShape s = shape_of(t);
-  const std::string image =
-      encoded(s, {Value::of_uint(0x11), Value::of_bytes("xyz"), Value::of_uint(0x2233),
-                  Value::of_bytes("ab"), Value::of_uint(0x44556677)});
+  const std::string image = encoded(s, {Value::of_uint(0x11), Value::of_bytes("xyz"), Value::of_uint(0x2233),
+                                        Value::of_bytes("ab"), Value::of_uint(0x44556677)});
   CHECK(image == std::string("\0\x77\x66\x55\x44\x33\x22\x11\x0e\0\x11\0abxyz", 17));
   KeyBuffer buffer;
   CHECK(s.key_of(image, buffer) == Bytes("\x77\x66\x55\x44\2\0ab\x33\x22", 10));
@@ -176,8 +198,7 @@ TEST_CASE("malformed images are refused without reading outside") {
   CHECK_FALSE(valid(bad));
   REQUIRE_FALSE(s.is_null(good, 18));
   bad = good;
-  bad[s.column(18).null_bit / 8u] =
-      static_cast<char>(1 << s.column(18).null_bit % 8);  // a null that has bytes
+  bad[s.column(18).null_bit / 8u] = static_cast<char>(1 << s.column(18).null_bit % 8);  // a null that has bytes
   CHECK_FALSE(valid(bad));
   bad = good;
   bad[3] = '\x80';  // 25 null bits: the last byte has seven spare ones
@@ -219,27 +240,23 @@ TEST_CASE("keys of fixed columns are part of the image, others are gathered") {
   const RowShape s = shape_of(every_table());
   const std::string other = encoded(s, every_value());
   Writer w;
-  REQUIRE(s.encode_key(
-              std::vector<Value>{Value::of_bytes("name"), Value::of_int(-7), Value::of_bytes("ab")},
-              w) == Error::ok);
+  REQUIRE(s.encode_key(std::vector<Value>{Value::of_bytes("name"), Value::of_int(-7), Value::of_bytes("ab")}, w) ==
+          Error::ok);
   CHECK(s.key_of(other, buffer) == w.view());
   CHECK(s.key_equals(other, w.view()));
   CHECK(s.valid_key(w.view()));
   for (std::size_t n = 0; n < w.size(); n++) CHECK_FALSE(s.valid_key(w.view().substr(0, n)));
   w.clear();
-  REQUIRE(s.encode_key(
-              std::vector<Value>{Value::of_bytes("nam"), Value::of_int(-7), Value::of_bytes("ab")},
-              w) == Error::ok);
+  REQUIRE(s.encode_key(std::vector<Value>{Value::of_bytes("nam"), Value::of_int(-7), Value::of_bytes("ab")}, w) ==
+          Error::ok);
   CHECK_FALSE(s.key_equals(other, w.view()));
-  CHECK(s.encode_key(
-            std::vector<Value>{Value::of_bytes("nam"), Value::null(), Value::of_bytes("ab")}, w) ==
+  CHECK(s.encode_key(std::vector<Value>{Value::of_bytes("nam"), Value::null(), Value::of_bytes("ab")}, w) ==
         Error::null_in_not_null);
   CHECK_FALSE(s.valid_key(std::string(200, '\xff')));
 }
 
 TEST_CASE("the distribution key decides the bucket, the whole key the place in the index") {
-  const auto key_with = [](std::vector<std::uint16_t> distribution, std::uint32_t a,
-                           std::uint32_t b) {
+  const auto key_with = [](std::vector<std::uint16_t> distribution, std::uint32_t a, std::uint32_t b) {
     meta::Table t = plain_table();
     t.distribution_key = std::move(distribution);
     const RowShape s = shape_of(t);
@@ -280,7 +297,9 @@ TEST_CASE("a patch changes what it names and nothing else") {
           case Value::Kind::int64:
             v = Value::of_int(static_cast<std::int64_t>(random.below(100)));
             break;
-          case Value::Kind::uint64: v = Value::of_uint(c == 24 ? 2000 : random.below(100)); break;
+          case Value::Kind::uint64:
+            v = Value::of_uint(c == 24 ? 2000 : random.below(100));
+            break;
           case Value::Kind::float64:
             v = Value::of_double(static_cast<double>(random.below(100)));
             break;
@@ -317,17 +336,15 @@ TEST_CASE("malformed patches are refused") {
     w.u8(null);
     w.bytes32(b);
   };
-  CHECK(apply([&](Writer& w) { entry(w, 1, 0, "1234"); }) == Error::bad_row_image);    // key
-  CHECK(apply([&](Writer& w) { entry(w, 0, 0, "1234"); }) == Error::bad_row_image);    // key
-  CHECK(apply([&](Writer& w) { entry(w, 99, 0, "1234"); }) == Error::bad_row_image);   // no column
-  CHECK(apply([&](Writer& w) { entry(w, 9, 0, "123"); }) == Error::bad_row_image);     // length
-  CHECK(apply([&](Writer& w) { entry(w, 9, 2, ""); }) == Error::bad_row_image);        // null = 2
-  CHECK(apply([&](Writer& w) { entry(w, 9, 1, "1234"); }) ==
-        Error::bad_row_image);  // null with bytes
+  CHECK(apply([&](Writer& w) { entry(w, 1, 0, "1234"); }) == Error::bad_row_image);   // key
+  CHECK(apply([&](Writer& w) { entry(w, 0, 0, "1234"); }) == Error::bad_row_image);   // key
+  CHECK(apply([&](Writer& w) { entry(w, 99, 0, "1234"); }) == Error::bad_row_image);  // no column
+  CHECK(apply([&](Writer& w) { entry(w, 9, 0, "123"); }) == Error::bad_row_image);    // length
+  CHECK(apply([&](Writer& w) { entry(w, 9, 2, ""); }) == Error::bad_row_image);       // null = 2
+  CHECK(apply([&](Writer& w) { entry(w, 9, 1, "1234"); }) == Error::bad_row_image);   // null with bytes
   CHECK(apply([&](Writer& w) { entry(w, 18, 0, std::string(41, 'x')); }) == Error::bad_row_image);
   CHECK(apply([&](Writer& w) { entry(w, 25, 0, "\xff\xff"); }) == Error::bad_row_image);  // 13 bits
-  CHECK(apply([&](Writer& w) { entry(w, 26, 0, std::string(29990, 'x')); }) ==
-        Error::row_too_large);
+  CHECK(apply([&](Writer& w) { entry(w, 26, 0, std::string(29990, 'x')); }) == Error::row_too_large);
   CHECK(apply([&](Writer& w) { w.u8(1); }) == Error::bad_row_image);
   CHECK(apply([&](Writer& w) {
           entry(w, 18, 0, "ok");
@@ -338,15 +355,12 @@ TEST_CASE("malformed patches are refused") {
   const RowShape not_null = shape_of(t);
   Writer w, to;
   entry(w, 9, 1, "");
-  CHECK(not_null.apply_update(encoded(not_null, every_value()), w.view(), to) ==
-        Error::null_in_not_null);
+  CHECK(not_null.apply_update(encoded(not_null, every_value()), w.view(), to) == Error::null_in_not_null);
   CHECK(not_null.encode_patch(9, Value::null(), w) == Error::null_in_not_null);
 }
 
 TEST_CASE("decimals are exact, ordered, and rounded away from zero") {
-  const auto round_trip = [](Bytes text, unsigned p, unsigned s) {
-    return decimal_to_text(decimal(text, p, s), s);
-  };
+  const auto round_trip = [](Bytes text, unsigned p, unsigned s) { return decimal_to_text(decimal(text, p, s), s); };
   CHECK(round_trip("0", 1, 0) == "0");
   CHECK(round_trip("-0.00", 5, 2) == "0.00");
   CHECK(round_trip("1.5", 5, 2) == "1.50");

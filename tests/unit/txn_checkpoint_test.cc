@@ -14,7 +14,9 @@ struct BriskDisk : store::Disk {
   std::vector<std::size_t> pieces;
   Inventory list() override { return {}; }
   Result<Bytes> read_redo(std::uint64_t, std::size_t) override { return Failure{Error::os_failed, "empty"}; }
-  Result<Bytes> read_checkpoint(std::uint64_t, std::uint64_t, std::size_t) override { return Failure{Error::os_failed, "empty"}; }
+  Result<Bytes> read_checkpoint(std::uint64_t, std::uint64_t, std::size_t) override {
+    return Failure{Error::os_failed, "empty"};
+  }
   Result<std::uint64_t> checkpoint_bytes(std::uint64_t) override { return std::uint64_t{0}; }
   std::string redo_place(std::uint64_t) const override { return "redo"; }
   std::string checkpoint_place(std::uint64_t, std::uint64_t) const override { return "checkpoint"; }
@@ -68,6 +70,6 @@ TEST_CASE("a checkpoint is written a piece at a time, however fast the device") 
   for (const std::size_t p : disk.pieces) bytes += p;
   CHECK(bytes > kRows / 2 * 16);  // one of two fragments has its primary elsewhere, but both have a replica here
   CHECK(disk.pieces.size() > 2);
-  CHECK(most <= 2);               // the last piece is followed by the end
+  CHECK(most <= 2);  // the last piece is followed by the end
   for (const std::size_t p : disk.pieces) CHECK(p <= std::size_t{128} << 10);
 }

@@ -31,7 +31,7 @@ TEST_CASE("outcomes go to another fragment in chunks, and of two that share a pl
   new_place.put({7, 5 + Outcomes::kWindow}, Fate::committed);  // newer than number 5 of the same session
   new_place.put({7, 600}, Fate::aborted);
   new_place.put({101, 1}, Fate::committed);
-  old_place.put({8, 1 + Outcomes::kWindow}, Fate::aborted);    // and the other way round
+  old_place.put({8, 1 + Outcomes::kWindow}, Fate::aborted);  // and the other way round
   new_place.put({8, 1}, Fate::committed);
   CHECK(carry(old_place, new_place, 1000) > 10);
 

@@ -80,7 +80,8 @@ TEST_CASE("primaries take no new writes while a backup's redo ring is nearly ful
 
   SECTION("until a checkpoint has made room") {
     d.checkpoint(2);
-    CHECK(d.w.exec({{wire::Op::write, row, row}}).head.error == Error::redo_full);  // it holds an epoch that is not durable
+    CHECK(d.w.exec({{wire::Op::write, row, row}}).head.error ==
+          Error::redo_full);  // it holds an epoch that is not durable
     CHECK(d.w.worker(2).durable_wanted() == d.epoch);
     d.close_epoch({1, 2});
     d.checkpoint(2);
@@ -100,7 +101,8 @@ TEST_CASE("what was begun before the ring ran low is still decided") {
   d.give(2, kSmall);
   const std::int32_t one = d.row_at(1, 0), two = d.row_at(2, 0);
   const std::uint64_t open = d.w.new_number();
-  REQUIRE(d.w.exec({{wire::Op::write, one, 7}, {wire::Op::write, two, 7}}, wire::kBegin, open, 1).head.error == Error::ok);
+  REQUIRE(d.w.exec({{wire::Op::write, one, 7}, {wire::Op::write, two, 7}}, wire::kBegin, open, 1).head.error ==
+          Error::ok);
   std::int32_t row = one;
   Error e = Error::ok;
   for (int i = 0; e == Error::ok && i < 10000; i++) {

@@ -186,10 +186,12 @@ TEST_CASE("a node that comes when a reorganisation is over is filled with the fr
   w.join(4);
   w.must(meta::NodeInSync{3, w.catalog().node(3)->incarnation, 0});
   w.make_table();
-  w.must(meta::CreateGroups{{{3, 4}}});  // node 4 has never been in sync, so its comings and goings are no change of the group
+  w.must(meta::CreateGroups{
+      {{3, 4}}});  // node 4 has never been in sync, so its comings and goings are no change of the group
   const std::uint64_t job = w.must(meta::StartReorg{"t", false, {}, 0, 0}).ids.at(0);
   using meta::Phase;
-  for (const Phase p : {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched, Phase::settling, Phase::cleaning, Phase::none}) {
+  for (const Phase p : {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched, Phase::settling,
+                        Phase::cleaning, Phase::none}) {
     w.must(meta::AdvanceReorg{job, p, 0});
   }
   for (int i = 0; i < 60; i++) REQUIRE(w.exec({{Op::insert, i, 0}}).head.state == TxnState::committed);
