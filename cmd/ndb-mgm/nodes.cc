@@ -173,8 +173,11 @@ Result<bool> await_state(Tool& tool, const std::vector<NodeId>& nodes, const std
     std::vector<NodeId> missing;
     for (NodeId id : nodes) {
       const NodeStatus* n = last->node(id);
-      // A node that ends, or is gone and not yet missed, does not serve for long.
-      const bool fleeting = n != nullptr && n->data() && state == "in_sync" && (n->stopping || !n->connected);
+      // A node that ends, or is gone and not yet missed, does not serve for long; one that has just been let in has to
+      // learn it.
+      constexpr std::uint64_t kServes = 101;  // its phase, by its own word
+      const bool fleeting = n != nullptr && n->data() && state == "in_sync" &&
+                            (n->stopping || !n->connected || (!last->stock && n->phase < kServes));
       if (n == nullptr || n->state != state || fleeting) missing.push_back(id);
     }
     if (missing.empty()) return true;

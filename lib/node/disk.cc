@@ -31,8 +31,24 @@ bool Node::group_lost() const {
                      [&](const auto& g) { return group_lost(g.first); });
 }
 
-// Our files are damaged. A peer in sync has all our rows: we begin anew and get them. While the cluster is down a peer
-// may bring it back, so we wait for that; when nobody can, the files are refused (the log has said where they are
+// Does it serve in fact? When all were lost at once the catalog still says so of processes that are gone. The
+// incarnation in its first words on the link is proof; else it is believed when it has not been declared dead for some
+// time.
+bool Node::serves(const meta::Node& peer) {
+  constexpr Time kBelieved = 3 * kSecond;  // longer than it takes to miss anybody
+  if (peer.state != meta::NodeState::in_sync) {
+    said_to_serve_.erase(peer.id);
+    return false;
+  }
+  const wire::Hello* hello = peers_.hello_of(peers_.link_of(peer.id));
+  if (hello != nullptr && hello->incarnation == peer.incarnation) return true;
+  const Time since = said_to_serve_.try_emplace(peer.id, now_).first->second;
+  out_->wake_at(since + kBelieved);
+  return now_ - since >= kBelieved;
+}
+
+// Our files are damaged. A peer that serves has all our rows: we begin anew and get them. While the cluster is down a
+// peer may bring it back, so we wait for that; when nobody can, the files are refused (the log has said where they are
 // damaged).
 void Node::give_up_files() {
   const meta::Node* self = catalog_->node(options_.node);
@@ -43,7 +59,7 @@ void Node::give_up_files() {
       const meta::Node* peer = catalog_->node(id);
       if (id == options_.node || peer == nullptr) continue;
       hope = true;
-      helped = helped || peer->state == meta::NodeState::in_sync;
+      helped = serves(*peer) || helped;
     }
   }
   if (helped) {

@@ -127,6 +127,7 @@ class Node : public env::Machine {
   void on_epoch_order(const wire::EpochOrder& o);
   void epoch_progress();
   void disk_progress();
+  bool serves(const meta::Node& peer);
   void give_up_files();
   bool recovered() const;
   void send_epoch_orders();
@@ -201,9 +202,10 @@ class Node : public env::Machine {
   meta::RequestId stop_request_;
   std::string cluster_waits_;  // why the cluster cannot be started yet, in the leader's words
   std::uint32_t cluster_waits_s_ = 0;
-  bool cluster_in_vain_ = false;  // somebody's rows are in no files any more
-  bool damaged_ = false;          // our files are, so that no start can use them
-  std::string stage_;             // what the node does of its start, since when, and how far it was then
+  bool cluster_in_vain_ = false;          // somebody's rows are in no files any more
+  std::map<NodeId, Time> said_to_serve_;  // by the catalog alone, since then
+  bool damaged_ = false;                  // our files are, so that no start can use them
+  std::string stage_;                     // what the node does of its start, since when, and how far it was then
   Time stage_since_ = 0;
   int stage_from_ = 0;
   std::uint64_t config_generation_ = 0;      // applied here

@@ -33,11 +33,6 @@ stop_processes() {
   for f in "$DIR"/*.started; do kill -9 "$(cat "$f")" 2>/dev/null || true; done
   for f in "$DIR"/*.started; do tail --pid="$(cat "$f")" -f /dev/null; done
 }
-kill_all() {
-  local p
-  for p in "$@"; do kill -9 "$(cat "$DIR/$p.started")"; done
-  for p in "$@"; do tail --pid="$(cat "$DIR/$p.started")" -f /dev/null; done
-}
 # ends NODE: its process has ended; the answer is its exit status.
 ends() {
   for _ in $(seq 200); do
@@ -187,12 +182,23 @@ log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n '
   tree_state "$DIR/ndb_1_fs/w0" >"$DIR/before"
   start_node 1
   start_node 2
-  for id in 1 2; do
-    ends $id
-    [ "$STATUS" -eq 1 ]
-    grep -E "ERROR.*'$DIR/ndb_${id}_fs/w0/redo.0000' at offset [0-9]+: the redo log is damaged" "$DIR/node$id.log"
-    grep "its files are damaged and no other node has its rows; stopping, nothing was changed" "$DIR/node$id.log"
+  # The first to know that nobody can help stops; the other one may hear of that in time, or goes on waiting for it to come back.
+  local sentence="its files are damaged and no other node has its rows; stopping, nothing was changed"
+  for _ in $(seq 200); do
+    grep -q "$sentence" "$DIR"/node[12].log && break
+    sleep 0.05
   done
+  for id in 1 2; do
+    grep -E "ERROR.*'$DIR/ndb_${id}_fs/w0/redo.0000' at offset [0-9]+: the redo log is damaged" "$DIR/node$id.log"
+    if grep "$sentence" "$DIR/node$id.log"; then
+      ends $id
+      [ "$STATUS" -eq 1 ]
+    else
+      sleep 4  # longer than a peer is believed to serve that does not
+      ndb-mgm status $id | grep "waiting for"
+    fi
+  done
+  grep "$sentence" "$DIR"/node[12].log
   tree_state "$DIR/ndb_1_fs/w0" | diff - "$DIR/before"
 }
 

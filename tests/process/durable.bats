@@ -19,7 +19,7 @@ start_again() {
   start_cluster 1 2
   seq 20000 | sed 's/.*/&,&,word&/' | ndb-import --table=t --quiet --durable
   ndb-sql --durable -e "UPDATE t SET n = 0 WHERE id <= 10" -e "DELETE FROM t WHERE id = 20000"
-  kill -9 "$(cat "$DIR/node1.started")" "$(cat "$DIR/node2.started")" "$(cat "$DIR/mgmd.started")"
+  kill_all node1 node2 mgmd
   start_again 1 2
   run ndb-sql --format=csv -e "SELECT count(*), sum(n) FROM t"
   echo "$output"
@@ -27,7 +27,7 @@ start_again() {
   [[ "${lines[1]}" =~ ^19999,199989945 ]]
   # and it goes on from there
   ndb-sql --durable -e "INSERT INTO t VALUES (20000, 1, NULL)"
-  kill -9 "$(cat "$DIR/node1.started")" "$(cat "$DIR/node2.started")"
+  kill_all node1 node2
   start_node 1
   start_node 2
   ndb-mgm wait 1 2 --timeout=60

@@ -14,6 +14,15 @@ start_cluster() {
     -e 'CREATE TABLE bank (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)'
 }
 
+# kill_all NAME..: kill -9 and wait until they are gone: a directory is free when its process is.
+kill_all() {
+  local p
+  local pids=()
+  for p in "$@"; do pids+=("$(cat "$DIR/$p.started")"); done
+  kill -9 "${pids[@]}"  # at once: nobody is to be missed by another
+  for p in "$@"; do tail --pid="$(cat "$DIR/$p.started")" -f /dev/null; done
+}
+
 # load_rows N: rows 1..N into t.
 load_rows() {
   seq "$1" | sed 's/.*/&,&,word&/' | ndb-import --table=t --quiet

@@ -15,11 +15,11 @@ setup() {
 }
 teardown() {
   if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then tail -n 15 "$DIR"/*.log || true; fi
-  kill_all
+  end_all
   rm -rf "$DIR"
 }
 
-kill_all() {
+end_all() {
   local f
   for f in "$DIR"/*.started; do kill -9 "$(cat "$f")" 2>/dev/null || true; done
 }
@@ -182,7 +182,7 @@ run_cell() {
       check_done
       ;;
     'comes back on old groups' | 'comes back on new groups')
-      kill_all_servers
+      kill_all node1 node2 node3 node4
       local p
       for p in mgmd node1 node2 node3 node4; do start_again $p; done
       ;;
@@ -204,9 +204,6 @@ run_cell() {
   prove
 }
 
-kill_all_servers() {
-  kill -9 "$(cat "$DIR/node1.started")" "$(cat "$DIR/node2.started")" "$(cat "$DIR/node3.started")" "$(cat "$DIR/node4.started")"
-}
 
 @test "creation of a node group: an old node lost before the commit point: goes on with its heir" { run_cell; }
 @test "creation of a node group: an old node lost after the commit point: goes on with its heir" { run_cell; }

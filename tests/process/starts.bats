@@ -11,14 +11,6 @@ mgmd_again() {
   ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
   echo $! >"$DIR/mgmd.started"
 }
-# kill_all NAME..: kill -9 and wait until they are gone.
-kill_all() {
-  local p
-  local pids=()
-  for p in "$@"; do pids+=("$(cat "$DIR/$p.started")"); done
-  kill -9 "${pids[@]}"  # at once: nobody is to be missed by another
-  for p in "$@"; do tail --pid="$(cat "$DIR/$p.started")" -f /dev/null; done
-}
 # doing ID: what the node says that it does.
 doing() { ndb-mgm status "$1" --format=json 2>/dev/null | json 'j["nodes"][0]["doing"]' 2>/dev/null || true; }
 # await_doing ID PATTERN
