@@ -65,7 +65,15 @@ void Node::give_up_files() {
   if (helped) {
     log(env::Severity::warning, "its files are damaged, its node group has its rows: starting again with --initial");
     out_->exit(kExitRestartInitial);
-  } else if (!hope || cluster_in_vain_) {
+    return;
+  }
+  // The others hear the same from the leader, each with its next heartbeat. Who went at once would be somebody to wait
+  // for.
+  constexpr Time kTold = kSecond;
+  if (cluster_in_vain_ && in_vain_since_ == kNever) in_vain_since_ = now_;
+  const Time stop_at = !hope ? now_ : in_vain_since_ == kNever ? kNever : in_vain_since_ + kTold;
+  if (stop_at != kNever) out_->wake_at(stop_at);
+  if (now_ >= stop_at) {
     log(env::Severity::critical, "its files are damaged and no other node has its rows; stopping, nothing was changed");
     out_->exit(kExitError);
   }

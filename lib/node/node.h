@@ -202,6 +202,7 @@ class Node : public env::Machine {
   meta::RequestId stop_request_;
   std::string cluster_waits_;  // why the cluster cannot be started yet, in the leader's words
   std::uint32_t cluster_waits_s_ = 0;
+  Time in_vain_since_ = kNever;           // that was first heard
   bool cluster_in_vain_ = false;          // somebody's rows are in no files any more
   std::map<NodeId, Time> said_to_serve_;  // by the catalog alone, since then
   bool damaged_ = false;                  // our files are, so that no start can use them
