@@ -3,6 +3,7 @@
 //
 // Everything that can be refused is looked at before anything is made or removed: the configuration, the directory, the
 // port, the lock, whose files there are.
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +23,7 @@
 #include "os/loop.h"
 #include "os/sqlite_log_read.h"
 #include "os/sqlite_log_store.h"
+#include "os/worker_thread.h"
 #include "program.h"
 
 namespace ndb::node_program {
@@ -140,6 +142,7 @@ struct Process {
   std::unique_ptr<os::Loop> loop;
   os::Fd lock;
   std::unique_ptr<os::SqliteLogStore> store;
+  std::unique_ptr<os::WorkerThread> memory;  // makes memory present before rows come
   std::vector<std::unique_ptr<os::FileDisk>> disks;
   node::NodeOptions n;
 
@@ -205,6 +208,11 @@ Failure Process::begin(const cli::ConnectString& servers) {
   n.nostart = options.nostart;
   n.start_failure = settings.start_failure;
   n.disk_cluster = settings.cluster;
+  memory = std::make_unique<os::WorkerThread>(*loop, "ndb-memory");
+  n.memory_ahead = [this](char* at, std::size_t bytes) {
+    // Not known to an old kernel, or no place in the queue: then it comes when it is used.
+    (void)memory->submit([at, bytes] { ::madvise(at, bytes, MADV_POPULATE_WRITE); }, {});
+  };
   machine.node = std::make_unique<node::Node>(*store, n);
   loop->stop_on_signals();
   if (options.port_file.empty()) return {};
@@ -214,6 +222,7 @@ Failure Process::begin(const cli::ConnectString& servers) {
 void Process::end() {
   if (store) store->drain();
   machine.node.reset();
+  memory.reset();
   disks.clear();
   store.reset();
   loop.reset();

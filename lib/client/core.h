@@ -28,7 +28,7 @@ class Core {
       if (!machine_.wants_flush()) return;
       host_->kick();
       collect();
-      look_at_waiters();
+      wake_the_answered();
       return;
     }
     bool done = false;
@@ -71,13 +71,22 @@ class Core {
     void* what;
     bool done = false;
     Waiter* next = nullptr;
+    std::condition_variable changed{};  // of its own: an answer to one is no reason to wake all
   };
-  void look_at_waiters() {
-    bool any = false;
+  void wake_the_answered() {
     for (Waiter* w = waiters_; w != nullptr; w = w->next) {
-      if (!w->done && w->check(w->what)) w->done = any = true;
+      if (w->done || !w->check(w->what)) continue;
+      w->done = true;
+      w->changed.notify_one();
     }
-    if (any || !pumping_) changed_.notify_all();
+  }
+  // Whoever it is may be on its way out already: then it calls the next one.
+  void wake_a_driver() {
+    for (Waiter* w = waiters_; w != nullptr; w = w->next) {
+      if (w->done) continue;
+      w->changed.notify_one();
+      return;
+    }
   }
   void leave(Waiter* me) {
     Waiter** p = &waiters_;
@@ -96,7 +105,7 @@ class Core {
       if (now >= deadline) break;
       if (pumping_) {
         const auto most = std::chrono::nanoseconds(std::min(deadline - now, kSecond));
-        changed_.wait_for(lock, most, [&] { return me.done || !pumping_; });
+        me.changed.wait_for(lock, most, [&] { return me.done || !pumping_; });
         continue;
       }
       pumping_ = true;
@@ -105,10 +114,10 @@ class Core {
       lock.lock();
       pumping_ = false;
       collect();
-      look_at_waiters();
+      wake_the_answered();
     }
     leave(&me);
-    if (!pumping_) changed_.notify_all();  // the next one drives
+    if (!pumping_) wake_a_driver();
     return me.done;
   }
   void collect() {
@@ -124,7 +133,6 @@ class Core {
   }
 
   std::mutex mutex_;
-  std::condition_variable changed_;
   bool pumping_ = false;
   Waiter* waiters_ = nullptr;
   ClientMachine machine_;

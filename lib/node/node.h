@@ -41,7 +41,8 @@ struct NodeOptions {
   std::string address;                       // where other processes reach our port
   std::uint16_t port = 0;
   std::uint8_t workers = 1;
-  std::uint64_t memory_bytes = 0;   // 0 = DataMemory of the configuration
+  std::uint64_t memory_bytes = 0;  // 0 = DataMemory of the configuration
+  store::Memory::Ahead memory_ahead;
   std::uint64_t disk_cluster = 0;   // whose files these are
   std::vector<store::Disk*> disks;  // one for each worker, or none: rows in memory only
   bool has_rows = false;            // the disks hold something

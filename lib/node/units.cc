@@ -13,6 +13,7 @@ void Node::make_units() {
     o.worker = w;
     o.memory_bytes = (options_.memory_bytes != 0 ? options_.memory_bytes : kMemoryDefault) / options_.workers;
     memory_told_ = o.memory_bytes;
+    o.memory_ahead = options_.memory_ahead;
     Desk& d = desks_[w];
     d.unit = std::make_unique<Unit>(o);
     if (w < options_.disks.size()) {

@@ -10,6 +10,7 @@ namespace {
 constexpr Time kRetryFull = 20 * kMillisecond;   // a checkpoint has to make room first
 constexpr std::size_t kCopyBeside = 256;         // the same beside clients: a part of them moves
 constexpr Time kBitePause = 350 * kMicrosecond;  // between two bites beside clients
+constexpr std::size_t kBatchesBeside = 2;        // of all fragments here, under way beside clients
 }  // namespace
 
 void encode(Writer& w, const JobReport& r) {
@@ -132,6 +133,7 @@ Mover::Task* Mover::task_of(std::uint64_t job, FragmentId from) {
 // The next bite is not due yet: the task comes again then.
 bool Mover::may_bite(Task& t) {
   if (!clients_wait()) return true;
+  if (under_way() >= kBatchesBeside) return false;  // an answer wakes us
   if (now_ < next_bite_) {
     t.retry = next_bite_;
     wish(t.retry);
@@ -139,6 +141,12 @@ bool Mover::may_bite(Task& t) {
   }
   next_bite_ = now_ + kBitePause;
   return true;
+}
+
+std::size_t Mover::under_way() const {
+  std::size_t n = 0;
+  for (const Task& t : tasks_) n += t.batches.size();
+  return n;
 }
 
 void Mover::pump(Time now) {

@@ -7,8 +7,9 @@
 //
 // and reports to the leader. A fragment that got a new primary is begun anew: every step may be repeated.
 //
-// Pace: while clients are served here, a bite is small and the next one waits a moment, so that an operation of theirs
-// never stands behind more than one bite, and processors are left for them. Without clients it goes as fast as it can.
+// Pace: while clients are served here, a bite is small, the next one waits a moment, and few batches are under way:
+// an operation of theirs never stands behind much, here or at the new place, and processors are left for them. Without
+// clients it goes as fast as it can.
 #pragma once
 #include <map>
 #include <set>
@@ -88,6 +89,7 @@ class Mover {
   void start_tasks(Time now);
   bool clients_wait() const { return now_ - traffic_at_ < kTrafficFresh; }
   bool may_bite(Task& t);
+  std::size_t under_way() const;
   void stop_tasks();
   void finish(Task& t);
   void pump_copy(Time now, Task& t);

@@ -17,7 +17,7 @@ constexpr std::uint32_t kSmallPageChunks = 2;
 
 }  // namespace
 
-Memory::Memory(std::uint64_t budget_bytes) {
+Memory::Memory(std::uint64_t budget_bytes, Ahead ahead) : ahead_(std::move(ahead)) {
   // A limit on addresses (ulimit -v) may forbid the whole range; then a smaller one serves.
   for (std::uint64_t bytes = kReserveBytes; bytes >= 2 * kChunkBytes; bytes /= 2) {
     void* p = ::mmap(nullptr, bytes + kChunkBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -43,21 +43,37 @@ void Memory::set_budget(std::uint64_t bytes) noexcept {
 
 char* Memory::allocate(std::uint32_t* page_no) {
   if (used_pages_ >= budget_pages_) return nullptr;
-  std::uint32_t c = first_free_;
-  while (c < free_.size() && free_[c] == 0) c++;
-  if (c == free_.size()) {
-    if (c >= chunks_max_) return nullptr;
-    free_.push_back(c == 0 ? kAllFree & ~std::uint64_t{1} : kAllFree);
-    opened_.push_back(0);
-  }
+  const std::uint32_t c = chunk_from(first_free_);
+  if (c == kNoChunk) return nullptr;
   first_free_ = c;
   if (!opened_[c] && !open_chunk(c)) return nullptr;
   if (c == idle_) idle_ = kNoChunk;
   auto bit = static_cast<std::uint32_t>(std::countr_zero(free_[c]));
   free_[c] &= free_[c] - 1;
   used_pages_++;
+  if (ahead_ && std::popcount(free_[c]) == kChunkPages / 2) look_ahead(c + 1);
   *page_no = c * kChunkPages + bit;
   return page(*page_no);
+}
+
+// The lowest one, not below `chunk`, that has a free page.
+std::uint32_t Memory::chunk_from(std::uint32_t chunk) {
+  while (chunk < free_.size() && free_[chunk] == 0) chunk++;
+  if (chunk < free_.size()) return chunk;
+  if (chunk >= chunks_max_) return kNoChunk;
+  free_.push_back(chunk == 0 ? kAllFree & ~std::uint64_t{1} : kAllFree);
+  opened_.push_back(0);
+  return chunk;
+}
+
+// An empty chunk is there already when it is the idle one: the one made present becomes that.
+void Memory::look_ahead(std::uint32_t chunk) {
+  if (idle_ != kNoChunk || used_pages_ + kChunkPages / 2 >= budget_pages_) return;
+  const std::uint32_t c = chunk_from(chunk);
+  if (c == kNoChunk || c < kSmallPageChunks || free_[c] != kAllFree) return;
+  if (!opened_[c] && !open_chunk(c)) return;
+  idle_ = c;
+  ahead_(base_ + c * kChunkBytes, kChunkBytes);
 }
 
 void Memory::release(std::uint32_t page_no) {

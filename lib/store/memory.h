@@ -6,10 +6,14 @@
 // given back to the system, but for one that is kept against opening and closing the same chunk again and again.
 // The lowest free page is handed out first, so that a shrinking store empties its upper chunks.
 //
-// Promises: allocate() and release() cost about 5 ns, 100 us when a chunk is opened. Page 0 is never handed out.
+// The first touch of 2 MiB costs 0.1 to 4 ms (the system clears it, and on a virtual machine finds it first). So that
+// no transaction waits for that, `ahead` is told of a chunk while the one before is half used.
+//
+// Promises: allocate() and release() cost about 5 ns, 1 us when a chunk is opened. Page 0 is never handed out.
 // The content of a fresh page is not defined. One thread.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "env/limits.h"
@@ -23,7 +27,11 @@ class Memory {
   static constexpr std::uint32_t kPagesMax = 1u << 21;  // 64 GiB a worker
   static_assert(std::size_t{1} << kPageShift == limits::kPageBytes);
 
-  explicit Memory(std::uint64_t budget_bytes);
+  // Makes an opened chunk present, at its leisure, on a thread of its own, without a change of what it holds; must be
+  // harmless for addresses that are not mapped any more.
+  using Ahead = std::function<void(char* chunk, std::size_t bytes)>;
+
+  explicit Memory(std::uint64_t budget_bytes, Ahead ahead = {});
   ~Memory();
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
@@ -43,6 +51,8 @@ class Memory {
  private:
   bool open_chunk(std::uint32_t chunk);
   void close_chunk(std::uint32_t chunk);
+  std::uint32_t chunk_from(std::uint32_t chunk);
+  void look_ahead(std::uint32_t chunk);
 
   static constexpr std::uint32_t kNoChunk = UINT32_MAX;
   char* base_ = nullptr;
@@ -56,6 +66,7 @@ class Memory {
   std::vector<std::uint8_t> opened_;  // a chunk each: readable and writable
   std::uint32_t first_free_ = 0;      // no chunk below has a free page
   std::uint32_t idle_ = kNoChunk;     // the empty chunk that is kept
+  Ahead ahead_;
 };
 
 }  // namespace ndb::store

@@ -39,7 +39,7 @@ std::uint16_t Worker::member_for(Coordination& c, FragmentRef ref) {
   Member& m = c.members[c.members_used++];
   m.ref = ref;
   m.part = 0;
-  m.busy = m.wrote = m.locked = m.prepared = m.done = false;
+  m.busy = m.wrote = m.locked = m.prepared = m.awaited = m.done = false;
   m.sent.clear();
   const meta::Table* t = catalog_->table(ref.table);
   GroupId g =
@@ -67,6 +67,7 @@ Error Worker::plan_round_one(Coordination& c, std::uint32_t, const wire::Execute
     std::uint16_t slot = member_for(c, {op.table, t.first});
     Member& m = c.members[slot];
     if (m.node == 0 || !can_reach(m.node)) return Error::not_ready;
+    m.awaited = true;
     if (slot == 0 && m.part == 0) {
       Replica* r = replica(m.ref);
       if (r == nullptr || r->role == Role::backup || r->role == Role::joining) return Error::stale_view;
@@ -97,7 +98,7 @@ void Worker::send_round(std::uint32_t n, bool second) {
     h.slot = static_cast<std::uint16_t>(i);
     h.flags = static_cast<std::uint8_t>(((c.flags & wire::kKeepGoing) && !second ? kPartKeepGoing : 0) |
                                         (doubled && !second ? kPartWantImages : 0) |
-                                        (whole && !doubled && i != 0 ? kPartPrepare : 0));
+                                        (whole && doubled == second && i != 0 ? kPartPrepare : 0));
     h.operations = static_cast<std::uint16_t>(m.sent.size());
     h.anchor = {c.members[0].ref.table, c.members[0].ref.fragment, 0};
     h.view = c.view;
@@ -136,7 +137,8 @@ void Worker::on_part_reply(const wire::Message& msg) {
   Member& m = c.members[r.slot];
   m.busy = false;
   m.part = r.part;
-  m.wrote = r.wrote != 0;
+  m.wrote = (r.wrote & kPartWrote) != 0;
+  m.awaited = m.awaited || (r.wrote & kPartReadSoon) != 0;
   m.prepared = r.prepared != 0;
   c.outstanding--;
   if (r.error != Error::ok && c.error == Error::ok) c.error = r.error;
@@ -300,8 +302,17 @@ void Worker::decided(std::uint32_t n) {
     }
     send(m.node, m.worker, wire::Type::part_commit, w);
     c.outstanding++;
+    if (m.awaited) c.awaited++;
   }
+  if (c.awaited == 0) answer_committed(n);
   if (c.outstanding == 0) finish_commit(n);
+}
+
+void Worker::member_done(std::uint32_t n, Member& m) {
+  Coordination& c = coords_[n];
+  m.done = true;
+  if (m.awaited && --c.awaited == 0) answer_committed(n);
+  if (--c.outstanding == 0) finish_commit(n);
 }
 
 void Worker::on_part_done(const PartWord& w) {
@@ -309,15 +320,19 @@ void Worker::on_part_done(const PartWord& w) {
   Coordination& c = coords_[w.coordinator];
   if (c.txn != w.txn() || c.state != CoordState::committing || w.slot >= c.members_used) return;
   Member& m = c.members[w.slot];
-  if (m.done) return;
-  m.done = true;
-  if (--c.outstanding == 0) finish_commit(w.coordinator);
+  if (!m.done) member_done(w.coordinator, m);
+}
+
+// Whoever reads from now on sees it.
+void Worker::answer_committed(std::uint32_t n) {
+  Coordination& c = coords_[n];
+  reply_coordination(c, TxnState::committed);
+  c.link = 0;
+  counters_.commits++;
 }
 
 void Worker::finish_commit(std::uint32_t n) {
   Coordination& c = coords_[n];
-  reply_coordination(c, TxnState::committed);
-  counters_.commits++;
   Replica* r = replica(c.members[0].ref);
   if (r != nullptr && r->role == Role::primary && r->decided.count(c.txn) != 0) {
     append(*r, RecordKind::forget, c.txn, nullptr, {}, 0, 0, 0);
@@ -419,8 +434,8 @@ void Worker::resend_commits() {
       if (m.done) continue;
       const meta::Table* t = catalog_->table(m.ref.table);
       if (t == nullptr || m.ref.fragment >= t->distribution.groups.size()) {
-        m.done = true;  // the table, or the fragment, is gone
-        if (--c.outstanding == 0) break;
+        member_done(n, m);  // the table, or the fragment, is gone
+        if (!coords_.used(n)) break;
         continue;
       }
       NodeId primary = catalog_->primary(t->distribution.groups[m.ref.fragment], m.ref.fragment);
@@ -441,7 +456,6 @@ void Worker::resend_commits() {
                  c.epoch};
       send(m.node, m.worker, wire::Type::part_commit, w);
     }
-    if (c.outstanding == 0) finish_commit(n);
   }
 }
 

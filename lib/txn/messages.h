@@ -37,8 +37,12 @@ struct PartReply {
   Error error;            // of the first failed operation; the part is gone then (unless kPartKeepGoing)
   std::uint16_t results;  // wire::OpResult, bytes each
   std::uint8_t prepared;
-  std::uint8_t wrote;
+  std::uint8_t wrote;  // kPart...
 };
+inline constexpr std::uint8_t kPartWrote = 1;
+// Until second places are compared nobody reads them, and comparing waits for whatever is not finished there. From then
+// on a client's answer waits until its changes show here, too.
+inline constexpr std::uint8_t kPartReadSoon = 2;
 // All the rest of the conversation: part_prepare, part_prepared, part_commit, part_abort, part_done; part_ask and
 // part_answer (what became of it? asked of the anchor's primary by a participant that holds a prepared part).
 struct PartWord {

@@ -393,6 +393,8 @@ void Worker::tell_coordinator(const Part& part, std::uint32_t p, wire::Type type
     if (!can_reach(part.coordinator_node)) return;
     Writer& w = link_writer(link_to(part.coordinator_node));
     std::size_t at = wire::begin_message(w, type, part.coordinator_worker, options_.worker);
+    // As we see it: whoever compares asks us, too.
+    const bool compared = part.replica->table.table->distribution.phase >= meta::Phase::deciding;
     PartReply r{part.coordinator,
                 e == Error::ok ? p : 0,
                 part.txn.number,
@@ -400,7 +402,7 @@ void Worker::tell_coordinator(const Part& part, std::uint32_t p, wire::Type type
                 e,
                 part.results_count,
                 static_cast<std::uint8_t>((part.flags & kPartPrepare) ? 1 : 0),
-                static_cast<std::uint8_t>(part.live > 0 ? 1 : 0)};
+                static_cast<std::uint8_t>((part.live > 0 ? kPartWrote : 0) | (compared ? kPartReadSoon : 0))};
     w.put(r);
     w.raw(part.results.view());
     wire::end_message(w, at);

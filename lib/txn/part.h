@@ -128,6 +128,7 @@ struct Member {  // one participant
   bool wrote = false;
   bool locked = false;  // rows there are locked for this transaction
   bool prepared = false;
+  bool awaited = false;  // the client's answer waits until its changes show
   bool done = false;
   std::vector<std::uint16_t> sent;  // operations of the request under way, in the order sent
 };
@@ -157,8 +158,9 @@ struct Coordination {
   Writer body;  // operations of the request under way
   Writer results;
   std::uint32_t outstanding = 0;
-  Epoch epoch = 0;         // of the decision
-  std::uint8_t round = 0;  // 1 = first targets, 2 = second targets
+  std::uint32_t awaited = 0;  // of these
+  Epoch epoch = 0;            // of the decision
+  std::uint8_t round = 0;     // 1 = first targets, 2 = second targets
   Error error = Error::ok;
   void reset() {
     state = CoordState::open;
@@ -167,6 +169,7 @@ struct Coordination {
     body.clear();
     results.clear();
     outstanding = 0;
+    awaited = 0;
     round = 0;
     epoch = 0;
     error = Error::ok;

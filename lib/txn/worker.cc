@@ -14,7 +14,7 @@ Worker::Worker(WorkerOptions options)
     : options_(options),
       memory_total_(options.memory_bytes),
       memory_soft_(soft_limit(options.memory_bytes)),
-      memory_(options.memory_bytes),
+      memory_(options.memory_bytes, options.memory_ahead),
       slab_(memory_),
       catalog_(std::make_shared<meta::Catalog>()),
       parts_(limits::kOpenOperationsMax),

@@ -36,6 +36,7 @@ struct WorkerOptions {
   std::uint64_t memory_bytes = std::uint64_t{98} << 20;  // DataMemory
   Time lock_wait = 1200 * kMillisecond;                  // TransactionDeadlockDetectionTimeout
   Time inactive = kNever;                                // TransactionInactiveTimeout
+  store::Memory::Ahead memory_ahead;
 };
 
 struct WorkerCounters {
@@ -230,6 +231,8 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void decided(std::uint32_t c);
   void on_part_prepared(const PartWord& w);
   void on_part_done(const PartWord& w);
+  void member_done(std::uint32_t c, Member& m);
+  void answer_committed(std::uint32_t c);
   void finish_commit(std::uint32_t c);
   void abort_coordination(std::uint32_t c, Error e, bool tell_client);
   void reply_coordination(Coordination& c, wire::TxnState state);

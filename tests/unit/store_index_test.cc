@@ -24,6 +24,43 @@ struct World {
 
 }  // namespace
 
+TEST_CASE("memory: the next chunk is announced while this one is half used, once") {
+  std::vector<char*> announced;
+  Memory m(64 * kMiB, [&](char* at, std::size_t bytes) {
+    REQUIRE(bytes == 2 * kMiB);
+    announced.push_back(at);
+  });
+  std::vector<std::uint32_t> pages;
+  std::uint32_t page = 0;
+  auto chunk_of = [](std::uint32_t p) { return p / Memory::kChunkPages; };
+  while (m.allocate(&page) != nullptr) {
+    pages.push_back(page);
+    if (page % Memory::kChunkPages != Memory::kChunkPages / 2 - 1) continue;
+    // The first two chunks consist of small pages, and are not worth it.
+    const std::uint32_t next = chunk_of(page) + 1;
+    REQUIRE(announced.size() == (next < 2 ? 0 : next - 1));
+    if (next >= 2) REQUIRE(announced.back() == m.page(next * Memory::kChunkPages));
+  }
+  REQUIRE(pages.size() == 64 * kMiB / limits::kPageBytes);
+  // Up and down across the half: the empty chunk is there and known, nothing more is announced.
+  for (int i = 0; i < 80; i++) {
+    m.release(pages.back());
+    pages.pop_back();
+  }
+  const std::size_t before = announced.size();
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < 10; i++) {
+      m.release(pages.back());
+      pages.pop_back();
+    }
+    for (int i = 0; i < 10; i++) {
+      REQUIRE(m.allocate(&page) != nullptr);
+      pages.push_back(page);
+    }
+  }
+  REQUIRE(announced.size() <= before + 1);
+}
+
 TEST_CASE("memory hands out pages up to its budget and takes them back") {
   Memory m(3 * limits::kPageBytes);
   std::uint32_t a = 0, b = 0, c = 0, d = 0;

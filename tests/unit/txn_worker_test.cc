@@ -277,3 +277,52 @@ TEST_CASE("out of DataMemory: refused, nothing changed, reads go on") {
   CHECK(w.exec({{Op::remove, 0}}).head.state == TxnState::committed);
   check_replicas(w, {1, 2});
 }
+
+TEST_CASE("a client waits for a row's second place as soon as that is compared, not before") {
+  World w({1, 2}, {3, 4});
+  w.make_table();
+  for (int i = 0; i < 60; i++) REQUIRE(w.exec({{Op::insert, i, 0}}).head.state == TxnState::committed);
+  for (const NodeId n : {NodeId{3}, NodeId{4}}) {
+    w.join(n);
+    w.must(meta::NodeInSync{n, w.catalog().node(n)->incarnation, 0});
+  }
+  w.must(meta::CreateGroups{{{3, 4}}});
+  using meta::Phase;
+  const std::uint64_t job = w.must(meta::StartReorg{"t", false, {}, 0, 0}).ids.at(0);
+  for (const Phase p : {Phase::doubling, Phase::copying}) w.must(meta::AdvanceReorg{job, p, 0});
+  auto distribution = [&]() -> const meta::Distribution& { return w.catalog().table(w.table_id)->distribution; };
+  auto bucket = [&](int k) { return meta::bucket_of(w.shape.hash(w.key(k))); };
+  int k = 0, other = 0;
+  while (!distribution().moves(bucket(k))) k++;
+  const NodeId p = w.primary_of(k, true), backup = p == 1 ? 2 : 1;
+  while (other == k || w.primary_of(other, true) != p || distribution().moves(bucket(other))) other++;
+  const FragmentId second = distribution().next[bucket(k)];
+  const NodeId q = w.catalog().primary(distribution().groups[second], second);
+
+  const std::uint64_t t = w.new_number();
+  bool waits = false;
+  SECTION("copying") { REQUIRE(w.exec({{Op::update, k, 1}}, wire::kBegin, t, p).head.state == TxnState::open); }
+  SECTION("begun while copying, writes while comparing") {
+    REQUIRE(w.exec({{Op::update, other, 1}}, wire::kBegin, t, p).head.state == TxnState::open);
+    w.must(meta::AdvanceReorg{job, Phase::deciding, 0});
+    REQUIRE(w.exec({{Op::update, k, 1}}, 0, t, p).head.state == TxnState::open);
+    waits = true;
+  }
+  w.hold(backup, p);  // the decision is not known to be held yet
+  const std::uint32_t r = w.send({}, wire::kCommit, t, p);
+  REQUIRE(w.replies.count(r) == 0);
+  w.hold(p, q);  // it will not hear of it
+  w.release(backup, p);
+  CHECK(w.replies.count(r) == (waits ? 0 : 1));
+  CHECK(w.read(k) == 1);
+  CHECK_FALSE(w.worker(p).quiet());
+  w.release(p, q);
+  REQUIRE(w.replies.count(r) == 1);
+  CHECK(w.replies[r].head.state == TxnState::committed);
+  CHECK(w.worker(p).quiet());
+  for (const Phase next : {Phase::deciding, Phase::switched}) {
+    if (distribution().phase < next) w.must(meta::AdvanceReorg{job, next, 0});
+  }
+  CHECK(w.primary_of(k, false) == q);
+  CHECK(w.read(k) == 1);
+}
