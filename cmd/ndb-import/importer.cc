@@ -61,6 +61,11 @@ Failure Importer::open_table(const std::string& name) {
     loop_.step(env::Event{});
     loop_.run_once(20 * kMillisecond);
   }
+  if (table_->index_of != 0) {
+    return {Error::indexes_not_kept,
+            "table '" + name + "' holds a unique index: its rows come with those of its table"};
+  }
+  if (!table_->unique.empty()) o_.batch_rows = 1;  // a value that is taken fails its whole transaction
   auto shape = store::RowShape::make(*table_);
   if (!shape) return shape.failure();
   shape_ = std::move(*shape);
@@ -232,7 +237,11 @@ Failure Importer::judge(Group& g, const client::StepResult& r, std::vector<Row>*
   if (r.state != wire::TxnState::committed) {
     if (r.error == Error::outcome_unknown) counts_.unknown = true;
     for (const Row& row : g.rows) {
-      if (Failure f = reject(*g.file, row.line, g.raw(row), std::string(error_info(r.error).sentence))) return f;
+      if (r.error == Error::row_exists && o_.ignore_existing) {
+        counts_.skipped++;
+      } else if (Failure f = reject(*g.file, row.line, g.raw(row), std::string(error_info(r.error).sentence))) {
+        return f;
+      }
     }
     return {};
   }

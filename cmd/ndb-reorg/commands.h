@@ -21,7 +21,8 @@ struct TableOptions {
   std::vector<std::string> names;
   bool all = false;
   void declare(Options& o);
-  // The names; fails with a sentence when none or both were given.
+  // The names, each with those of the hidden tables that hold its unique indexes; fails with a
+  // sentence when none or both were given.
   Result<std::vector<std::string>> tables(Tool& tool) const;
   static int refuse(Tool& tool, const Failure& failure);  // of tables(); the exit status
 };

@@ -6,8 +6,15 @@
 
 namespace ndb::cli {
 
+namespace {
+bool same_name(std::string_view a, std::string_view b) {  // as SQL: the case of letters does not matter
+  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+}  // namespace
+
 void TableOptions::declare(Options& o) {
-  o.list("--table", &names, "a table; may be given again", "NAME");
+  o.list("--table", &names, "a table, with its unique indexes; may be given again", "NAME");
   o.flag("--all", &all, "all tables, one after the other");
 }
 
@@ -16,11 +23,18 @@ Result<std::vector<std::string>> TableOptions::tables(Tool& tool) const {
     return Failure{Error::no_such_table, all ? "both --all and --table are given; one of them is enough"
                                              : "no table is named; give --table NAME or --all"};
   }
-  if (!all) return names;
   auto known = read_tables(tool);
   if (!known) return known.failure();
   std::vector<std::string> out;
-  for (const TableName& t : *known) out.push_back(t.name);
+  for (const TableName& t : *known) {
+    if (all) out.push_back(t.name);
+  }
+  for (const std::string& name : names) {  // a table takes its unique indexes along
+    out.push_back(name);
+    for (const TableName& t : *known) {
+      if (same_name(t.index_of, name)) out.push_back(t.name);
+    }
+  }
   return out;
 }
 

@@ -74,7 +74,8 @@ Result<std::vector<TableName>> read_tables(Tool& tool) {
   if (!v) return v.failure();
   std::vector<TableName> tables;
   for (const JsonValue& t : (*v)["tables"].items) {
-    tables.push_back({t["name"].text, t["phase"].text, t["columns"].number(), t["fragments"].number()});
+    tables.push_back(
+        {t["name"].text, t["phase"].text, t["columns"].number(), t["fragments"].number(), t["index_of"].text});
   }
   return tables;
 }

@@ -32,6 +32,7 @@ Result<Job> wait_for_job(Tool& tool, std::uint64_t id, Time timeout);
 struct TableName {
   std::string name, phase;
   std::uint64_t columns = 0, fragments = 0;
+  std::string index_of;  // hidden: holds a unique index of that table
 };
 Result<std::vector<TableName>> read_tables(Tool& tool);
 

@@ -105,6 +105,7 @@ void ClientMachine::adopt(std::shared_ptr<const meta::Catalog> c, Time now, env:
   counts_.catalogs++;
   catalog_ = std::move(c);
   routing_ = std::make_unique<Routing>(*catalog_);
+  std::erase_if(indexed_, [&](const auto& t) { return catalog_->table(t.first) == nullptr; });
   for (Peer& p : peers_) {
     if (p.node == 0) continue;
     const meta::Node* n = catalog_->node(p.node);

@@ -39,6 +39,19 @@ std::shared_ptr<const meta::Catalog> Cluster::catalog() const {
   return c;
 }
 
+Failure Cluster::open_table(const meta::Catalog& c, TableId id, Table* t) {
+  auto found = c.tables.find(id);
+  if (found == c.tables.end()) return {Error::no_such_table, {}};
+  t->definition_ = found->second;
+  auto shape = store::RowShape::make(*t->definition_);
+  if (!shape) return shape.failure();
+  t->shape_ = std::make_shared<store::RowShape>(std::move(*shape));
+  for (const meta::UniqueIndex& u : t->definition_->unique) {
+    if (Failure f = open_table(c, u.table, &t->unique_.emplace_back())) return f;
+  }
+  return {};
+}
+
 Result<Table> Cluster::table(std::string_view name) {
   Table t;
   std::uint64_t catalogs = 0;
@@ -47,10 +60,7 @@ Result<Table> Cluster::table(std::string_view name) {
     auto c = catalog();
     const meta::Table* found = c->table(name);
     if (found != nullptr) {
-      t.definition_ = c->tables.at(found->id);
-      auto shape = store::RowShape::make(*t.definition_);
-      if (!shape) return shape.failure();
-      t.shape_ = std::make_shared<store::RowShape>(std::move(*shape));
+      if (Failure f = open_table(*c, found->id, &t)) return f;
       return t;
     }
     if (deadline != 0) break;

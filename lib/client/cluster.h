@@ -46,18 +46,24 @@ class Table {
   const store::RowShape& shape() const { return *shape_; }
   // The number of a column, by its name (case of letters does not matter); -1 = no such column.
   int column(std::string_view name) const;
+  // The hidden tables of its unique indexes, in the order of definition().unique: to be read, never to be written to.
+  const std::vector<Table>& unique() const { return unique_; }
   explicit operator bool() const { return definition_ != nullptr; }
 
  private:
   friend class Cluster;
   std::shared_ptr<const meta::Table> definition_;
   std::shared_ptr<const store::RowShape> shape_;
+  std::vector<Table> unique_;
 };
 
 namespace detail {
 class Core;
 }
 
+// Changes of a table with unique indexes bring the changes of its index rows along (indexes.h); a value that another
+// row has is unique_violation. Such a step is two round trips when old rows have to be read, and fails as a whole.
+//
 // Operations are collected and sent with the next read(), execute() or commit(); a transaction that first speaks at its
 // commit() is one message, and is repeated inside the library when an error is temporary.
 //
@@ -82,6 +88,9 @@ class Transaction {
   // Reads one row at once: true and its image (t.shape().get(image, column)), or false: no such row.
   Result<bool> read(const Table& t, Values key, std::string* image, Lock lock = Lock::none);
   Result<bool> read_key(const Table& t, Bytes key, std::string* image, Lock lock = Lock::none);
+  // By the values of a unique index, in its order; none of them null. The index row is locked, too.
+  // REQUIRES: a lock is asked for.
+  Result<bool> read_unique(const Table& t, std::size_t index, Values values, std::string* image, Lock lock);
   // Sends what was collected. `each` hears the result of every operation in order (a read that finds nothing:
   // no_such_row).
   Failure execute(const std::function<void(Error, Bytes image)>& each = {});
@@ -171,6 +180,9 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
 
   // One row, committed: true and its image, or false. Repeated while errors are temporary. `key`: encoded.
   Result<bool> read(const Table& t, Bytes key, std::string* image);
+  // The same by the values of a unique index: one read of the index, one of the row; when somebody changes that row in
+  // between, again under locks.
+  Result<bool> read_unique(const Table& t, std::size_t index, Values values, std::string* image);
   Transaction begin();
   // Runs f and commits; begins anew when that failed with a temporary error, until `deadline` has passed.
   Failure run(const std::function<Failure(Transaction&)>& f, Time deadline = limits::kClientDeadline);
@@ -183,6 +195,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
 
  private:
   explicit Cluster(std::shared_ptr<detail::Core> core) : core_(std::move(core)) {}
+  static Failure open_table(const meta::Catalog& c, TableId id, Table* t);
   std::shared_ptr<detail::Core> core_;
 };
 

@@ -124,13 +124,15 @@ void ClientMachine::on_link_down(Time now, const env::Event& e, env::Outbox& out
   for (Handle h = 0; h < slots_.size(); h++) {
     if (!slots_[h]) continue;
     Slot& s = *slots_[h];
-    const bool open_there = s.begun && s.route.node == p->node && !s.finished;
+    const bool open_there = (s.begun || s.inside) && s.route.node == p->node && !s.finished;
+    const bool not_sent =
+        s.state == SlotState::building || s.state == SlotState::ready || s.state == SlotState::pausing;
     if (s.link == e.link && s.state == SlotState::sent) {
       step_lost(s, h, now);
     } else if (s.link == e.link && s.state == SlotState::asking) {
       pause(s, now, SlotState::must_ask);
-    } else if (open_there && s.link == e.link && s.state == SlotState::building) {
-      s.link = 0;  // noticed by its next send()
+    } else if (open_there && s.link == e.link && not_sent) {
+      s.link = 0;  // noticed by its next send(), or attempt
     }
   }
   scans_lost(now, e.link, out);

@@ -28,6 +28,9 @@
 //  * outcome_unknown is said only when no node could tell until the deadline.
 //  * A node's newer view, a stale_view, silence for kClientPatience or a lost link make it fetch the catalog again,
 //    from a data node or, when none answers, from a management server.
+//  * Writes of a table with unique indexes bring the changes of the index rows along (indexes.h): a step may become two
+//    messages, reads under locks and then the writes; its results are those of the owner's operations. A step that
+//    has such writes fails as a whole: kKeepGoing does not count for it.
 //  * At most kClientWritesMax writing transactions are on their way or open at a time; more wait.
 //
 // A scan holds one cursor for each fragment, all opened under one view before the first row is given; until then a
@@ -37,6 +40,7 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -45,6 +49,7 @@
 #include "base/errors.h"
 #include "base/ids.h"
 #include "base/prng.h"
+#include "client/indexes.h"
 #include "client/routing.h"
 #include "env/limits.h"
 #include "env/machine.h"
@@ -184,6 +189,13 @@ class ClientMachine : public env::Machine {
     asking,    // the outcome has been asked for
     complete,  // released by the owner while on its way, and answered now
   };
+  // What a step has become, when unique indexes have to be kept (upkeep.cc).
+  enum class Stage : std::uint8_t {
+    plain,    // what the owner said
+    reading,  // old rows are read under locks; then
+    writing,  // the owner's operations and those on index rows
+    ending,   // it cannot be: what was begun is aborted, `verdict` is told
+  };
   struct Slot {
     SlotState state = SlotState::free;
     std::uint8_t flags = 0;
@@ -193,6 +205,12 @@ class ClientMachine : public env::Machine {
     bool commit_sent = false;  // a commit may be somewhere: the outcome counts
     bool finished = false;     // committed, aborted or given up: nothing to abort in release()
     bool reported = false;     // in done_, not taken yet
+    bool indexed = false;      // writes to a table with unique indexes, or one that is not known yet
+    Stage stage = Stage::plain;
+    bool inside = false;  // begun at its node by a stage of a step that may still be repeated
+    std::uint8_t races = 0;
+    Error verdict = Error::ok;
+    std::unique_ptr<Upkeep> upkeep;
     std::uint16_t generation = 0;
     std::uint16_t operations = 0;
     std::uint16_t attempts = 0;
@@ -290,6 +308,16 @@ class ClientMachine : public env::Machine {
   Slot* slot_of_request(std::uint32_t request, Handle* h);
   std::uint32_t request_of(const Slot& s, Handle h) const;
   void note_trouble(Time t);
+  // --- upkeep.cc
+  bool keep_indexes(Slot& s, Handle h);  // false: cannot be sent, or was finished
+  Error look_for_indexed(Slot& s);
+  void read_old_rows(Slot& s);
+  void write_new_rows(Slot& s, Handle h);
+  void old_rows_read(Slot& s, Handle h, Bytes results);
+  void end_with(Slot& s, Handle h, Error verdict);
+  void start_over(Slot& s);
+  std::uint8_t flags_of(const Slot& s) const;
+  Error judge_race(Slot& s, Error e) const;
   // --- scans.cc
   void flush_scan(Scan& s, ScanHandle h, Time now, env::Outbox& out);
   void open_cursors(Scan& s, ScanHandle h, Time now, env::Outbox& out);
@@ -305,6 +333,7 @@ class ClientMachine : public env::Machine {
   Epoch epoch_ = 0;
   std::shared_ptr<const meta::Catalog> catalog_;
   std::unique_ptr<const Routing> routing_;
+  std::map<TableId, std::shared_ptr<const IndexedTable>> indexed_;  // those that were written to
   std::string trouble_;
 
   std::vector<Peer> peers_;        // by node id; made when a catalog names it

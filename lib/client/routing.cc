@@ -11,6 +11,7 @@ Routing::Routing(const meta::Catalog& c) {
     const meta::Distribution& d = table->distribution;
     if (d.map.size() != limits::kBuckets) continue;
     t.view = d.view;
+    t.indexed = !table->unique.empty();
     for (std::size_t f = 0; f < d.groups.size(); f++) {
       Route r;
       r.fragment = static_cast<FragmentId>(f);

@@ -24,6 +24,8 @@ class Routing {
   explicit Routing(const meta::Catalog& c);
 
   bool knows(TableId table) const { return table < tables_.size() && !tables_[table].read.empty(); }
+  // Writes to it have to change rows of unique indexes, too; or it is not known.
+  bool indexed(TableId table) const { return table >= tables_.size() || tables_[table].indexed; }
   // REQUIRES: knows(table).
   Route read(TableId table, std::uint64_t hash) const {
     const OneTable& t = tables_[table];
@@ -49,6 +51,7 @@ class Routing {
     std::vector<Route> primaries;         // by fragment
     std::vector<FragmentId> scanned;
     View view = 0;
+    bool indexed = true;
   };
   std::vector<OneTable> tables_;  // by id; dropped ones are empty
 };

@@ -29,6 +29,10 @@ Handle ClientMachine::open(std::uint64_t tag) {
   NDB_CHECK(s.state == SlotState::free);
   s.state = SlotState::building;
   s.begun = s.writes = s.abandoned = s.commit_sent = s.finished = false;
+  s.indexed = s.inside = false;
+  s.stage = Stage::plain;
+  s.races = 0;
+  s.verdict = Error::ok;
   s.durable_when = 0;
   s.operations = s.attempts = 0;
   s.last_error = Error::ok;
@@ -53,6 +57,7 @@ void ClientMachine::add(Handle h, wire::Op op, TableId table, std::uint64_t hash
     s.hash = hash;
   }
   if (changes_or_locks(op)) s.writes = true;
+  if (op >= wire::Op::insert && (!routing_ || routing_->indexed(table))) s.indexed = true;
   s.operations++;
   wire::Operation head{op,    0,   static_cast<std::uint16_t>(key.size()), static_cast<std::uint32_t>(payload.size()),
                        table, hash};
@@ -67,6 +72,8 @@ void ClientMachine::send(Handle h, std::uint8_t flags) {
   NDB_CHECK(s.state == SlotState::building);
   s.flags = static_cast<std::uint8_t>(flags & ~wire::kBegin);
   if (!s.begun) s.flags |= wire::kBegin;
+  s.verdict = Error::ok;
+  s.races = 0;
   s.attempts = 0;
   s.deadline = 0;
   s.commit_sent = false;
@@ -113,12 +120,14 @@ void ClientMachine::drop_number(Slot& s) {
 
 // Encodes the slot's step into its node's link. False: it cannot be sent now (the slot pauses), or it was finished.
 bool ClientMachine::try_send(Slot& s, Handle h, Time now, env::Outbox& out) {
-  if (s.begun) {
-    if (s.link == 0) {  // the link of an open transaction has died in between: so has the transaction
-      finish(s, h, Error::node_failure, wire::TxnState::aborted, false);
-      return true;
-    }
-  } else {
+  if ((s.begun || s.inside) && s.link == 0) {  // the link of an open transaction has died: so has the transaction
+    step_lost(s, h, now);
+    return true;
+  }
+  if (s.indexed && s.stage == Stage::plain && (s.flags & wire::kAbort) == 0 && !keep_indexes(s, h)) {
+    return s.state != SlotState::ready && s.state != SlotState::pausing;
+  }
+  if (!s.begun && !s.inside) {
     if (!catalog_ || !routing_->knows(s.table)) {
       if (catalog_ && s.attempts > 8) {  // it is in no catalog of the last tenth of a second
         finish(s, h, Error::no_such_table, wire::TxnState::aborted, false);
@@ -140,7 +149,8 @@ bool ClientMachine::try_send(Slot& s, Handle h, Time now, env::Outbox& out) {
   }
   if (out.backlog(s.link) > limits::kFrameBytesFull) return false;
   s.generation++;
-  wire::Execute head{request_of(s, h), s.flags, 0, s.operations, s.number};
+  const std::uint8_t flags = flags_of(s);
+  wire::Execute head{request_of(s, h), flags, 0, s.operations, s.number};
   Writer& w = out.link(s.link);
   const auto n = static_cast<std::uint32_t>(s.request.size());
   char* p = w.extend(wire::kMessageHeaderBytes + n);
@@ -151,7 +161,7 @@ bool ClientMachine::try_send(Slot& s, Handle h, Time now, env::Outbox& out) {
   p += wire::kMessageHeaderBytes;
   save(p, head);
   std::memcpy(p + kHead, s.request.data() + kHead, n - kHead);
-  if ((s.flags & wire::kCommit) != 0) s.commit_sent = true;
+  if ((flags & wire::kCommit) != 0) s.commit_sent = true;
   s.state = SlotState::sent;
   s.sent_at = now;
   s.attempts++;
@@ -173,14 +183,19 @@ void ClientMachine::on_execute_reply(Time now, Bytes body) {
     pause(s, now, SlotState::must_ask);
     return;
   }
+  const Error error = judge_race(s, head.error);
+  if (s.stage == Stage::reading && head.state == wire::TxnState::open) {
+    old_rows_read(s, h, body.substr(sizeof head));
+    return;
+  }
   if (head.state == wire::TxnState::aborted) {
     const bool behind = catalog_ && head.view < catalog_->view &&
                         (head.error == Error::no_such_table || head.error == Error::bad_row_image);
     if (head.error == Error::stale_view || head.error == Error::not_ready) refresh();
-    if (repeatable(s) && (s.flags & wire::kAbort) == 0 && (worth_repeating(head.error) || behind)) {
+    if (repeatable(s) && (s.flags & wire::kAbort) == 0 && (worth_repeating(error) || behind)) {
       drop_number(s);  // that transaction is over for good: the repeat is another one
       s.commit_sent = false;
-      failed_step(s, h, now, head.error);
+      failed_step(s, h, now, error);
       return;
     }
     s.finished = true;
@@ -189,13 +204,15 @@ void ClientMachine::on_execute_reply(Time now, Bytes body) {
   s.begun = true;
   s.reply.clear();
   s.reply.raw(body.substr(sizeof head));
-  s.result.results = head.results;
-  finish(s, h, head.error, head.state, true);
+  s.result.results =
+      s.stage == Stage::writing ? std::min(std::uint16_t{head.results}, s.upkeep->count()) : head.results;
+  finish(s, h, error, head.state, true);
 }
 
 // The step did not succeed and did nothing: again after a pause.
 void ClientMachine::failed_step(Slot& s, Handle h, Time now, Error e) {
   s.last_error = e;
+  start_over(s);
   if (now >= s.deadline) {
     expire(s, h);
     return;
@@ -305,19 +322,20 @@ void ClientMachine::expire(Slot& s, Handle h) {
 }
 
 void ClientMachine::finish(Slot& s, Handle h, Error e, wire::TxnState state, bool answered) {
-  s.result.error = e;
+  s.result.error = state == wire::TxnState::aborted && s.verdict != Error::ok ? s.verdict : e;
   if (s.number != 0) s.result.id = {options_.session, s.number};
   if (state != wire::TxnState::open) {
     s.finished = true;
     drop_number(s);
   }
+  if (answered || state != wire::TxnState::aborted) s.inside = false;  // else its node may still have it: release()
   s.result.state = state;
   s.result.answered = answered;
   s.result.bytes = answered ? s.reply.view() : Bytes();
   if (!answered) s.result.results = 0;
   if (s.abandoned) {
     s.state = SlotState::complete;
-    if (state != wire::TxnState::open)
+    if (state != wire::TxnState::open && !s.inside)
       recycle(s, h);
     else
       release(h);
@@ -326,6 +344,8 @@ void ClientMachine::finish(Slot& s, Handle h, Error e, wire::TxnState state, boo
   // The owner may add the next step at once.
   s.state = SlotState::building;
   s.operations = 0;
+  s.indexed = false;
+  s.stage = Stage::plain;
   s.writes = s.writes && state == wire::TxnState::open;
   s.request.truncate(kHead);
   s.reported = true;
@@ -353,7 +373,11 @@ void ClientMachine::release(Handle h) {
     s.abandoned = true;
     return;
   }
-  if (s.begun && !s.finished && s.link != 0) {
+  if (((s.begun && !s.finished) || s.inside) && s.link != 0) {
+    s.begun = true;
+    s.finished = s.inside = s.indexed = false;
+    s.stage = Stage::plain;
+    s.verdict = Error::ok;
     s.abandoned = true;
     s.state = SlotState::building;
     s.operations = 0;

@@ -18,6 +18,7 @@ inline constexpr std::uint32_t kVotersMax = 7;
 inline constexpr std::uint32_t kTablesMax = 20320;
 inline constexpr std::uint32_t kColumnsMax = 512;
 inline constexpr std::uint32_t kKeyColumnsMax = 32;
+inline constexpr std::uint32_t kUniqueIndexesMax = 16;  // of one table
 inline constexpr std::uint32_t kNameBytesMax = 128;
 inline constexpr std::uint32_t kBuckets =
     3840;  // per table: divisible by every count of fragments up to 6, by 8, 10, 12 ..

@@ -41,7 +41,15 @@ Outcome run(Change& change, const CreateTable& x) {
     return refuse(Error::table_exists, words("table \"", t->name, "\" exists already"));
   }
   if (auto f = schema_lock(c)) return refuse(std::move(f));
-  if (const std::uint64_t most = tables_max(c); c.tables.size() >= most) {
+  std::vector<Table> hidden;
+  for (const UniqueIndex& i : x.table.unique) {
+    const Table& h = hidden.emplace_back(hidden_table(x.table, i));
+    if (c.table(h.name) != nullptr) {
+      return refuse(Error::table_exists,
+                    words("table \"", h.name, "\", which is to hold a unique index, exists already"));
+    }
+  }
+  if (const std::uint64_t most = tables_max(c); c.tables.size() + hidden.size() >= most) {
     return refuse(Error::too_many_tables, words("the cluster takes at most ", most, " tables (MaxNoOfTables)"));
   }
   auto distribution = new_distribution(c);
@@ -49,9 +57,18 @@ Outcome run(Change& change, const CreateTable& x) {
   Table t = x.table;
   t.id = c.next_table++;
   t.created = change.index;
-  t.distribution = std::move(*distribution);
+  t.distribution = *distribution;
+  t.index_of = 0;
+  for (std::size_t i = 0; i < hidden.size(); i++) {
+    Table& h = hidden[i];
+    t.unique[i].table = h.id = c.next_table++;
+    h.index_of = t.id;
+    h.created = change.index;
+    h.distribution = *distribution;
+  }
   const TableId id = t.id;
   change.table(std::move(t));
+  for (Table& h : hidden) change.table(std::move(h));
   return done({id});
 }
 
@@ -62,8 +79,14 @@ Outcome run(Change& change, const DropTable& x) {
     auto text = words("no such table: \"", x.name, "\"");
     return x.if_exists ? nothing_to_do(std::move(text)) : refuse(Error::no_such_table, std::move(text));
   }
+  if (t->index_of != 0) {
+    return refuse(Error::bad_definition, words("table \"", t->name, "\" holds a unique index of table \"",
+                                               c.table(t->index_of)->name, "\" and goes with that"));
+  }
   if (auto f = schema_lock(c)) return refuse(std::move(f));
   const TableId id = t->id;
+  const std::vector<UniqueIndex> unique = t->unique;
+  for (const UniqueIndex& i : unique) c.tables.erase(i.table);
   c.tables.erase(id);
   change.view();
   change.changed();

@@ -1,5 +1,7 @@
 #include "meta/catalog_codec.h"
 
+#include <algorithm>
+
 #include "base/hash.h"
 #include "meta/codec.h"
 
@@ -235,12 +237,25 @@ bool group_holds(const Catalog& c, const Group& g) {
   return true;
 }
 
+// Indexes and their tables know each other.
+bool indexes_hold(const Catalog& c, const Table& t) {
+  for (const UniqueIndex& i : t.unique) {
+    const Table* hidden = c.table(i.table);
+    if (hidden == nullptr || hidden->index_of != t.id || hidden->primary_key.size() != i.columns.size()) return false;
+    if (hidden->columns != hidden_table(t, i).columns) return false;
+  }
+  if (t.index_of == 0) return true;
+  const Table* of = c.table(t.index_of);
+  return of != nullptr &&
+         std::any_of(of->unique.begin(), of->unique.end(), [&](const UniqueIndex& i) { return i.table == t.id; });
+}
+
 bool table_holds(const Catalog& c, const Table& t) {
   if (t.distribution.map.empty() || check_definition(t)) return false;
   for (const GroupId g : t.distribution.groups) {
     if (g != kNoGroup && c.group(g) == nullptr) return false;
   }
-  return true;
+  return indexes_hold(c, t);
 }
 
 bool holds(const Catalog& c) {

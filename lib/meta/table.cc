@@ -219,99 +219,68 @@ Failure check_distribution_key(const Table& t) {
   return {};
 }
 
+// A unique index is as good as the hidden table that it makes.
+Failure check_unique(const Table& t) {
+  if (t.unique.size() > limits::kUniqueIndexesMax) {
+    return bad(words("a table takes at most ", limits::kUniqueIndexesMax, " unique indexes"));
+  }
+  if (!t.unique.empty() && t.index_of != 0) return bad("an index has no indexes");
+  std::vector<std::string> names;
+  for (const UniqueIndex& i : t.unique) {
+    if (auto wrong = wrong_name(i.name); !wrong.empty()) return bad("the name of a unique index " + wrong);
+    std::string name = i.name;
+    std::transform(name.begin(), name.end(), name.begin(), lower);
+    if (std::find(names.begin(), names.end(), name) != names.end()) {
+      return bad(words("two unique indexes have the name \"", i.name, "\""));
+    }
+    names.push_back(std::move(name));
+    for (const std::uint16_t c : i.columns) {
+      if (c >= t.columns.size()) return bad("a unique index names a column that does not exist");
+    }
+    Failure f;
+    const Table hidden = hidden_table(t, i);
+    if (auto wrong = wrong_name(hidden.name); !wrong.empty()) f = bad("the name of its table " + wrong);
+    if (!f) f = check_columns(hidden);
+    if (!f) f = check_primary_key(hidden);
+    if (f) return bad(words("unique index \"", i.name, "\": ", f.text));
+  }
+  return {};
+}
+
 }  // namespace
 
 Failure check_definition(const Table& t) {
   if (auto wrong = wrong_name(t.name); !wrong.empty()) return bad("the name of the table " + wrong);
   if (auto f = check_columns(t)) return f;
   if (auto f = check_primary_key(t)) return f;
-  return check_distribution_key(t);
+  if (auto f = check_distribution_key(t)) return f;
+  return check_unique(t);
 }
 
-// --- maps
-
-std::vector<FragmentId> initial_map(std::uint32_t fragments) {
-  NDB_CHECK(fragments > 0 && fragments <= limits::kFragmentsMax);
-  std::vector<FragmentId> map(limits::kBuckets);
-  for (std::uint32_t i = 0; i < limits::kBuckets; i++) map[i] = static_cast<FragmentId>(i % fragments);
-  return map;
+std::string default_index_name(const Table& t, const std::vector<std::uint16_t>& columns) {
+  std::string name;
+  for (const std::uint16_t c : columns) name += (name.empty() ? "" : "_") + t.columns[c].name;
+  return name;
 }
 
-std::vector<FragmentId> extended_map(const std::vector<FragmentId>& old, std::uint32_t old_n, std::uint32_t new_n) {
-  NDB_CHECK(old.size() == limits::kBuckets);
-  NDB_CHECK(old_n > 0 && new_n > old_n && new_n <= limits::kFragmentsMax);
-  std::vector<FragmentId> map = old;
-  for (std::uint32_t i = 0; i < limits::kBuckets; i++) {
-    if (i % new_n >= old_n) map[i] = static_cast<FragmentId>(i % new_n);
+Table hidden_table(const Table& t, const UniqueIndex& index) {
+  Table hidden;
+  hidden.name = words(t.name, "$", index.name);
+  for (const std::uint16_t c : index.columns) {
+    hidden.primary_key.push_back(static_cast<std::uint16_t>(hidden.columns.size()));
+    hidden.columns.push_back(t.columns[c]);
   }
-  return map;
-}
-
-namespace {
-
-struct Share {
-  std::uint32_t owned = 0;  // buckets now
-  std::uint32_t quota = 0;  // buckets afterwards
-  bool stays = false;       // it owned buckets before
-};
-
-// Even quotas; the odd buckets go to those that own most. While no fragment leaves (`growing`), one
-// that stays gets none from another, so what it lacks goes to the new ones.
-void set_quotas(std::vector<Share>& shares, const std::vector<FragmentId>& to, bool growing) {
-  std::vector<FragmentId> order = to;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](FragmentId a, FragmentId b) { return shares[a].owned > shares[b].owned; });
-  const auto n = static_cast<std::uint32_t>(order.size());
-  std::uint32_t missing = 0;
-  std::vector<FragmentId> fresh;
-  for (std::uint32_t i = 0; i < n; i++) {
-    Share& s = shares[order[i]];
-    s.quota = limits::kBuckets / n + (i < limits::kBuckets % n ? 1 : 0);
-    if (!s.stays) fresh.push_back(order[i]);
-    if (growing && s.stays && s.owned < s.quota) {
-      missing += s.quota - s.owned;
-      s.quota = s.owned;
+  for (const std::uint16_t c : t.primary_key) {
+    if (std::find(index.columns.begin(), index.columns.end(), c) == index.columns.end()) {
+      hidden.columns.push_back(t.columns[c]);
     }
   }
-  NDB_CHECK(missing == 0 || !fresh.empty());
-  for (std::uint32_t i = 0; i < missing; i++) shares[fresh[i % fresh.size()]].quota++;
-}
-
-}  // namespace
-
-std::vector<FragmentId> balanced_map(const std::vector<FragmentId>& old, const std::vector<FragmentId>& from,
-                                     const std::vector<FragmentId>& to) {
-  NDB_CHECK(old.size() == limits::kBuckets);
-  NDB_CHECK(!to.empty() && to.size() <= limits::kBuckets);
-  const std::size_t ids = std::max(std::size_t{*std::max_element(to.begin(), to.end())},
-                                   std::size_t{*std::max_element(old.begin(), old.end())}) +
-                          1;
-  std::vector<Share> shares(ids);
-  for (const FragmentId f : old) shares[f].owned++;
-  bool growing = true;
-  for (const FragmentId f : from) {
-    const bool stays = std::find(to.begin(), to.end(), f) != to.end();
-    shares[f].stays = stays;
-    growing = growing && stays;
+  for (Column& c : hidden.columns) {
+    c.nullable = false;
+    c.default_value.reset();
   }
-  set_quotas(shares, to, growing);
-
-  std::vector<FragmentId> map = old;
-  std::vector<std::uint32_t> homeless;
-  for (std::uint32_t i = 0; i < limits::kBuckets; i++) {
-    Share& s = shares[old[i]];
-    if (s.owned <= s.quota) continue;
-    s.owned--;
-    homeless.push_back(i);
-  }
-  std::size_t turn = 0;
-  for (const std::uint32_t i : homeless) {
-    while (shares[to[turn % to.size()]].owned >= shares[to[turn % to.size()]].quota) turn++;
-    const FragmentId f = to[turn++ % to.size()];
-    shares[f].owned++;
-    map[i] = f;
-  }
-  return map;
+  hidden.index_of = t.id;
+  return hidden;
 }
 
 // --- bytes
@@ -392,6 +361,8 @@ void decode(Reader& r, Distribution* d) {
   d->view = r.u64();
 }
 
+constexpr std::uint8_t kFormatOfIndexes = 2;
+
 void encode(Writer& w, const Column& c) {
   w.bytes32(c.name);
   w.u8(static_cast<std::uint8_t>(c.type));
@@ -428,7 +399,7 @@ std::vector<std::uint16_t> decode_numbers(Reader& r) {
 }  // namespace
 
 void encode(Writer& w, const Table& t) {
-  w.u8(codec::kFormat);
+  w.u8(t.kept_by_clients() ? kFormatOfIndexes : codec::kFormat);
   w.u32(t.id);
   w.bytes32(t.name);
   codec::count(w, t.columns.size());
@@ -437,11 +408,20 @@ void encode(Writer& w, const Table& t) {
   encode(w, t.distribution_key);
   encode(w, t.distribution);
   w.u64(t.created);
+  if (!t.kept_by_clients()) return;
+  codec::count(w, t.unique.size());
+  for (const UniqueIndex& i : t.unique) {
+    w.bytes32(i.name);
+    encode(w, i.columns);
+    w.u32(i.table);
+  }
+  w.u32(t.index_of);
 }
 
 bool decode(Reader& r, Table* t) {
   Table v;
-  codec::format(r);
+  const std::uint8_t format = r.u8();
+  if (format != codec::kFormat && format != kFormatOfIndexes) r.fail();
   v.id = r.u32();
   v.name = codec::text(r, limits::kMetaTextBytesMax);
   v.columns.resize(codec::count(r, UINT16_MAX, 13));
@@ -453,6 +433,16 @@ bool decode(Reader& r, Table* t) {
   v.distribution_key = decode_numbers(r);
   decode(r, &v.distribution);
   v.created = r.u64();
+  if (format == kFormatOfIndexes) {
+    v.unique.resize(codec::count(r, limits::kUniqueIndexesMax, 12));
+    for (UniqueIndex& i : v.unique) {
+      i.name = codec::text(r, limits::kMetaTextBytesMax);
+      i.columns = decode_numbers(r);
+      i.table = r.u32();
+    }
+    v.index_of = r.u32();
+    if (!v.kept_by_clients()) r.fail();  // one form only
+  }
   if (r.bad()) return false;
   *t = std::move(v);
   return true;

@@ -111,6 +111,15 @@ struct Distribution {
   friend bool operator==(const Distribution&, const Distribution&) = default;
 };
 
+// A unique index: a hidden table keyed by the indexed columns. A row that has a value in all of them has one index row;
+// a row with a null in one of them has none. The clients keep it (lib/client/indexes.h).
+struct UniqueIndex {
+  std::string name;
+  std::vector<std::uint16_t> columns;  // in key order
+  TableId table = 0;                   // the hidden one
+  friend bool operator==(const UniqueIndex&, const UniqueIndex&) = default;
+};
+
 struct Table {
   TableId id = 0;
   std::string name;
@@ -119,6 +128,10 @@ struct Table {
   std::vector<std::uint16_t> distribution_key;  // a subset of the primary key; empty = all of it
   Distribution distribution;
   Version created = 0;
+  std::vector<UniqueIndex> unique;
+  TableId index_of = 0;  // hidden: holds a unique index of that table
+  // Its rows may be written only together with those of other tables.
+  bool kept_by_clients() const { return !unique.empty() || index_of != 0; }
   friend bool operator==(const Table&, const Table&) = default;
 };
 
@@ -145,6 +158,14 @@ std::uint32_t bytes_max(const Column& c);
 // Whether name, columns and keys make a table; the id and the distribution are not looked at.
 Failure check_definition(const Table& t);
 
+// "email", "first_last": an index that was given no name.
+std::string default_index_name(const Table& t, const std::vector<std::uint16_t>& columns);
+// The hidden table of one of its unique indexes, without id and distribution: named "table$index", keyed by the indexed
+// columns; the other columns are those of the primary key that are not among them.
+Table hidden_table(const Table& t, const UniqueIndex& index);
+
+// Format 1; 2 when the table has to do with unique indexes: who does not know of them cannot read it, nor a catalog in
+// which it is.
 void encode(Writer& w, const Table& t);
 bool decode(Reader& r, Table* t);  // false: malformed
 

@@ -174,7 +174,9 @@ std::string tables_json(const meta::Catalog& c) {
     j.object().member("id", id).member("name", t->name).member("columns", t->columns.size());
     j.member("fragments", fragments_in(t->distribution.map));
     write_list(j, "groups", groups_of(t->distribution));
-    j.member("phase", meta::name_of(t->distribution.phase)).end_object();
+    j.member("phase", meta::name_of(t->distribution.phase));
+    if (const meta::Table* of = c.table(t->index_of)) j.member("index_of", of->name);
+    j.end_object();
   }
   return j.end_array().end_object().text();
 }
@@ -184,6 +186,7 @@ std::string table_json(const meta::Catalog& c, const meta::Table& t, const Repli
   Json j;
   j.object().member("format_version", 1).member("version", c.version).member("view", c.view).member("id", t.id);
   j.member("name", t.name).member("created", t.created);
+  if (const meta::Table* of = c.table(t.index_of)) j.member("index_of", of->name);
   write_definition(j, t);
   j.name("distribution").object().member("view", d.view).member("phase", meta::name_of(d.phase));
   j.member("buckets", d.map.size());

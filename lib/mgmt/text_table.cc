@@ -97,6 +97,25 @@ bool parse_key(const Value& o, const char* name, const meta::Table& t, std::vect
   return true;
 }
 
+bool parse_unique(const Value& o, meta::Table* t, Failure* why) {
+  auto i = o.find("unique");
+  if (i == o.end() || i->is_null()) return true;
+  if (!i->is_array() || i->size() > limits::kUniqueIndexesMax) {
+    *why = bad("'unique' is no list of at most " + std::to_string(limits::kUniqueIndexesMax) + " indexes");
+    return false;
+  }
+  for (const Value& v : *i) {
+    meta::UniqueIndex& u = t->unique.emplace_back();
+    if (!v.is_object()) {
+      *why = bad("a unique index is no object");
+      return false;
+    }
+    if (!get(v, "name", &u.name, why) || !parse_key(v, "columns", *t, &u.columns, why)) return false;
+    if (u.name.empty()) u.name = meta::default_index_name(*t, u.columns);
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<meta::CreateTable> parse_table(std::string_view json) {
@@ -116,6 +135,7 @@ Result<meta::CreateTable> parse_table(std::string_view json) {
   }
   if (!parse_key(o, "primary_key", t, &t.primary_key, &why)) return why;
   if (!parse_key(o, "distribution_key", t, &t.distribution_key, &why)) return why;
+  if (!parse_unique(o, &t, &why)) return why;
   if (t.distribution_key == t.primary_key) t.distribution_key.clear();
   return create;
 }
@@ -136,6 +156,14 @@ void write_definition(Json& json, const meta::Table& t) {
   for (std::uint16_t n : t.primary_key) json.value(t.columns[n].name);
   json.end_array().name("distribution_key").array();
   for (std::uint16_t n : t.distribution_key.empty() ? t.primary_key : t.distribution_key) json.value(t.columns[n].name);
+  json.end_array();
+  if (t.unique.empty()) return;
+  json.name("unique").array();
+  for (const meta::UniqueIndex& u : t.unique) {
+    json.object().member("name", u.name).name("columns").array();
+    for (std::uint16_t n : u.columns) json.value(t.columns[n].name);
+    json.end_array().end_object();
+  }
   json.end_array();
 }
 

@@ -13,7 +13,7 @@ namespace ndb::mgmt {
 // checked by the catalog's rules.
 Result<meta::CreateTable> parse_table(std::string_view json);
 
-// Members columns, primary_key and distribution_key of an open object.
+// Members columns, primary_key, distribution_key and, when there is one, unique of an open object.
 void write_definition(Json& json, const meta::Table& table);
 
 }  // namespace ndb::mgmt

@@ -145,13 +145,32 @@ Failure parse_default(const Scratch& db, const std::string& expression, meta::Co
 }
 
 Failure refuse_what_is_not_kept(const std::string& statement) {
+  std::string before;
   for (const std::string& w : words(statement)) {
-    for (const char* no :
-         {"UNIQUE", "CHECK", "COLLATE", "REFERENCES", "FOREIGN", "GENERATED", "AUTOINCREMENT", "STRICT"}) {
+    if (before == "ON" && w == "CONFLICT")
+      return bad("ON CONFLICT in a table's definition is not kept by this cluster");
+    before = w;
+    for (const char* no : {"CHECK", "COLLATE", "REFERENCES", "FOREIGN", "GENERATED", "AUTOINCREMENT", "STRICT"}) {
       if (w == no) return bad(w + " in a table's definition is not kept by this cluster");
     }
   }
   return {};
+}
+
+// What SQLite made of UNIQUE: an index of its own for each, with columns by number.
+void parse_unique(const Scratch& db, meta::Table* t) {
+  std::vector<std::string> indexes;
+  db.query("PRAGMA index_list(" + quoted(t->name) + ")", [&](sqlite3_stmt* s) {
+    if (text(s, 3) == "u") indexes.insert(indexes.begin(), text(s, 1));  // the newest is named first
+  });
+  for (const std::string& name : indexes) {
+    meta::UniqueIndex u;
+    db.query("PRAGMA index_info(" + quoted(name) + ")",
+             [&](sqlite3_stmt* s) { u.columns.push_back(static_cast<std::uint16_t>(sqlite3_column_int(s, 1))); });
+    if (u.columns == t->primary_key) continue;
+    u.name = meta::default_index_name(*t, u.columns);
+    t->unique.push_back(std::move(u));
+  }
 }
 
 }  // namespace
@@ -187,6 +206,8 @@ Result<CreateTable> parse_create_table(const std::string& statement) {
   if (failure) return failure;
   if (key.empty()) return bad("table '" + t.name + "' has no PRIMARY KEY; every table of the cluster needs one");
   for (const auto& [position, column] : key) t.primary_key.push_back(column);
+  parse_unique(db, &t);
+  if (Failure f = meta::check_definition(t)) return f;
   auto shape = store::RowShape::make(t);
   if (!shape) return shape.failure();
   return create;
@@ -291,11 +312,17 @@ std::string create_statement(const meta::Table& t) {
       out += "'";
     }
   }
+  auto columns = [&](const std::vector<std::uint16_t>& numbers) {
+    for (std::size_t i = 0; i < numbers.size(); i++) out += (i ? ", " : "") + quoted(t.columns[numbers[i]].name);
+    out += ")";
+  };
   out += ", PRIMARY KEY (";
-  for (std::size_t i = 0; i < t.primary_key.size(); i++) {
-    out += (i ? ", " : "") + quoted(t.columns[t.primary_key[i]].name);
+  columns(t.primary_key);
+  for (const meta::UniqueIndex& u : t.unique) {
+    out += ", UNIQUE (";
+    columns(u.columns);
   }
-  return out + "))";
+  return out + ")";
 }
 
 }  // namespace ndb::sql

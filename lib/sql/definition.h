@@ -2,8 +2,9 @@
 //
 // The statement is run in a scratch database in memory, and what SQLite then says about the table is read. Types have
 // the meaning they have in NDB and MySQL: INT is 4 bytes, BIGINT 8, DECIMAL(p,s), CHAR(n), VARCHAR(n), DATETIME(f) and
-// so on, with UNSIGNED. A primary key is required. What the cluster would not keep is refused: UNIQUE, CHECK, COLLATE,
-// REFERENCES, generated columns, AUTOINCREMENT, defaults that are no constants.
+// so on, with UNSIGNED. A primary key is required. UNIQUE makes a unique index, named after its columns. What the
+// cluster would not keep is refused: CHECK, COLLATE, REFERENCES, generated columns, AUTOINCREMENT, ON CONFLICT,
+// defaults that are no constants.
 #pragma once
 #include <string>
 

@@ -1,5 +1,6 @@
 // The virtual table. Its SQLite declaration has the table's columns and one hidden column more, `_key`, the encoded
 // primary key: the primary key of a table WITHOUT ROWID that may be written has to be a single column.
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -16,7 +17,7 @@ namespace {
 
 constexpr std::size_t kOperationsCollected = 500;  // outside BEGIN: sent together
 // Plans, chosen by best_index.
-constexpr int kScan = 0, kPoint = 1, kCount = 2;
+constexpr int kScan = 0, kPoint = 1, kCount = 2, kUnique = 3;  // kUnique + the number of the index
 
 struct VirtualTable : sqlite3_vtab {
   Session::State* state = nullptr;
@@ -37,7 +38,7 @@ int failed(VirtualTable& t, const Failure& f) {
   t.state->failure.text = f.sentence();
   sqlite3_free(t.zErrMsg);
   t.zErrMsg = sqlite3_mprintf("%s", t.state->failure.text.c_str());
-  return f.error == Error::row_exists ? SQLITE_CONSTRAINT : SQLITE_ERROR;
+  return f.error == Error::row_exists || f.error == Error::unique_violation ? SQLITE_CONSTRAINT : SQLITE_ERROR;
 }
 
 int connect(sqlite3* db, void* aux, int argc, const char* const* argv, sqlite3_vtab** out, char** message) {
@@ -88,40 +89,61 @@ char filter_operator(unsigned char op) {
   }
 }
 
-int plan_point(const VirtualTable& t, sqlite3_index_info* info) {
-  const auto& key = t.table.definition().primary_key;
+bool plain_collation(sqlite3_index_info* info, int constraint) {
+  const char* collation = sqlite3_vtab_collation(info, constraint);
+  return collation == nullptr || std::strcmp(collation, "BINARY") == 0;
+}
+
+// All columns of a key are compared for equality: they become the arguments, in key order.
+bool plan_key(const std::vector<std::uint16_t>& key, sqlite3_index_info* info) {
   std::vector<int> constraint(key.size(), -1);
   for (int i = 0; i < info->nConstraint; i++) {
     const auto& c = info->aConstraint[i];
-    if (c.usable == 0 || c.op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    if (c.usable == 0 || c.op != SQLITE_INDEX_CONSTRAINT_EQ || !plain_collation(info, i)) continue;
     for (std::size_t k = 0; k < key.size(); k++) {
       if (c.iColumn == key[k] && constraint[k] < 0) constraint[k] = i;
     }
   }
   for (int i : constraint) {
-    if (i < 0) return 0;
+    if (i < 0) return false;
   }
   for (std::size_t k = 0; k < key.size(); k++) {
     info->aConstraintUsage[constraint[k]].argvIndex = static_cast<int>(k) + 1;
   }
-  info->idxNum = kPoint;
   info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
-  info->estimatedCost = 10;
   info->estimatedRows = 1;
-  return 1;
+  return true;
+}
+
+// One row by its primary key, or by a unique index.
+bool plan_one_row(const VirtualTable& t, sqlite3_index_info* info) {
+  const meta::Table& definition = t.table.definition();
+  info->idxNum = kPoint;
+  info->estimatedCost = 10;
+  if (plan_key(definition.primary_key, info)) return true;
+  info->estimatedCost = 20;
+  for (std::size_t i = 0; i < definition.unique.size(); i++) {
+    if (!plan_key(definition.unique[i].columns, info)) continue;
+    info->idxNum = kUnique + static_cast<int>(i);
+    std::string plan;  // should the rows have to be scanned
+    for (const std::uint16_t c : definition.unique[i].columns) plan += '=' + std::to_string(c) + ' ';
+    info->idxStr = sqlite3_mprintf("%s", plan.c_str());
+    info->needToFreeIdxStr = 1;
+    return true;
+  }
+  return false;
 }
 
 int best_index(sqlite3_vtab* v, sqlite3_index_info* info) {
   const VirtualTable& t = table_of(v);
-  if (plan_point(t, info)) return SQLITE_OK;
+  if (plan_one_row(t, info)) return SQLITE_OK;
   std::string plan;  // for each argument: the operator, the column, a blank
   int arguments = 0;
   for (int i = 0; i < info->nConstraint; i++) {
     const auto& c = info->aConstraint[i];
     const char op = filter_operator(c.op);
     if (c.usable == 0 || op == 0 || c.iColumn < 0 || c.iColumn >= t.key_column) continue;
-    const char* collation = sqlite3_vtab_collation(info, i);
-    if (collation != nullptr && std::strcmp(collation, "BINARY") != 0) continue;
+    if (!plain_collation(info, i)) continue;
     info->aConstraintUsage[i].argvIndex = ++arguments;  // not omitted: SQLite looks at the rows again
     plan += op + std::to_string(c.iColumn) + " ";
   }
@@ -171,29 +193,38 @@ std::string build_filter(const client::Table& table, const char* plan, int argc,
   return std::string(w.view());
 }
 
+// The row whose key, the primary one or that of a unique index, has these values.
+Failure one_row(VirtualTable& t, Rows& rows, int plan, sqlite3_value** argv) {
+  const meta::Table& definition = t.table.definition();
+  const std::size_t index = plan == kPoint ? 0 : static_cast<std::size_t>(plan - kUnique);
+  const auto& columns = plan == kPoint ? definition.primary_key : definition.unique[index].columns;
+  const store::RowShape& shape = plan == kPoint ? t.table.shape() : t.table.unique()[index].shape();
+  std::vector<store::Value> key(columns.size());
+  std::vector<std::string> scratch(key.size());
+  Writer encoded;
+  bool possible = true;
+  for (std::size_t i = 0; i < key.size(); i++) {
+    if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
+      possible = false;
+    else if (from_sqlite(definition.columns[columns[i]], argv[i], &key[i], &scratch[i]) != Error::ok)
+      possible = false;
+  }
+  // A value that no key can have equals none.
+  if (!possible || shape.encode_key(key, encoded) != Error::ok) {
+    rows.nothing();
+    return {};
+  }
+  return plan == kPoint ? rows.by_key(encoded.view()) : rows.by_unique(index, key);
+}
+
 int filter(sqlite3_vtab_cursor* cursor, int plan, const char* plan_text, int argc, sqlite3_value** argv) {
   auto& c = *static_cast<Cursor*>(cursor);
   VirtualTable& t = table_of(c.pVtab);
   Failure f;
-  if (plan == kPoint) {
-    std::vector<store::Value> key(static_cast<std::size_t>(argc));
-    std::vector<std::string> scratch(key.size());
-    Writer encoded;
-    bool possible = true;
-    for (std::size_t i = 0; i < key.size(); i++) {
-      const auto& column = t.table.definition().columns[t.table.definition().primary_key[i]];
-      if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
-        possible = false;
-      else if (from_sqlite(column, argv[i], &key[i], &scratch[i]) != Error::ok)
-        possible = false;
-    }
-    // A value that no key can have equals none.
-    if (!possible || t.table.shape().encode_key(key, encoded) != Error::ok) {
-      c.rows.nothing();
-      return SQLITE_OK;
-    }
-    f = c.rows.by_key(encoded.view());
-  } else if (plan == kCount && !c.rows.locks() && t.state->changed.count(t.table.id()) == 0) {
+  const bool changed = t.state->changed.count(t.table.id()) != 0;
+  if (plan == kPoint || (plan >= kUnique && !changed)) {  // a row changed here may have the value by now
+    f = one_row(t, c.rows, plan, argv);
+  } else if (plan == kCount && !c.rows.locks() && !changed) {
     f = c.rows.count_only();
   } else {
     f = c.rows.scan(build_filter(t.table, plan_text, argc, argv));
@@ -288,8 +319,47 @@ Failure exists_message(const VirtualTable& t) {
   return {Error::row_exists, "table '" + t.table.name() + "': " + std::string(error_info(Error::row_exists).sentence)};
 }
 
+// Keys of other rows that have a value of this one where it must be unique. Nothing is locked: at the end the index
+// decides.
+Failure find_rivals(VirtualTable& t, Bytes key, Bytes image, std::set<std::string>* rivals) {
+  const store::RowShape& shape = t.table.shape();
+  store::KeyBuffer buffer;
+  for (std::size_t i = 0; i < t.table.unique().size(); i++) {
+    const auto& columns = t.table.definition().unique[i].columns;
+    std::vector<store::Value> values;
+    for (const std::uint16_t c : columns) {
+      if (!shape.is_null(image, c)) values.push_back(shape.get(image, c));
+    }
+    if (values.size() < columns.size()) continue;
+    auto same = [&](Bytes other) {
+      return std::all_of(columns.begin(), columns.end(), [&](std::uint16_t c) {
+        return shape.is_null(other, c) == shape.is_null(image, c) && shape.stored(other, c) == shape.stored(image, c);
+      });
+    };
+    if (auto own = t.state->changed.find(t.table.id()); own != t.state->changed.end()) {
+      for (const auto& [k, row] : own->second) {
+        if (k != key && row && same(*row)) rivals->insert(k);
+      }
+    }
+    Rows there(*t.state, t.table, t.written);
+    if (Failure f = there.by_unique(i, values)) return f;
+    if (there.at_end()) continue;
+    const Bytes other = shape.key_of(there.image(), buffer);
+    if (other != key && t.state->own(t.table.id(), other) == nullptr) rivals->insert(std::string(other));
+  }
+  return {};
+}
+
 Failure insert(VirtualTable& t, Bytes key, Bytes image) {
   const int conflict = sqlite3_vtab_on_conflict(t.state->db);
+  if (conflict == SQLITE_REPLACE || conflict == SQLITE_IGNORE) {
+    std::set<std::string> rivals;
+    if (Failure f = find_rivals(t, key, image, &rivals)) return f;
+    if (conflict == SQLITE_IGNORE && !rivals.empty()) return {};
+    for (const std::string& other : rivals) {
+      if (Failure f = change(t, wire::Op::remove, other, {})) return f;
+    }
+  }
   if (conflict == SQLITE_REPLACE) return change(t, wire::Op::write, key, image);
   if (const auto* mine = t.state->own(t.table.id(), key)) {
     if (*mine && conflict == SQLITE_IGNORE) return {};

@@ -46,6 +46,22 @@ Failure Rows::by_key(Bytes key) {
   return {};
 }
 
+Failure Rows::by_unique(std::size_t index, client::Values values) {
+  nothing();
+  Result<bool> found(false);
+  if (!locks()) {
+    found = state_.cluster->read_unique(table_, index, values, &one_);
+  } else {
+    state_.begin();
+    if (Failure f = state_.flush()) return f;
+    found = state_.transaction->read_unique(table_, index, values, &one_, client::Lock::exclusive);
+  }
+  if (!found) return found.failure();
+  image_ = one_;
+  at_end_ = !*found;
+  return {};
+}
+
 Failure Rows::count_only() {
   counting_ = true;
   auto n = state_.cluster->count(table_);

@@ -12,6 +12,8 @@ class Rows {
   // Each positions on the first row; then next() until at_end().
   void nothing();
   Failure by_key(Bytes key);
+  // By the values of a unique index; what this transaction itself has changed is not looked at.
+  Failure by_unique(std::size_t index, client::Values values);
   Failure count_only();
   Failure scan(std::string filter);
   Failure next();

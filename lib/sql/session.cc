@@ -33,6 +33,9 @@ const char* refusal(const std::vector<std::string>& w) {
   if (w[0] == "SAVEPOINT" || w[0] == "RELEASE") return "savepoints are not supported; use BEGIN, COMMIT, ROLLBACK";
   if (w[0] == "ALTER") return "ALTER TABLE is not supported: create a new table and copy the rows";
   if (w[0] == "ATTACH" || w[0] == "DETACH") return "other databases cannot be attached";
+  if (w[0] == "CREATE" && w.size() > 1 && (w[1] == "UNIQUE" || w[1] == "INDEX")) {
+    return "indexes cannot be added to a table: name UNIQUE columns in CREATE TABLE";
+  }
   if (w[0] == "CREATE" && w.size() > 1 && w[1] != "TEMP" && w[1] != "TEMPORARY") {
     return "only tables can be created in the cluster (temporary views and triggers live in this session)";
   }
@@ -59,7 +62,7 @@ void follow_catalog(Session::State& s) {
     i = s.registered.erase(i);
   }
   for (const auto& [id, t] : catalog->tables) {
-    if (s.registered.count(t->name) != 0) continue;
+    if (s.registered.count(t->name) != 0 || t->index_of != 0) continue;
     execute_own(s, "CREATE VIRTUAL TABLE " + quoted(t->name) + " USING ndb");
     s.registered[t->name] = id;
   }
@@ -112,7 +115,9 @@ bool Session::in_transaction() const { return sqlite3_get_autocommit(state_->db)
 std::int64_t Session::changes() const { return state_->changing ? sqlite3_changes64(state_->db) : 0; }
 std::vector<std::shared_ptr<const meta::Table>> Session::tables() const {
   std::vector<std::shared_ptr<const meta::Table>> all;
-  for (const auto& [id, t] : state_->cluster->catalog()->tables) all.push_back(t);
+  for (const auto& [id, t] : state_->cluster->catalog()->tables) {
+    if (t->index_of == 0) all.push_back(t);
+  }
   return all;
 }
 void Session::set_durable(bool on) { state_->durable = on; }

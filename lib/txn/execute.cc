@@ -53,9 +53,11 @@ bool next_operation(Bytes& rest, Operation* op, Bytes* key, Bytes* payload) {
 }
 
 // What a client sent, against the table: a wrong hash or key would put a row where nobody finds it.
-Error check_operation(const store::RowShape& shape, const Operation& op, Bytes key, Bytes payload) {
+Error check_operation(const TableState& t, const Operation& op, Bytes key, Bytes payload) {
+  const store::RowShape& shape = t.shape;
   if (key.size() > limits::kKeyBytesMax || !shape.valid_key(key)) return Error::bad_row_image;
   if (shape.hash(key) != op.hash) return Error::bad_row_image;
+  if (t.guarded && op.kind >= Op::insert && op.keeps_indexes == 0) return Error::indexes_not_kept;
   if (op.kind == Op::insert || op.kind == Op::replace || op.kind == Op::write) {
     if (payload.size() > limits::kRowBytesMax) return Error::row_too_large;
     if (!shape.valid_image(payload) || !shape.key_equals(payload, key)) return Error::bad_row_image;
@@ -111,7 +113,7 @@ bool Worker::read_now(const Execute& head, Bytes ops, env::LinkId link, WorkerId
     meta::Targets targets;
     if (next_operation(ops, &op, &key, &payload)) {
       e = route(op, false, &r, &targets);
-      if (e == Error::ok) e = check_operation(r->table.shape, op, key, payload);
+      if (e == Error::ok) e = check_operation(r->table, op, key, payload);
     }
     if (e != Error::ok) {
       w.truncate(reply_at);
@@ -174,7 +176,7 @@ void Worker::on_execute(const wire::Message& m, env::LinkId link) {
     }
     e = route(op, op.kind != Op::read, &r, &targets);
     if (i == 0) {
-      if (e == Error::ok) e = check_operation(r->table.shape, op, key, payload);
+      if (e == Error::ok) e = check_operation(r->table, op, key, payload);
       if (e != Error::ok) {
         refuse(link, m.from, head.request, e);
         return;
@@ -185,7 +187,7 @@ void Worker::on_execute(const wire::Message& m, env::LinkId link) {
       one = false;
     }
     if (!one) break;
-    if (i > 0 && (e = check_operation(r->table.shape, op, key, payload)) != Error::ok) {
+    if (i > 0 && (e = check_operation(r->table, op, key, payload)) != Error::ok) {
       refuse(link, m.from, head.request, e);
       return;
     }
@@ -341,7 +343,7 @@ void Worker::on_step(const Execute& head, Bytes ops, env::LinkId link) {
       break;
     }
     TableState* t = table_state(op.table);
-    e = t == nullptr ? Error::no_such_table : check_operation(t->shape, op, key, payload);
+    e = t == nullptr ? Error::no_such_table : check_operation(*t, op, key, payload);
     c.doing.push_back({});
     c.doing.back().at = at;
   }

@@ -96,16 +96,23 @@ Worker::Step Worker::put_image(std::uint32_t p, std::size_t i, const Operation& 
   return Step::done;
 }
 
+namespace {
+// Two rows of a table with one value are, in the hidden table of the index, two rows with one key.
+Error exists_error(const Part& part) {
+  return part.replica->table.table->index_of != 0 ? Error::unique_violation : Error::row_exists;
+}
+}  // namespace
+
 Worker::Step Worker::op_insert(std::uint32_t p, const Operation& op, Bytes key, Bytes image) {
   Part& part = parts_[p];
   store::Fragment& rows = part.replica->rows;
   store::RowRef ref = rows.find(key, op.hash);
   if (ref != 0) {
     store::Row* row = rows.row(ref);
-    if (row->lock == 0) return fail_op(part, Error::row_exists);
+    if (row->lock == 0) return fail_op(part, exists_error(part));
     if (locks_[row->lock].owner == p) {
       std::size_t i = locks_[row->lock].op;
-      if (!part.touched[i].removed) return fail_op(part, Error::row_exists);
+      if (!part.touched[i].removed) return fail_op(part, exists_error(part));
       return put_image(p, i, op, image);
     }
     std::size_t i = 0;
@@ -115,7 +122,7 @@ Worker::Step Worker::op_insert(std::uint32_t p, const Operation& op, Bytes key, 
       case Grant::full:
         return fail_op(part, Error::too_many_open);
       case Grant::granted:
-        return fail_op(part, Error::row_exists);  // others only share it: it is there
+        return fail_op(part, exists_error(part));  // others only share it: it is there
     }
   }
   if (!room_for_writes()) return fail_op(part, Error::memory_full);

@@ -75,6 +75,7 @@ struct CopySession {
 struct TableState {
   std::shared_ptr<const meta::Table> table;
   store::RowShape shape;
+  bool guarded = false;  // unique indexes, or one of them: only who keeps them may write
   std::vector<std::unique_ptr<struct Replica>> replicas;  // by fragment; null = none on this worker
 };
 

@@ -47,6 +47,7 @@ void Worker::update_tables(const meta::Catalog& c) {
       NDB_CHECK(shape.ok());
       tables_[id] = std::make_unique<TableState>();
       tables_[id]->shape = std::move(*shape);
+      tables_[id]->guarded = table->kept_by_clients();
     }
     TableState& t = *tables_[id];
     t.table = table;

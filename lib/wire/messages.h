@@ -193,7 +193,7 @@ enum class Op : std::uint8_t {
 };
 struct Operation {
   Op kind;
-  std::uint8_t reserved;
+  std::uint8_t keeps_indexes;  // 1: this transaction changes the rows of unique indexes accordingly (client/indexes.h)
   std::uint16_t key_bytes;
   std::uint32_t payload_bytes;
   std::uint32_t table;

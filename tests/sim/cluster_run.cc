@@ -6,12 +6,15 @@
 
 namespace ndb::simtest {
 
-std::string TestTable::definition(const std::string& name) {
+std::string TestTable::definition(const std::string& name, bool unique) {
   return "{\"name\":\"" + name +
          "\", \"columns\":[{\"name\":\"id\", \"type\":\"ubigint\", \"nullable\":false},"
-         "{\"name\":\"value\", \"type\":\"ubigint\", \"nullable\":false},"
+         "{\"name\":\"value\", \"type\":\"ubigint\", \"nullable\":" +
+         (unique ? "true" : "false") +
+         "},"
          "{\"name\":\"data\", \"type\":\"varbinary\", \"length\":8000, \"nullable\":false}],"
-         "\"primary_key\":[\"id\"]}";
+         "\"primary_key\":[\"id\"]" +
+         (unique ? ", \"unique\":[{\"columns\":[\"value\"]}]}" : "}");
 }
 
 bool TestTable::find(const meta::Catalog& c, const std::string& name) {
@@ -33,8 +36,16 @@ std::string TestTable::key(std::uint64_t id) const {
 
 std::string TestTable::image(std::uint64_t id, std::uint64_t value, Bytes data) const {
   Writer w;
-  std::array v = {store::Value::of_uint(id), store::Value::of_uint(value), store::Value::of_bytes(data)};
+  const bool null = value == 0 && shape_.column(1).column.nullable;
+  std::array v = {store::Value::of_uint(id), null ? store::Value::null() : store::Value::of_uint(value),
+                  store::Value::of_bytes(data)};
   NDB_CHECK(shape_.encode(v, w) == Error::ok);
+  return std::string(w.view());
+}
+
+std::string TestTable::patch(std::uint64_t value) const {
+  Writer w;
+  NDB_CHECK(shape_.encode_patch(1, value == 0 ? store::Value::null() : store::Value::of_uint(value), w) == Error::ok);
   return std::string(w.view());
 }
 
@@ -97,7 +108,7 @@ ClusterRun::ClusterRun(std::uint64_t seed, const sim::ClusterSettings& settings)
   set_current_world(&world);
 }
 
-bool ClusterRun::begin() { return cluster.start(kStartLimit) && create_table("t"); }
+bool ClusterRun::begin(bool unique) { return cluster.start(kStartLimit) && create_table("t", unique); }
 
 bool ClusterRun::order(sim::Order o, sim::Reply* reply, Time limit) {
   bool answered = false;
@@ -112,11 +123,11 @@ bool ClusterRun::order(sim::Order o, sim::Reply* reply, Time limit) {
   return false;
 }
 
-bool ClusterRun::create_table(const std::string& name) {
+bool ClusterRun::create_table(const std::string& name, bool unique) {
   sim::Reply r;
   sim::Order o;
   o.command = "ndb create table";
-  o.bulk = TestTable::definition(name);
+  o.bulk = TestTable::definition(name, unique);
   if (!order(std::move(o), &r, kStartLimit)) return false;
   if (!r.ok()) world.fail("create table: " + r.text("result"));
   if (!table.find(*cluster.newest(), name)) world.fail("the table is not in the catalog");
@@ -140,9 +151,9 @@ void ClusterRun::calm(const std::function<bool()>& idle) {
   world.run_for(kSecond);  // the last commit points travel
 }
 
-std::map<std::uint64_t, std::string> ClusterRun::scan_all() {
+std::map<std::uint64_t, std::string> ClusterRun::scan_all(const TestTable& t) {
   if (world.failed()) return {};
-  Scanner scanner(table);
+  Scanner scanner(t);
   sim::ProcessId p = cluster.add_client(scanner, kClientLimit);
   world.start(p);
   if (!world.run_until([&] { return scanner.done; }, kSettleLimit)) world.fail("a scan does not end in the quiet");

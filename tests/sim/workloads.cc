@@ -10,6 +10,7 @@ Verdict run_move(std::uint64_t seed);
 Verdict run_restart(std::uint64_t seed);
 Verdict run_ddl(std::uint64_t seed);
 Verdict run_drain(std::uint64_t seed);
+Verdict run_unique(std::uint64_t seed);
 
 const std::vector<Workload>& workloads() {
   static const std::vector<Workload> all = {
@@ -21,6 +22,7 @@ const std::vector<Workload>& workloads() {
       {"restart", "no acknowledged row is lost by restarts", run_restart},
       {"ddl", "catalogs stay identical and rows whole while the schema changes (I2)", run_ddl},
       {"drain", "rows stay whole while tables are taken off node groups, too (I8)", run_drain},
+      {"unique", "no two rows share a unique value, and every index row stands for a row", run_unique},
   };
   return all;
 }

@@ -40,11 +40,22 @@ class FakeCluster {
     t.distribution.map = meta::initial_map(2);
     t.distribution.view = ++catalog.view;
     catalog.version++;
+    for (meta::UniqueIndex& u : t.unique) {
+      meta::Table hidden = meta::hidden_table(t, u);
+      u.table = hidden.id = catalog.next_table++;
+      hidden.distribution = t.distribution;
+      shapes[hidden.id] = *store::RowShape::make(hidden);
+      catalog.tables[hidden.id] = std::make_shared<meta::Table>(hidden);
+    }
     shapes[t.id] = *store::RowShape::make(t);
     catalog.tables[t.id] = std::make_shared<meta::Table>(t);
   }
   void drop_table(const std::string& name) {
     const meta::Table* t = catalog.table(name);
+    for (const meta::UniqueIndex& u : std::vector(t->unique)) {
+      rows.erase(u.table);
+      catalog.tables.erase(u.table);
+    }
     rows.erase(t->id);
     catalog.tables.erase(t->id);
     catalog.version++;
@@ -254,7 +265,11 @@ class FakeCluster {
       *image = row->second;
       return Error::ok;
     }
-    if (op.kind == wire::Op::insert && there) return Error::row_exists;
+    const meta::Table& definition = *catalog.table(TableId{op.table});
+    if (definition.kept_by_clients() && op.keeps_indexes == 0) return Error::indexes_not_kept;
+    if (op.kind == wire::Op::insert && there) {
+      return definition.index_of != 0 ? Error::unique_violation : Error::row_exists;
+    }
     const bool needs = op.kind == wire::Op::update || op.kind == wire::Op::replace || op.kind == wire::Op::remove;
     if (needs && !there) return Error::no_such_row;
     std::string next(payload);
