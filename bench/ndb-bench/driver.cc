@@ -12,7 +12,7 @@ using namespace ndb;
 
 namespace {
 constexpr std::size_t kRowBytes = 40;
-constexpr Time kTick = 50 * kMicrosecond;      // of the clock that feeds a fixed rate: what it delays counts as latency
+constexpr Time kTick = 100 * kMicrosecond;     // of the clock that feeds a fixed rate: what it delays counts as latency
 constexpr std::uint64_t kStride = 2654435761;  // prime: rows are visited in a scattered order, each once
 
 os::LoopOptions quiet_options() {
@@ -38,10 +38,7 @@ void Driver::step(Time now, const env::Event& event, env::Outbox& out) {
   drain(now);
   fill(now);
   client_.flush(now, out);
-  if (work_.rate > 0 && next_ < end_) {
-    const Time due = started_ + static_cast<Time>(static_cast<double>(next_ - work_.first) / work_.rate * 1e9);
-    out.wake_at(std::max(due, now + kTick));
-  }
+  if (work_.rate > 0 && next_ < end_) out.wake_at(std::max(due(), next_tick_));
 }
 
 std::string Driver::connect(const std::string& name, Time timeout) {
@@ -121,14 +118,17 @@ void Driver::submit(Time start) {
   flying_++;
 }
 
+// At a fixed rate: when the next transaction should leave.
+Time Driver::due() const {
+  return started_ + static_cast<Time>(static_cast<double>(next_ - work_.first) / work_.rate * 1e9);
+}
+
 void Driver::fill(Time now) {
   if (work_.rate > 0) {
+    if (now < next_tick_) return;  // an answer is no reason to send a frame with what is due since the last one
+    next_tick_ = now + kTick;
     // The latency counts from when the transaction should have left: a stall delays all that follow it.
-    while (next_ < end_ && flying_ < work_.inflight) {
-      const Time due = started_ + static_cast<Time>(static_cast<double>(next_ - work_.first) / work_.rate * 1e9);
-      if (due > now) return;
-      submit(due);
-    }
+    for (Time t; next_ < end_ && flying_ < work_.inflight && (t = due()) <= now;) submit(t);
     return;
   }
   while (next_ < end_ && flying_ < work_.inflight) submit(now);

@@ -58,6 +58,7 @@ class Driver : public ndb::env::Machine {
   void step(ndb::Time now, const ndb::env::Event& event, ndb::env::Outbox& out) override;
 
  private:
+  ndb::Time due() const;
   void fill(ndb::Time now);
   void drain(ndb::Time now);
   void submit(ndb::Time start);
@@ -79,6 +80,7 @@ class Driver : public ndb::env::Machine {
   std::uint64_t next_ = 0, end_ = 0;  // transactions
   std::uint32_t flying_ = 0;
   ndb::Time started_ = 0;
+  ndb::Time next_tick_ = 0;  // at a fixed rate nothing is sent before
   struct Flight {
     ndb::Time start;
     std::uint64_t transaction;

@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "env/limits.h"
+#include "os/direct_file.h"
 #include "os/files.h"
 
 namespace ndb::os {
@@ -38,18 +39,6 @@ bool number_of(const std::string& name, const std::string& what, std::uint64_t* 
     *n = *n * 10 + static_cast<std::uint64_t>(c - '0');
   }
   return true;
-}
-
-// 0, or errno.
-int pwrite_all(int fd, Bytes b, std::uint64_t offset) {
-  while (!b.empty()) {
-    const ssize_t n = ::pwrite(fd, b.data(), b.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno;
-    b.remove_prefix(static_cast<std::size_t>(n));
-    offset += static_cast<std::uint64_t>(n);
-  }
-  return 0;
 }
 
 Result<Bytes> pread_some(int fd, const std::string& path, std::uint64_t offset, std::size_t max, std::string* buffer) {
@@ -132,6 +121,7 @@ struct FileDisk::Impl {
   // ---- the thread's
   Writer writing;
   std::set<std::uint32_t> touched;  // files written since they were synced
+  DirectAppender redo_out, checkpoint_out;
   Fd checkpoint;
   std::uint64_t checkpoint_at = 0, writing_id = 0;
   std::thread thread;
@@ -215,9 +205,7 @@ Failure FileDisk::Impl::make_file(std::uint32_t n) {
   h.layout = options.layout;
   h.number = n;
   headers[n] = h;
-  std::string bytes = h.encode();
-  bytes.resize(RedoLayout::kHeaderBytes);
-  if (int e = pwrite_all(files[n].get(), bytes, 0); e != 0) return os_failure("write", p, e);
+  if (int e = redo_out.append(files[n].get(), 0, h.encode()); e != 0) return os_failure("write", p, e);
   if (::fsync(files[n].get()) != 0) return os_failure("sync", p, errno);
   return {};
 }
@@ -369,6 +357,7 @@ void FileDisk::start(std::uint64_t keep, std::uint64_t end) {
   impl_->durable = impl_->written = end;
   impl_->reading.reset();
   for (std::uint32_t n = 0; n < impl_->files.size(); n++) {
+    DirectAppender::use(impl_->files[n].get());
     if (::fdatasync(impl_->files[n].get()) == 0) continue;
     impl_->fail(os_failure("sync", impl_->redo_path(n), errno));
     break;
@@ -518,12 +507,14 @@ Failure FileDisk::Impl::write_redo(std::uint64_t position, Bytes bytes) {
       h.number = n;
       h.entered = true;
       h.first = first;
-      if (int e = pwrite_all(files[n].get(), h.encode(), 0); e != 0) return os_failure("write", redo_path(n), e);
+      if (int e = redo_out.append(files[n].get(), 0, h.encode()); e != 0) {
+        return os_failure("write", redo_path(n), e);
+      }
       if (::fdatasync(files[n].get()) != 0) return os_failure("sync", redo_path(n), errno);
     }
     const auto part =
         static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), first + l.data_bytes() - position));
-    if (int e = pwrite_all(files[n].get(), bytes.substr(0, part), l.offset_of(position)); e != 0) {
+    if (int e = redo_out.append(files[n].get(), l.offset_of(position), bytes.substr(0, part)); e != 0) {
       return os_failure("write", redo_path(n), e);
     }
     touched.insert(n);
@@ -547,19 +538,21 @@ Failure FileDisk::Impl::carry_out(Order& o) {
     case Order::Kind::begin:
       checkpoint = Fd(::open(unfinished.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
       if (!checkpoint) return os_failure("create", unfinished, errno);
+      DirectAppender::use(checkpoint.get());
       checkpoint_at = 0;
       writing_id = o.id;
       return {};
     case Order::Kind::write:
       if (!checkpoint) return {};  // removed in between
-      if (int e = pwrite_all(checkpoint.get(), o.bytes, checkpoint_at); e != 0)
+      if (int e = checkpoint_out.append(checkpoint.get(), checkpoint_at, o.bytes); e != 0) {
         return os_failure("write", unfinished, e);
-      // The writing out begins now, so that the last fsync does not hold up the redo log.
-      ::sync_file_range(checkpoint.get(), static_cast<off_t>(checkpoint_at), static_cast<off_t>(o.bytes.size()),
-                        SYNC_FILE_RANGE_WRITE);
+      }
       checkpoint_at += o.bytes.size();
       return {};
     case Order::Kind::finish:
+      if (::ftruncate(checkpoint.get(), static_cast<off_t>(checkpoint_at)) != 0) {
+        return os_failure("write", unfinished, errno);
+      }
       if (::fsync(checkpoint.get()) != 0) return os_failure("sync", unfinished, errno);
       checkpoint.reset();
       if (::rename(unfinished.c_str(), p.c_str()) != 0) return os_failure("replace", p, errno);
