@@ -324,11 +324,11 @@ void ClientMachine::expire(Slot& s, Handle h) {
 void ClientMachine::finish(Slot& s, Handle h, Error e, wire::TxnState state, bool answered) {
   s.result.error = state == wire::TxnState::aborted && s.verdict != Error::ok ? s.verdict : e;
   if (s.number != 0) s.result.id = {options_.session, s.number};
+  if (answered || state != wire::TxnState::aborted) s.inside = false;  // else its node may still have it: release()
   if (state != wire::TxnState::open) {
     s.finished = true;
-    drop_number(s);
+    if (!s.inside) drop_number(s);
   }
-  if (answered || state != wire::TxnState::aborted) s.inside = false;  // else its node may still have it: release()
   s.result.state = state;
   s.result.answered = answered;
   s.result.bytes = answered ? s.reply.view() : Bytes();
@@ -389,6 +389,7 @@ void ClientMachine::release(Handle h) {
 }
 
 void ClientMachine::recycle(Slot& s, Handle h) {
+  drop_number(s);
   s.state = SlotState::free;
   s.reported = false;
   s.generation++;

@@ -55,6 +55,7 @@ meta::CommandBody create_table(Prng& prng) {
   v.name = "v";
   x.table.columns = {id, v};
   x.table.primary_key = {0};
+  if (prng.chance(0.3)) x.table.unique = {{"v", {1}, 0}};
   x.if_not_exists = prng.chance(0.3);
   return x;
 }

@@ -341,7 +341,7 @@ Verdict run_unique(std::uint64_t seed) {
       run.world.start(run.cluster.add_client(*choosers.back(), kClientLimit));
     }
     management.begin();
-    run.faults(draw_length(run.prng) / 2, ruthless ? run.cluster.ruthless_options() : run.cluster.nemesis_options());
+    run.faults(draw_length(run.prng) / 3, ruthless ? run.cluster.ruthless_options() : run.cluster.nemesis_options());
     management.end();
     run.calm([&] {
       return !management.busy() && !run.cluster.newest()->running_job() &&

@@ -340,6 +340,65 @@ TEST_CASE("the link lost between the messages: nothing has happened, all is done
   CHECK(w.machine.in_use() == 0);
 }
 
+namespace {
+
+// A remove whose old row was read, and whose second message does not get away: the link is full.
+Handle stuck_in_between(World& w, World::Sent* said) {
+  const Handle h = send(w, Op::remove, 7, {});
+  *said = w.expect(wire::Type::execute);
+  w.out.slot(w.link_of[said->node]).unsent = 2 * limits::kFrameBytesFull;
+  w.reply(*said, Error::ok, wire::TxnState::open, 10, row(7, 50));
+  CHECK_FALSE(w.said(wire::Type::execute));
+  return h;
+}
+
+}  // namespace
+
+TEST_CASE("the deadline between the messages: the owner hears of it, the node is told to forget") {
+  auto options = with_catalog(catalog());
+  options.deadline = 300 * kMillisecond;
+  World w(options);
+  World::Sent said;
+  const Handle h = stuck_in_between(w, &said);
+  w.run(400 * kMillisecond);
+  const client::StepResult* r = w.machine.take();
+  REQUIRE(r != nullptr);
+  CHECK(r->state == wire::TxnState::aborted);
+  w.out.slot(w.link_of[said.node]).unsent = 0;
+  w.machine.release(h);
+  w.machine.flush(w.now, w.out);
+  w.carry_out();
+  const auto forget = w.expect(wire::Type::execute);
+  CHECK(+head_of(forget).flags == wire::kAbort);
+  CHECK(+head_of(forget).number == +head_of(said).number);
+  w.reply(forget, Error::ok, wire::TxnState::aborted);
+  CHECK(w.machine.in_use() == 0);
+}
+
+TEST_CASE("the link lost while the second message waits for room: all is done again") {
+  World w(with_catalog(catalog()));
+  World::Sent said;
+  stuck_in_between(w, &said);
+  w.out.slot(w.link_of[said.node]).unsent = 0;
+  w.lose(said.node);
+  w.run(200 * kMillisecond);
+  const auto again = w.expect(wire::Type::execute);
+  CHECK(words(again) == Said{"read_exclusive 7"});
+  CHECK(+head_of(again).number != +head_of(said).number);
+}
+
+TEST_CASE("released while its reads are on their way, a step goes on unheard") {
+  World w(with_catalog(catalog()));
+  const Handle h = send(w, Op::remove, 7, {});
+  w.machine.release(h);
+  w.reply(w.expect(wire::Type::execute), Error::ok, wire::TxnState::open, 10, row(7, 50));
+  const auto said = w.expect(wire::Type::execute);
+  CHECK(words(said) == Said{"remove 7", "remove number 50"});
+  w.reply(said, Error::ok, wire::TxnState::committed);
+  CHECK(w.machine.take() == nullptr);
+  CHECK(w.machine.in_use() == 0);
+}
+
 TEST_CASE("a step of an open transaction keeps its indexes, and is not repeated") {
   World w(with_catalog(catalog()));
   const Handle h = send(w, Op::insert, 7, row(7, 50), 0);

@@ -97,6 +97,7 @@ class Chaos {
   CommandBody create_table() {
     CreateTable x{table_named(table()), random_.chance(0.2)};
     if (random_.chance(0.05)) x.table.primary_key = {1};
+    if (random_.chance(0.3)) x.table.unique = {{"u", {1}, 0}};
     return x;
   }
   CommandBody start_reorg() {

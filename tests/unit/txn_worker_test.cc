@@ -48,6 +48,38 @@ TEST_CASE("one row goes in, is read, changed and removed, on both replicas") {
   CHECK(w.worker(2).quiet());
 }
 
+TEST_CASE("who does not keep unique indexes cannot write to the table, nor to its index") {
+  World w({1, 2});
+  w.make_table(true);
+  for (int i = 0; i < 2; i++) {
+    for (Op op : {Op::insert, Op::update, Op::replace, Op::write, Op::remove}) {
+      CHECK(w.exec({{op, 5, 50}}).head.error == Error::indexes_not_kept);
+      CHECK(w.exec({{Op::read_exclusive, 4}, {op, 5, 50}}).head.error == Error::indexes_not_kept);
+      const std::uint64_t number = w.new_number();
+      CHECK(w.exec({{Op::read_exclusive, 5}}, wire::kBegin, number).head.state == TxnState::open);
+      CHECK(w.exec({{op, 5, 50}}, wire::kCommit, number).head.error == Error::indexes_not_kept);
+    }
+    CHECK(w.read(5) == -1);
+    if (i == 0) w.use_index();
+  }
+}
+
+TEST_CASE("a key that exists in the table of a unique index is a value that is taken") {
+  World w({1, 2});
+  w.make_table(true);
+  w.keeps_indexes = 1;
+  CHECK(w.exec({{Op::insert, 5, 50}}).head.state == TxnState::committed);
+  CHECK(w.exec({{Op::insert, 5, 51}}).head.error == Error::row_exists);
+  w.use_index();
+  CHECK(w.exec({{Op::insert, 50, 5}}).head.state == TxnState::committed);
+  const Reply taken = w.exec({{Op::insert, 50, 6}});
+  CHECK(taken.head.error == Error::unique_violation);
+  CHECK(taken.head.state == TxnState::aborted);
+  CHECK(w.exec({{Op::insert, 60, 6}, {Op::insert, 50, 6}}).head.error == Error::unique_violation);
+  CHECK(w.read(60) == -1);
+  check_replicas(w, {1, 2});
+}
+
 TEST_CASE("a write is answered only when the backup holds it") {
   World w({1, 2});
   w.make_table();

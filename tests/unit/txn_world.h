@@ -151,7 +151,7 @@ class World {
   }
 
   // --- a client
-  void make_table() {
+  void make_table(bool unique = false) {
     meta::CreateTable c;
     c.table.name = "t";
     meta::Column a, b;
@@ -160,9 +160,15 @@ class World {
     b.name = "b";
     c.table.columns = {a, b};
     c.table.primary_key = {0};
+    if (unique) c.table.unique = {{"b", {1}, 0}};
     TableId id = static_cast<TableId>(must(c).ids.at(0));
     table_id = id;
     shape = *store::RowShape::make(*catalog_.table(id));
+  }
+  // From now on operations go to the hidden table of its index: a is the value, b the row.
+  void use_index() {
+    table_id = catalog_.table(table_id)->unique.at(0).table;
+    shape = *store::RowShape::make(*catalog_.table(table_id));
   }
   std::string key(std::int32_t a) const {
     Writer w;
@@ -207,8 +213,8 @@ class World {
         REQUIRE(shape.encode_patch(1, store::Value::of_int(k.b), p) == Error::ok);
         img = std::string(p.view());
       }
-      body.put(wire::Operation{k.kind, 0, static_cast<std::uint16_t>(kk.size()), static_cast<std::uint32_t>(img.size()),
-                               table_id, shape.hash(kk)});
+      body.put(wire::Operation{k.kind, keeps_indexes, static_cast<std::uint16_t>(kk.size()),
+                               static_cast<std::uint32_t>(img.size()), table_id, shape.hash(kk)});
       body.raw(kk);
       body.raw(img);
     }
@@ -243,6 +249,7 @@ class World {
   std::map<std::uint32_t, Reply> replies;
   store::RowShape shape;
   TableId table_id = 0;
+  std::uint8_t keeps_indexes = 0;  // said of every operation
   std::uint64_t memory_bytes = std::uint64_t{64} << 20;
 
  private:
