@@ -1,5 +1,5 @@
 // ndb-config: the configuration of a cluster, and its history.
-#include "common/main.h"
+#include "cli/dispatch.h"
 #include "commands.h"
 
 int main(int argc, char** argv) {

@@ -1,5 +1,5 @@
 // ndb-mgm: look at a cluster, and order its processes about.
-#include "common/main.h"
+#include "cli/dispatch.h"
 #include "commands.h"
 
 namespace ndb::cli {

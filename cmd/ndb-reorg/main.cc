@@ -1,5 +1,5 @@
 // ndb-reorg: spread the rows of tables over the node groups of a running cluster.
-#include "common/main.h"
+#include "cli/dispatch.h"
 #include "commands.h"
 
 int main(int argc, char** argv) {

@@ -1,6 +1,6 @@
 // ndb-traffic: live traffic that remembers what was acknowledged, and the proof afterwards.
 #include "commands.h"
-#include "common/main.h"
+#include "cli/dispatch.h"
 
 int main(int argc, char** argv) {
   using namespace ndb::traffic;

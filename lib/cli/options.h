@@ -1,4 +1,4 @@
-// How a subcommand names its options, without the library that reads them (cmd/common/main.h knows it: it is slow
+// How a subcommand names its options, without the library that reads them (cli/dispatch.cc knows it: it is slow
 // to compile, so every tool includes it once). Names: "-f,--force"; a name without dashes is an argument by place.
 #pragma once
 #include <cstdint>

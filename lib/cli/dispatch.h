@@ -1,5 +1,5 @@
-// The frame of a tool with subcommands: its table in, an exit status out. main.cc is the one place that knows CLI11 for
-// operators' tools; it takes seconds to compile and is linked into all of them.
+// The frame of a tool with subcommands: its table in, an exit status out. dispatch.cc is the one place that knows CLI11
+// for operators' tools: it takes seconds to compile.
 //
 // Every subcommand has -c/--connectstring, --format and --help besides its own options; usage errors are one
 // sentence on stderr and status 2.

@@ -1,4 +1,4 @@
-#include "common/main.h"
+#include "cli/dispatch.h"
 
 #include <CLI/CLI.hpp>
 
