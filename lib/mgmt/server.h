@@ -85,6 +85,7 @@ class Server final : public env::Machine {
   std::shared_ptr<const meta::Catalog> catalog() const { return member_->catalog(); }
   bool leading() const { return member_->leading(); }
   meta::Member& member() { return *member_; }
+  const meta::Leader& leader() const { return leader_; }  // for tests
 
  private:
   struct Gather;   // what nodes hold of a table's fragments

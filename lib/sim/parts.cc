@@ -21,6 +21,13 @@ void World::plan_part(ProcessId id, std::size_t part, Time at) {
   push(at < now_ ? now_ : at, Kind::part, id, processes_[id]->life, part);
 }
 
+void World::hold_parcels(ProcessId id, bool to_parts, bool from_parts) {
+  Process& p = *processes_[id];
+  p.holds_in = to_parts;
+  p.holds_out = from_parts;
+  for (std::size_t i = 0; i < p.parts.size(); i++) plan_part(id, i, now_);
+}
+
 // What a step of the machine has left for its parts.
 void World::give_parcels(ProcessId id) {
   Process& p = *processes_[id];
@@ -42,11 +49,11 @@ void World::part_due(ProcessId id, std::uint32_t life, std::size_t i) {
   if (!alive()) return;
   for (bool more = true; more && alive();) {
     more = false;
-    if (!p.parts[i].in.empty() && p.parts[i].in.front().at <= now_) {
+    if (!p.holds_in && !p.parts[i].in.empty() && p.parts[i].in.front().at <= now_) {
       std::unique_ptr<env::Parcel> parcel = std::move(p.parts[i].in.front().parcel);
       p.parts[i].in.pop_front();
       more = step_part(id, i, std::move(parcel));
-    } else if (!p.parts[i].out.empty() && p.parts[i].out.front().at <= now_) {
+    } else if (!p.holds_out && !p.parts[i].out.empty() && p.parts[i].out.front().at <= now_) {
       std::unique_ptr<env::Parcel> parcel = std::move(p.parts[i].out.front().parcel);
       p.parts[i].out.pop_front();
       env::Event e;

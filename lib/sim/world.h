@@ -85,6 +85,8 @@ class World {
   void pause(ProcessId p);
   void resume(ProcessId p);
   void stop(ProcessId p);  // EventKind::stop, as SIGTERM
+  // What this process and its parts tell each other stays on its way, to the parts or from them, until it is let go.
+  void hold_parcels(ProcessId p, bool to_parts, bool from_parts);
   // An event of the world's own making, delivered at once; the machine must not be in a step.
   ProcessId stepping() const { return stepping_; }  // kNobody = no machine is in a step
   void poke(ProcessId p, const env::Event& e) { step_process(p, e); }
@@ -142,8 +144,9 @@ class World {
     };
     std::vector<Link> links;  // by LinkId; 0 unused
     std::priority_queue<env::LinkId, std::vector<env::LinkId>, std::greater<>> free_links;
-    std::deque<env::Event> inbox;  // while paused; events without data
-    std::deque<PartState> parts;   // of the machine
+    std::deque<env::Event> inbox;              // while paused; events without data
+    std::deque<PartState> parts;               // of the machine
+    bool holds_in = false, holds_out = false;  // their parcels
   };
   enum class Kind : std::uint8_t { timer, stored, pipe, dial, call, part };
   struct Queued {
