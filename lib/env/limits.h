@@ -39,6 +39,8 @@ inline constexpr std::uint32_t kMetaEntriesPerMessageMax = 65536;
 inline constexpr std::size_t kFrameBytesMax = std::size_t{64} << 20;  // a larger one closes the link
 inline constexpr std::size_t kFrameBytesFull = std::size_t{8} << 20;  // a sender refuses new work beyond this
 inline constexpr std::size_t kReceiveBytes = std::size_t{256} << 10;  // read from one link in one step
+inline constexpr Epoch kEpochLeapMax = 1u << 20;                      // a peer that claims more is not believed
+inline constexpr std::size_t kPartBytesFull = 2 * kReceiveBytes;  // waiting for a worker in a thread: no link is read
 inline constexpr std::uint32_t kLinksMax = 4096;
 inline constexpr std::size_t kUnsentBytesMax = std::size_t{256} << 20;  // a peer that reads this little is cut off
 inline constexpr std::size_t kAcceptsPerRound = 64;
@@ -122,5 +124,9 @@ static_assert(kUnsentBytesMax > 2 * kFrameBytesMax);
 static_assert(kRedoUnderWayMax + kRedoReserveMax < kRedoAmpleMax && kRedoAmpleMax < kRedoBufferBytesMax);
 static_assert(kReceiveBytes < kFrameBytesFull);
 static_assert(kLease > 4 * kNodeHeartbeat);
+// A reorganisation that is to be resumed ends when nobody of a group that it copies to has been in sync for this long,
+// while all others serve: longer than it takes to miss them, too.
+inline constexpr Time kTargetPatience = kSecond;
+static_assert(kTargetPatience > 2 * kLease);
 
 }  // namespace ndb::limits

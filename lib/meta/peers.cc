@@ -135,8 +135,13 @@ void Peers::unmap(env::LinkId id, const Link& link) {
   if (n != by_node_.end() && n->second == id) by_node_.erase(n);
   auto r = by_raft_.find(link.hello.raft_id);
   if (r != by_raft_.end() && r->second == id) by_raft_.erase(r);
+  tell(Change::Kind::down, id, link);
+}
+
+// The owner, that an open link has come or gone.
+void Peers::tell(Change::Kind kind, env::LinkId id, const Link& link) {
   Change c;
-  c.kind = Change::Kind::down;
+  c.kind = kind;
   c.node = link.hello.node;
   c.peer = link.hello.kind;
   c.link = id;

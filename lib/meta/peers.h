@@ -148,6 +148,7 @@ class Peers {
   void refuse(env::LinkId id, Link& link, const Failure& why, env::Outbox& out);
   void retire(env::LinkId id, env::Outbox& out);  // an open link: `down` now, then close
   void unmap(env::LinkId id, const Link& link);
+  void tell(Change::Kind kind, env::LinkId id, const Link& link);
   void say_hello(env::LinkId id, env::Outbox& out);
   void close(env::LinkId id, Link& link, env::Outbox& out);
   void dial_servers(Time now, env::Outbox& out);

@@ -85,15 +85,7 @@ void Peers::received_hello(Time now, env::LinkId id, Link& link, Bytes body, env
   link.stage = Stage::open;
   link.deadline = kNever;
   link.hello = std::move(hello);
-  Change c;
-  c.kind = Change::Kind::up;
-  c.node = link.hello.node;
-  c.peer = link.hello.kind;
-  c.link = id;
-  c.raft_id = link.hello.raft_id;
-  c.incarnation = link.hello.incarnation;
-  c.session = link.hello.session;
-  changes.push_back(std::move(c));
+  tell(Change::Kind::up, id, link);
 }
 
 // Two links between the same two processes: both sides have to keep the same one. Dialled by different sides: the

@@ -10,10 +10,6 @@ using env::EventKind;
 using meta::NodeState;
 
 namespace {
-constexpr Epoch kEpochLeapMax = 1u << 20;  // a peer that claims more is not believed
-
-constexpr std::size_t kPartBytesFull =
-    2 * limits::kReceiveBytes;  // waiting for a unit in a thread: then no link is read
 
 meta::Peers::Self self_of(const NodeOptions& o) {
   meta::Peers::Self s;
@@ -45,7 +41,7 @@ bool Node::in_sync() const {
 void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   now_ = now;
   out_ = &out;
-  if (event.kind == EventKind::frame && event.epoch > epoch_ && event.epoch - epoch_ < kEpochLeapMax)
+  if (event.kind == EventKind::frame && event.epoch > epoch_ && event.epoch - epoch_ < limits::kEpochLeapMax)
     epoch_ = event.epoch;
   out.epoch = epoch_;
   begin_unit();
@@ -116,7 +112,7 @@ void Node::step(Time now, const env::Event& event, env::Outbox& out) {
   if (alone()) out.wake_at(desks_[0].unit->wake());
   if (stop_ != Stop::no) out.wake_at(now + kMillisecond);
   out.hold_input = std::any_of(desks_.begin(), desks_.end(),
-                               [](const Desk& d) { return d.next && d.next->bytes.size() > kPartBytesFull; });
+                               [](const Desk& d) { return d.next && d.next->bytes.size() > limits::kPartBytesFull; });
 }
 
 // ---- messages

@@ -29,6 +29,24 @@ Operation op_at(const Coordination& c, const Doing& d, Bytes* key, Bytes* payloa
   return op;
 }
 bool is_write(Op k) { return k >= Op::insert; }
+// To the participant at this place of the coordination.
+PartWord part_word(std::uint32_t n, const Coordination& c, std::uint32_t slot) {
+  const auto& m = c.members[slot];
+  const FragmentRef anchor = c.members[0].ref;
+  PartWord w{};
+  w.coordinator = n;
+  w.part = m.part;
+  w.session = c.txn.session;
+  w.number = c.txn.number;
+  w.table = m.ref.table;
+  w.fragment = m.ref.fragment;
+  w.slot = static_cast<std::uint16_t>(slot);
+  w.anchor = {anchor.table, anchor.fragment, 0};
+  w.error = Error::ok;
+  w.epoch = c.epoch;
+  return w;
+}
+
 }  // namespace
 
 std::uint16_t Worker::member_for(Coordination& c, FragmentRef ref) {
@@ -210,17 +228,7 @@ void Worker::begin_commit(std::uint32_t n) {
       abort_coordination(n, Error::node_failure, true);
       return;
     }
-    PartWord w{n,
-               m.part,
-               c.txn.session,
-               c.txn.number,
-               m.ref.table,
-               m.ref.fragment,
-               static_cast<std::uint16_t>(i),
-               {c.members[0].ref.table, c.members[0].ref.fragment, 0},
-               Error::ok,
-               0,
-               c.epoch};
+    const PartWord w = part_word(n, c, i);
     send(m.node, m.worker, wire::Type::part_prepare, w);
     m.busy = true;
     c.outstanding++;
@@ -284,17 +292,7 @@ void Worker::decided(std::uint32_t n) {
   c.resent = now_;
   for (std::uint32_t i = 1; i < c.members_used; i++) {
     Member& m = c.members[i];
-    PartWord w{n,
-               m.part,
-               c.txn.session,
-               c.txn.number,
-               m.ref.table,
-               m.ref.fragment,
-               static_cast<std::uint16_t>(i),
-               {c.members[0].ref.table, c.members[0].ref.fragment, 0},
-               Error::ok,
-               0,
-               c.epoch};
+    const PartWord w = part_word(n, c, i);
     if (!m.wrote) {
       send(m.node, m.worker, wire::Type::part_abort, w);
       m.done = true;
@@ -376,17 +374,7 @@ void Worker::abort_coordination(std::uint32_t n, Error e, bool tell_client) {
   for (std::uint32_t i = 0; i < c.members_used; i++) {
     Member& m = c.members[i];
     if (m.part == 0 && !m.busy) continue;
-    PartWord w{n,
-               m.part,
-               c.txn.session,
-               c.txn.number,
-               m.ref.table,
-               m.ref.fragment,
-               static_cast<std::uint16_t>(i),
-               {c.members[0].ref.table, c.members[0].ref.fragment, 0},
-               Error::ok,
-               0,
-               c.epoch};
+    const PartWord w = part_word(n, c, i);
     send(m.node, m.worker, wire::Type::part_abort, w);
   }
   if (tell_client) {
@@ -443,17 +431,7 @@ void Worker::resend_commits() {
       if (node == nullptr) continue;
       m.node = primary;
       m.worker = catalog_->worker(*node, m.ref.fragment);
-      PartWord w{n,
-                 m.part,
-                 c.txn.session,
-                 c.txn.number,
-                 m.ref.table,
-                 m.ref.fragment,
-                 static_cast<std::uint16_t>(i),
-                 {c.members[0].ref.table, c.members[0].ref.fragment, 0},
-                 Error::ok,
-                 0,
-                 c.epoch};
+      const PartWord w = part_word(n, c, i);
       send(m.node, m.worker, wire::Type::part_commit, w);
     }
   }

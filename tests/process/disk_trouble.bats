@@ -51,6 +51,18 @@ flip() { # FILE OFFSET: one byte becomes another
 }
 # log_end NODE: position of the end of its redo log.
 log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n 's/.*redo log: good.* to \([0-9]*\), complete.*/\1/p'; }
+# damage "KILLED.." ID..: two nodes with 1002 rows, of which these processes were killed, and the redo logs of these nodes are
+# damaged in the middle.
+damage() {
+  start_pair
+  load_rows 1000
+  ndb-sql --durable -e "INSERT INTO t VALUES (2000, 1, NULL)"
+  ndb-sql --durable -e "INSERT INTO t VALUES (2001, 1, NULL)"
+  # shellcheck disable=SC2086  # names
+  kill_all $1
+  local id
+  for id in "${@:2}"; do flip "$DIR/ndb_${id}_fs/w0/redo.0000" $((4096 + $(log_end "$id") / 2)); done
+}
 
 @test "an fsync of the redo log that fails stops the node, is not tried again, and costs nothing" {
   start_with_shim
@@ -144,12 +156,7 @@ log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n '
 }
 
 @test "a redo log damaged in its middle: the node group's rows are taken" {
-  start_pair
-  load_rows 1000
-  ndb-sql --durable -e "INSERT INTO t VALUES (2000, 1, NULL)"
-  ndb-sql --durable -e "INSERT INTO t VALUES (2001, 1, NULL)"
-  kill_all node1
-  flip "$DIR/ndb_1_fs/w0/redo.0000" $((4096 + $(log_end 1) / 2))
+  damage node1 1
   start_node 1
   ndb-mgm wait 1 --timeout=30
   grep -E "ERROR.*'$DIR/ndb_1_fs/w0/redo.0000' at offset [0-9]+: " "$DIR/node1.log"
@@ -159,12 +166,7 @@ log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n '
 }
 
 @test "damaged files while the cluster is down: the peer brings it back" {
-  start_pair
-  load_rows 1000
-  ndb-sql --durable -e "INSERT INTO t VALUES (2000, 1, NULL)"
-  ndb-sql --durable -e "INSERT INTO t VALUES (2001, 1, NULL)"
-  kill_all node1 node2
-  flip "$DIR/ndb_1_fs/w0/redo.0000" $((4096 + $(log_end 1) / 2))
+  damage "node1 node2" 1
   start_node 1
   start_node 2
   ndb-mgm wait 1 2 --timeout=40
@@ -172,13 +174,8 @@ log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n '
 }
 
 @test "both copies are damaged: refused with file and offset, and nothing is changed" {
-  start_pair
-  load_rows 1000
-  ndb-sql --durable -e "INSERT INTO t VALUES (2000, 1, NULL)"
-  ndb-sql --durable -e "INSERT INTO t VALUES (2001, 1, NULL)"
-  kill_all node1 node2
+  damage "node1 node2" 1 2
   local id
-  for id in 1 2; do flip "$DIR/ndb_${id}_fs/w0/redo.0000" $((4096 + $(log_end $id) / 2)); done
   tree_state "$DIR/ndb_1_fs/w0" >"$DIR/before"
   start_node 1
   start_node 2

@@ -1,78 +1,33 @@
 // The leader's epoch clock: epochs begin and are closed as often as the configuration says.
-#include <catch2/catch.hpp>
-
 #include "meta/epochs.h"
-#include "sim/memory_log_store.h"
+
+#include "unit/meta_lone_world.h"
 
 using namespace ndb;
 using namespace ndb::meta;
+using namespace ndb::meta::test;
 
 namespace {
 
-using Values = std::map<std::string, std::string>;  // parameters of the data node
-
-// A lone member that leads, and a data node that answers every order at once.
-struct World {
-  sim::MemoryLogStore store;
-  std::unique_ptr<Member> member;
-  Peers peers{Peers::Self{wire::PeerKind::mgm, 10, 1, 0, 0, 0, 0, {}}};
-  Leader leader;
+// A data node that answers every order at once.
+struct World : LoneWorld {
   EpochClock clock;
-  env::Outbox out;
-  Time now = kSecond;
   bool beating = false;
   std::size_t rounds = 0;
 
-  explicit World(const Values& values) {
-    member = std::make_unique<Member>(store, MemberOptions{1, 3});
-    REQUIRE_FALSE(member->bootstrap());
-    REQUIRE_FALSE(member->start(now));
-    run(2 * kSecond);
-    auto image = std::make_shared<ConfigImage>();
-    image->name = "c";
-    image->replicas = 1;
-    image->nodes.resize(2);
-    image->nodes[0].id = 1;
-    image->nodes[0].values = values;
-    image->nodes[1].id = 10;
-    image->nodes[1].type = NodeType::mgm;
-    ChangeConfig change;
-    change.cluster_id = 9;
-    change.generation.image = image;
-    apply(change);
+  explicit World(const Values& values) : LoneWorld(1, {{1, NodeType::data, {}, false, kNoGroup, false, values}}) {
     apply(NodeJoins{1, 101, "host", 5001, 1, 1, false});
     apply(StartCluster{{1}});
     REQUIRE(catalog().started);
     beating = true;
     run(100 * kMillisecond);
   }
-  const Catalog& catalog() const { return *member->catalog(); }
-  void apply(CommandBody body) {
-    Command c;
-    c.body = std::move(body);
-    member->propose(now, std::move(c));
-    run(20 * kMillisecond);
+  void heartbeats() override {
+    if (beating) leader.heard(now, heartbeat_of(1), *member);
   }
-  void run(Time t) {
-    for (const Time end = now + t; now < end; now += kMillisecond) {
-      sim::MemoryLogStore::Completion c;
-      while (store.complete(&c)) member->stored(now, c.tag, c.status);
-      member->tick(now);
-      member->applied.clear();
-      member->finished.clear();
-      member->sends.clear();
-      if (beating && now % (20 * kMillisecond) == 0) {
-        wire::Heartbeat h;
-        h.node = 1;
-        h.incarnation = catalog().node(1)->incarnation;
-        h.sent = static_cast<std::uint64_t>(now);
-        h.version = h.oldest_open = catalog().version;
-        leader.heard(now, h, *member);
-      }
-      leader.step(now, *member, peers, out);
-      clock.step(now, *member, leader, out);
-      answer();
-    }
+  void stepped() override {
+    clock.step(now, *member, leader, out);
+    answer();
   }
   void answer() {
     for (const auto& o : std::exchange(clock.orders, {})) {
