@@ -8,6 +8,28 @@ bool holds_fragments(const Catalog& c, GroupId g) {
                      [&](const auto& t) { return rules::holds_fragments(*t.second, g); });
 }
 
+bool holds_rows_that_count(const Catalog& c, GroupId g) {
+  return std::any_of(c.tables.begin(), c.tables.end(), [&](const auto& t) {
+    const Distribution& d = t.second->distribution;
+    auto end = d.groups.end();
+    if (!d.next.empty() && !past_commit_point(d.phase)) end = d.groups.begin() + old_fragments(d);
+    return std::find(d.groups.begin(), end, g) != end;
+  });
+}
+
+const Group* lost_target(const Catalog& c) {
+  const Job* job = c.running_job();
+  if (job == nullptr || past_commit_point(job->phase)) return nullptr;
+  for (const auto& [id, g] : c.groups) {
+    if (rules::in_sync_members(c, id) == 0 && holds_fragments(c, id) && !holds_rows_that_count(c, id)) return &g;
+  }
+  return nullptr;
+}
+
+std::string lost_target_text(const Group& g) {
+  return words("node group ", g.id, ", which rows were being copied to, has no member in sync any more");
+}
+
 }  // namespace ndb::meta
 
 namespace ndb::meta::rules {

@@ -36,10 +36,10 @@ Failure wrong_incarnation(const Node& n, std::uint32_t incarnation) {
                                       ": it was started again since")};
 }
 
-// A group has rows and nobody in sync: all come back together, from their disks.
+// A group has rows that count and nobody in sync: all come back together, from their disks.
 Failure some_group_lost(const Catalog& c) {
   for (const auto& [id, g] : c.groups) {
-    if (in_sync_members(c, id) == 0 && holds_fragments(c, id)) {
+    if (in_sync_members(c, id) == 0 && holds_rows_that_count(c, id)) {
       return {Error::not_ready,
               words("node group ", id, " has no member in sync: all come back together, from their disks")};
     }
@@ -61,7 +61,7 @@ Outcome run(Change& change, const NodeJoins& x) {
   // the rows, the old incarnation is declared dead here and now. Without a peer the rows would have
   // no home in the log's eyes.
   if (x.initial && n.state == NodeState::in_sync && n.group != kNoGroup && in_sync_members(c, n.group, n.id) == 0 &&
-      holds_fragments(c, n.group)) {
+      holds_rows_that_count(c, n.group)) {
     return refuse(Error::would_lose_group, words("node ", x.node, " was the last member of node group ", n.group,
                                                  " in sync and comes without its rows: letting it in would lose them; "
                                                  "declare it down by force to give the group's rows up"));
@@ -75,6 +75,7 @@ Outcome run(Change& change, const NodeJoins& x) {
   n.generation = x.generation;
   change.view();
   change.group(n.group);
+  give_up_lost_copies(change, false);
   return done({n.incarnation});
 }
 
@@ -126,7 +127,7 @@ Outcome run(Change& change, const NodeDown& x) {
   }
   if (n.state == NodeState::down) return nothing_to_do(words("node ", x.node, " is down already"));
   const bool last = n.state == NodeState::in_sync && n.group != kNoGroup && in_sync_members(c, n.group, n.id) == 0;
-  if (last && !x.forced) {
+  if (last && !x.forced && holds_rows_that_count(c, n.group)) {
     return refuse(Error::would_lose_group, words("node ", x.node, " is the last member of node group ", n.group,
                                                  " in sync; start another member and wait until it is in sync, or "
                                                  "force it and lose the group"));
@@ -134,6 +135,7 @@ Outcome run(Change& change, const NodeDown& x) {
   n.state = NodeState::down;
   change.view();
   change.group(n.group);
+  give_up_lost_copies(change, false);
   Outcome o = done();
   if (last) o.text = words("node group ", n.group, " has no member in sync any more");
   return o;
@@ -179,24 +181,21 @@ Outcome run(Change& change, const RestartCluster& x) {
     back[n.group]++;
   }
   for (const auto& [id, g] : c.groups) {
-    if (holds_fragments(c, id) && back[id] == 0) {
+    if (holds_rows_that_count(c, id) && back[id] == 0) {
       return refuse(Error::would_lose_group,
                     words("node group ", id, " has no member with its rows; start one of nodes ", listed(g.members)));
     }
   }
-  std::vector<std::uint64_t> undecided;
-  for (const auto& [id, j] : c.jobs) {
-    if (j.state == JobState::running && !past_commit_point(j.phase)) undecided.push_back(id);
-  }
-  for (const std::uint64_t id : undecided) {
-    if (c.jobs.at(id).resume_on_failure) {
-      copy_again(change, id);
-    } else {
-      roll_back(change, id, Error::node_failure, "the cluster was restarted from its disks");
-    }
-  }
   NDB_PROBE("meta.restart_cluster");
   for (const auto& m : x.nodes) c.nodes[m.node].state = NodeState::in_sync;
+  give_up_lost_copies(change, true);
+  if (const Job* j = c.running_job(); j != nullptr && !past_commit_point(j->phase)) {
+    if (j->resume_on_failure) {
+      copy_again(change, j->id);
+    } else {
+      roll_back(change, j->id, Error::node_failure, "the cluster was restarted from its disks");
+    }
+  }
   for (auto& [id, g] : c.groups) {
     g.view = change.index;
     g.restarted = change.index;

@@ -2,6 +2,7 @@
 // the job can be rolled back by one entry, from there on it only goes forward. A job that copied rows into fragments
 // that stay (one that drains a group) goes, when it is rolled back, through `settling` and `cleaning` with the old
 // distribution as the new one: what was copied is removed there before the schema lock is given back.
+#include "base/probe.h"
 #include "meta/apply_rules.h"
 
 namespace ndb::meta::rules {
@@ -60,8 +61,7 @@ void roll_back(Change& change, std::uint64_t job, Error error, std::string detai
   Table t = *now;
   Distribution& d = t.distribution;
   const bool copies = leaves_copies(d);
-  // Every old fragment owns a bucket or is gone, and new ones were appended behind them.
-  d.groups.resize(std::size_t{*std::max_element(d.map.begin(), d.map.end())} + 1);
+  d.groups.resize(old_fragments(d));
   if (copies) {
     d.next = d.map;
     d.phase = Phase::settling;
@@ -76,6 +76,15 @@ void roll_back(Change& change, std::uint64_t job, Error error, std::string detai
   j.error = error == Error::ok ? Error::cancelled : error;
   j.detail = std::move(detail);
   change.table(std::move(t));
+}
+
+void give_up_lost_copies(Change& change, bool resumed_too) {
+  const Group* lost = lost_target(change.c);
+  if (lost == nullptr) return;
+  const Job& job = *change.c.running_job();
+  if (job.resume_on_failure && !resumed_too) return;
+  NDB_PROBE("meta.target_group_lost");
+  roll_back(change, job.id, Error::node_failure, lost_target_text(*lost));
 }
 
 // No transaction of an earlier phase is left: their nodes have all been away.
@@ -131,6 +140,9 @@ Outcome run(Change& change, const AdvanceReorg& x) {
   if (x.phase != successor(j.phase)) {
     return refuse(Error::version_moved, words("job ", x.job, " is in phase ", name_of(j.phase), ", which ",
                                               name_of(x.phase), " does not follow"));
+  }
+  if (const Group* lost = lost_target(c); x.phase == Phase::switched && lost != nullptr) {
+    return refuse(Error::not_ready, lost_target_text(*lost));
   }
   const Table* now = c.table(j.table);
   NDB_CHECK(now != nullptr && now->distribution.phase == j.phase);

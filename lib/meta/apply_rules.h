@@ -52,6 +52,10 @@ Failure schema_lock(const Catalog& c);
 // Ends a running job before its commit point: the new fragments are forgotten, the old distribution
 // stays.
 void roll_back(Change& change, std::uint64_t job, Error error, std::string detail);
+// A node group that nothing but copies of the running job lives on has lost its last member: before its commit point
+// the job ends, and nobody misses the group. Asked by every entry that takes a member out of sync; but a job that is to
+// be resumed may have lost everybody else, too, and then goes on when all are back: the driver waits before it ends it.
+void give_up_lost_copies(Change& change, bool resumed_too);
 // The cluster came back from its disks at its durable epoch, which may be older than the phase of this job (before its
 // commit point, resume_on_failure): what had been copied by then is kept, and copying begins anew where it had begun.
 void copy_again(Change& change, std::uint64_t job);

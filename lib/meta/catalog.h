@@ -177,6 +177,13 @@ std::string describe(const Catalog& c);
 
 // Whether any fragment of any table lives on this group.
 bool holds_fragments(const Catalog& c, GroupId group);
+// The same without the new fragments of a reorganisation before its commit point: they hold nothing but copies, and the
+// job is rolled back when its group is lost.
+bool holds_rows_that_count(const Catalog& c, GroupId group);
+// The group without a member in sync that the running job, before its commit point, copies rows to: nothing that counts
+// is lost, but the job cannot go on. nullptr = none.
+const Group* lost_target(const Catalog& c);
+std::string lost_target_text(const Group& g);
 // Fragments that a new table gets on this group: replicas for each worker that every member has.
 std::uint32_t fragments_on(const Catalog& c, const Group& g);
 // The distribution of a table that is created now. not_ready: no group, or one without an in-sync member.

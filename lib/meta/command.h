@@ -53,7 +53,8 @@ struct NodeInSync {
   View group_view = 0;
 };  // Group::content_view() that it was filled under
 // The detector's verdict, or a node's own good-bye. Refused (would_lose_group) when it is the last in-sync member of
-// its group, unless `forced`.
+// its group and that holds rows that count, unless `forced`. A reorganisation before its commit point that copied to a
+// group which has lost its last member with this entry is rolled back by it.
 // `leader_epoch`: the verdict is that leader's; refused (version_moved) when another one leads by now. 0 = anybody's.
 struct NodeDown {
   NodeId node = 0;

@@ -68,10 +68,11 @@ void EpochClock::on_report(const wire::EpochReport& r) {
   if (i != takers_.end() && i->second.incarnation == r.incarnation) i->second.answered = true;
 }
 
-// A group has rows and nobody in sync: the cluster will come back from its disks, at an epoch that all groups have.
+// A group has rows that count and nobody in sync: the cluster will come back from its disks, at an epoch that all
+// groups have.
 bool EpochClock::group_lost(const Catalog& c) {
   return std::any_of(c.groups.begin(), c.groups.end(), [&](const auto& g) {
-    return holds_fragments(c, g.first) &&
+    return holds_rows_that_count(c, g.first) &&
            std::none_of(g.second.members.begin(), g.second.members.end(), [&](NodeId id) {
              const Node* n = c.node(id);
              return n != nullptr && n->state == NodeState::in_sync;

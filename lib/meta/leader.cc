@@ -229,10 +229,21 @@ bool Leader::heard_lately(Time now, const Node& node) const {
          now < silent_from(w->second);
 }
 
+bool Leader::all_rows_served(Time now, const Catalog& catalog) const {
+  return std::all_of(catalog.groups.begin(), catalog.groups.end(), [&](const auto& g) {
+    return !holds_rows_that_count(catalog, g.first) ||
+           std::any_of(g.second.members.begin(), g.second.members.end(), [&](NodeId id) {
+             const Node* n = catalog.node(id);
+             return n != nullptr && n->state == NodeState::in_sync && heard_lately(now, *n);
+           });
+  });
+}
+
+// The only one that has rows which nobody else has.
 bool Leader::last_in_sync(const Catalog& catalog, const Node& node) const {
   if (node.state != NodeState::in_sync || node.group == kNoGroup) return false;
   const Group* group = catalog.group(node.group);
-  if (group == nullptr) return false;
+  if (group == nullptr || !holds_rows_that_count(catalog, node.group)) return false;
   return std::none_of(group->members.begin(), group->members.end(), [&](NodeId id) {
     const Node* other = catalog.node(id);
     auto w = watched_.find(id);

@@ -70,6 +70,9 @@ class Leader {
   // unknown.
   View oldest_open(const Catalog& catalog) const;
 
+  // Each group with rows that count has a member in sync whose heartbeats come. Only while leading.
+  bool all_rows_served(Time now, const Catalog& catalog) const;
+
   // The latest heartbeat; nullptr = none since this process started.
   const Report* report(NodeId node) const;
   bool leading() const { return since_ != kNever; }

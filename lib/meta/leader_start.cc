@@ -128,7 +128,7 @@ void Leader::restart_cluster(Time now, Member& member, env::Outbox& out) {
   bool some_group_complete = false;
   for (const auto& [id, g] : catalog->groups) {
     some_group_complete |= ready[id] == g.members.size();
-    if (!holds_fragments(*catalog, id) || ready[id] != 0) continue;
+    if (!holds_rows_that_count(*catalog, id) || ready[id] != 0) continue;
     const bool can_come = std::any_of(g.members.begin(), g.members.end(), [&](NodeId n) {
       return std::find(absent.begin(), absent.end(), n) != absent.end() || skip.count(n) != 0;
     });

@@ -6,6 +6,10 @@
 
 namespace ndb::meta {
 
+std::uint32_t old_fragments(const Distribution& d) {
+  return std::uint32_t{*std::max_element(d.map.begin(), d.map.end())} + 1;
+}
+
 std::vector<FragmentId> initial_map(std::uint32_t fragments) {
   NDB_CHECK(fragments > 0 && fragments <= limits::kFragmentsMax);
   std::vector<FragmentId> map(limits::kBuckets);

@@ -141,6 +141,10 @@ inline std::uint16_t bucket_of(std::uint64_t hash) {
 // The half of the hash that a fragment's index uses.
 inline std::uint32_t index_hash(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
+// How many numbers the fragments before a reorganisation take: each owns a bucket or is gone, and new ones were
+// appended behind them.
+std::uint32_t old_fragments(const Distribution& d);
+
 // A fresh map over n fragments: bucket i -> i mod n.
 std::vector<FragmentId> initial_map(std::uint32_t fragments);
 // From `old` over old_n fragments to new_n > old_n: entry i becomes i mod new_n unless that is an old fragment, then it

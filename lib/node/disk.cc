@@ -26,9 +26,10 @@ bool Node::group_lost(GroupId id) const {
   });
 }
 
+// Some group is lost, with more than copies that a reorganisation was making.
 bool Node::group_lost() const {
   return std::any_of(catalog_->groups.begin(), catalog_->groups.end(),
-                     [&](const auto& g) { return group_lost(g.first); });
+                     [&](const auto& g) { return group_lost(g.first) && holds_rows_that_count(*catalog_, g.first); });
 }
 
 // Does it serve in fact? When all were lost at once the catalog still says so of processes that are gone. The

@@ -1,5 +1,7 @@
 #include "reorg/driver.h"
 
+#include "base/probe.h"
+
 namespace ndb::reorg {
 
 using meta::Phase;
@@ -54,6 +56,11 @@ void Driver::step(Time now, meta::Member& member, const meta::Leader& leader, en
   const meta::Table* t = catalog->table(job->table);
   if (t == nullptr || job->leader_epoch != catalog->leader_epoch) return;
   if (!asked_.none() && member.proposing(asked_)) return;
+  if (const meta::Group* lost = lost_target(*catalog); lost != nullptr) {
+    give_up(now, *catalog, *lost, leader, member, out);
+    return;
+  }
+  target_lost_ = kNever;
   const Phase phase = t->distribution.phase;
   Done done;
   switch (phase) {
@@ -87,6 +94,22 @@ void Driver::step(Time now, meta::Member& member, const meta::Leader& leader, en
   } else {
     return;
   }
+  asked_ = member.propose(now, std::move(c));
+}
+
+// A job that is to be resumed goes on when the whole cluster was lost; when the others are still there after a while,
+// those that it copied to were lost alone.
+void Driver::give_up(Time now, const meta::Catalog& catalog, const meta::Group& lost, const meta::Leader& leader,
+                     meta::Member& member, env::Outbox& out) {
+  const meta::Job& job = *catalog.running_job();
+  if (target_lost_ == kNever || !leader.all_rows_served(now, catalog)) target_lost_ = now;
+  const Time until = target_lost_ + limits::kTargetPatience;
+  if (now < until) return out.wake_at(until);
+  NDB_PROBE("reorg.target_lost");
+  const std::string why = lost_target_text(lost);
+  out.log(env::Severity::warning, "reorganisation of table '" + job.table_name + "' is rolled back: " + why);
+  meta::Command c;
+  c.body = meta::AbortReorg{job.id, Error::node_failure, why};
   asked_ = member.propose(now, std::move(c));
 }
 

@@ -21,7 +21,8 @@
 // (meta/apply_reorg.cc).
 //
 // A failed report (memory full, copies differ) rolls the job back; above the line a change of leader does, too, unless
-// the job was started with resume_on_failure (the log entry LeaderStarts sees to that).
+// the job was started with resume_on_failure (the log entry LeaderStarts sees to that). So does the loss of the last
+// member of a group that is only copied to (NodeDown); a job to be resumed waits for limits::kTargetPatience.
 #pragma once
 #include <map>
 
@@ -59,11 +60,14 @@ class Driver {
     Epoch epoch = 0;
   };
   Done reported_done(const meta::Catalog& c, const meta::Table& t) const;
+  void give_up(Time now, const meta::Catalog& catalog, const meta::Group& lost, const meta::Leader& leader,
+               meta::Member& member, env::Outbox& out);
 
   std::map<NodeId, JobReport> reports_;
   meta::RequestId asked_;
   std::uint64_t job_ = 0;
   std::uint64_t rows_copied_ = 0;
+  Time target_lost_ = kNever;  // the group that is copied to has had no member in sync since
   Epoch durable_wanted_ = 0;
 };
 

@@ -35,10 +35,11 @@ fault_point() {
   esac
 }
 
-victim() {
+victims() {
   case $LOST in
     'an old node') echo node1 ;;
     'a new node') echo node3 ;;
+    'all new nodes') echo node3 node4 ;;
     'the master' | 'the whole cluster') echo mgmd ;;
     *) return 1 ;;
   esac
@@ -46,14 +47,14 @@ victim() {
 
 # Nodes 1 and 2 in a node group, 3 and 4 outside, one process with its fault point; rows, and traffic that goes on.
 begin() {
-  VICTIM=$(victim)
+  read -ra VICTIMS <<<"$(victims)"
   FAULT=$(fault_point)
-  [ "$VICTIM" != mgmd ] || export NDB_FAULT=$FAULT
+  [ "${VICTIMS[0]}" != mgmd ] || export NDB_FAULT=$FAULT
   start_mgmd 1 2 3:free 4:free
   unset NDB_FAULT
   local id
   for id in 1 2 3 4; do
-    if [ "$VICTIM" = "node$id" ]; then
+    if [[ " ${VICTIMS[*]} " == *" node$id "* ]]; then
       NDB_FAULT=$FAULT start_node "$id" --initial
     else
       start_node "$id" --initial
@@ -77,7 +78,7 @@ order_once() {
 
 give_order() {
   case "$WORK, $LOST" in
-    "creation"*", an old node" | "creation"*", a new node") ndb-nodegroup create --nodes=3,4 ;;
+    "creation"*"node" | "creation"*"nodes") ndb-nodegroup create --nodes=3,4 ;;
     "creation"*) order_once ;;
     *resume-on-failure*) ndb-reorg start --table=t --resume-on-failure ;;
     *) ndb-reorg start --table=t ;;
@@ -86,12 +87,12 @@ give_order() {
 
 wait_for_death() {
   local pid
-  pid=$(cat "$DIR/$VICTIM.started")
+  pid=$(cat "$DIR/$1.started")
   for _ in $(seq 400); do
     kill -0 "$pid" 2>/dev/null || return 0
     sleep 0.05
   done
-  echo "$VICTIM has not reached '$FAULT'"
+  echo "$1 has not reached '$FAULT'"
   return 1
 }
 
@@ -162,38 +163,56 @@ check_undone() {
   esac
 }
 
+# Nobody was sent back to its disks.
+check_served() {
+  [ "$(ndb-mgm show --format=json | json 'all(n["incarnation"] == 1 and n["state"] == "in_sync" for n in j["nodes"] if n["id"] < 3)')" = True ]
+}
+
 run_cell() {
   begin
   give_order
-  wait_for_death
-  case $OUTCOME in
-    'goes on with its heir')
-      check_done # while it is still dead
-      start_again "$VICTIM"
+  local p
+  for p in "${VICTIMS[@]}"; do wait_for_death "$p"; done
+  case "$OUTCOME, $LOST" in
+    'goes on with'*)
+      check_done # while they are still dead
+      [ "$LOST" != 'all new nodes' ] || check_served
+      for p in "${VICTIMS[@]}"; do start_again "$p"; done
       ;;
-    'rolled back')
+    'rolled back, all new nodes')
+      run ndb-reorg wait --timeout=60
+      echo "$output"
+      [ "$status" -eq 1 ]
+      [[ $output == *"rolled back"* ]]
+      check_served
+      for p in "${VICTIMS[@]}"; do start_again "$p"; done
+      ;;
+    'rolled back, '*)
       start_again mgmd
       catch_up
       check_undone
       ;;
-    'rolled forward')
+    'rolled forward, '*)
       start_again mgmd
       catch_up
       check_done
       ;;
-    'comes back on old groups' | 'comes back on new groups')
+    'comes back on new groups, all new nodes')
+      for p in "${VICTIMS[@]}"; do start_again "$p"; done
+      ;;
+    'comes back on '*)
       kill_all node1 node2 node3 node4
-      local p
       for p in mgmd node1 node2 node3 node4; do start_again $p; done
       ;;
     *) return 1 ;;
   esac
   catch_up
-  case $LOST in 'the whole cluster') wait_for_second_life ;; esac
+  case $OUTCOME in 'comes back on '*) wait_for_second_life ;; esac
   ndb-mgm wait --timeout=60
-  case $OUTCOME in
-    'comes back on old groups') check_undone ;;
-    'comes back on new groups') check_done ;;
+  case "$OUTCOME, $LOST" in
+    'rolled back, all new nodes') check_undone ;;
+    'comes back on old groups, '*) check_undone ;;
+    'comes back on new groups, '*) check_done ;;
   esac
   # What was undone can be done now.
   case "$OUTCOME, $WORK" in
@@ -209,6 +228,8 @@ run_cell() {
 @test "creation of a node group: an old node lost after the commit point: goes on with its heir" { run_cell; }
 @test "creation of a node group: a new node lost before the commit point: goes on with its heir" { run_cell; }
 @test "creation of a node group: a new node lost after the commit point: goes on with its heir" { run_cell; }
+@test "creation of a node group: all new nodes lost before the commit point: goes on without them" { run_cell; }
+@test "creation of a node group: all new nodes lost after the commit point: goes on without them" { run_cell; }
 @test "creation of a node group: the master lost before the commit point: rolled back" { run_cell; }
 @test "creation of a node group: the master lost after the commit point: rolled forward" { run_cell; }
 @test "creation of a node group: the whole cluster lost before the commit point: comes back on old groups" { run_cell; }
@@ -217,10 +238,14 @@ run_cell() {
 @test "reorganisation: an old node lost after the commit point: goes on with its heir" { run_cell; }
 @test "reorganisation: a new node lost before the commit point: goes on with its heir" { run_cell; }
 @test "reorganisation: a new node lost after the commit point: goes on with its heir" { run_cell; }
+@test "reorganisation: all new nodes lost before the commit point: rolled back" { run_cell; }
+@test "reorganisation: all new nodes lost after the commit point: comes back on new groups" { run_cell; }
 @test "reorganisation: the master lost before the commit point: rolled back" { run_cell; }
 @test "reorganisation: the master lost after the commit point: rolled forward" { run_cell; }
 @test "reorganisation: the whole cluster lost before the commit point: comes back on old groups" { run_cell; }
 @test "reorganisation: the whole cluster lost after the commit point: comes back on new groups" { run_cell; }
+@test "reorganisation, --resume-on-failure: all new nodes lost before the commit point: rolled back" { run_cell; }
+@test "reorganisation, --resume-on-failure: all new nodes lost after the commit point: comes back on new groups" { run_cell; }
 @test "reorganisation, --resume-on-failure: the master lost before the commit point: rolled forward" { run_cell; }
 @test "reorganisation, --resume-on-failure: the master lost after the commit point: rolled forward" { run_cell; }
 @test "reorganisation, --resume-on-failure: the whole cluster lost before the commit point: comes back on new groups" { run_cell; }

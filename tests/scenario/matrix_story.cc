@@ -50,13 +50,14 @@ class Story {
       static const bool opened = (simtest::write_traces_to(file), true);
       if (opened) simtest::set_current_world(&run_.world);
     }
-    rows_.durable = cell.lost == Lost::everything || seed % 2 == 0;
+    rows_.durable = comes_back() || seed % 2 == 0;
   }
 
   std::string tell() {
     if (begin() && lose() && check_outcome()) finish();
     if (run_.world.failed()) return run_.world.failure();
-    if (rows_.unknown != 0 && cell_.lost != Lost::everything) return "a client did not learn an outcome";
+    if (rows_.unknown != 0 && !comes_back()) return "a client did not learn an outcome";
+    if (run_.cluster.restarts() != 0 && !comes_back()) return "the whole cluster went back to its disks";
     return rows_.acked < 100 ? "hardly any row was acknowledged" : "";
   }
 
@@ -71,6 +72,8 @@ class Story {
     s.epoch_ms = 300;
     return s;
   }
+  // The whole cluster, from its disks.
+  bool comes_back() const { return cell_.outcome == Outcome::old_groups || cell_.outcome == Outcome::new_groups; }
   bool fail(const std::string& why) {
     run_.world.fail(why);
     return false;
@@ -128,6 +131,9 @@ class Story {
       case Lost::new_node:
         victims_ = {node(3)};
         break;
+      case Lost::new_nodes:
+        victims_ = {node(3), node(4)};
+        break;
       case Lost::master:
         victims_ = {p};
         break;
@@ -136,7 +142,7 @@ class Story {
         victims_.insert(victims_.end(), run_.cluster.data().begin(), run_.cluster.data().end());
         break;
     }
-    const bool power = cell_.lost == Lost::everything && run_.world.seed() % 2 == 1;
+    const bool power = (cell_.lost == Lost::everything || cell_.lost == Lost::new_nodes) && run_.world.seed() % 2 == 1;
     for (sim::ProcessId v : victims_) run_.world.kill(v, power);
     // Whoever gave the order is lost with the master: an operator that stays repeats it until it is done.
     if (cell_.work == Work::creation && cell_.lost >= Lost::master)
@@ -169,9 +175,12 @@ class Story {
     switch (cell_.outcome) {
       case Outcome::heir:
         return check_done();  // while the victim is still dead
+      case Outcome::without_them:
+        return check_done() && check_durable();
       case Outcome::rolled_forward:
         return wait("another one leads", [this] { return new_leader(); }) && check_done();
       case Outcome::rolled_back:
+        if (cell_.lost == Lost::new_nodes) return check_undone() && check_durable();
         return wait("another one leads", [this] { return new_leader(); }) && check_undone();
       case Outcome::old_groups:
         restart_victims();
@@ -181,6 +190,11 @@ class Story {
         return wait("the cluster is back", [this] { return run_.cluster.healthy(); }) && check_done();
     }
     return false;
+  }
+  // While the victims are still dead.
+  bool check_durable() {
+    const Epoch then = run_.cluster.newest()->durable_epoch + 2;
+    return wait("epochs become durable", [&] { return run_.cluster.newest()->durable_epoch > then; });
   }
   bool new_leader() const { return run_.cluster.newest()->leader_epoch > epoch_before_; }
 
@@ -240,15 +254,17 @@ Cell parse_cell(const std::string& name) {
       ": ");
   c.work = work == 0 ? Work::creation : Work::reorganisation;
   c.resume = work == 2;
-  c.lost = take<Lost, 4>(rest,
+  c.lost = take<Lost, 5>(rest,
                          {{{"an old node", Lost::old_node},
                            {"a new node", Lost::new_node},
+                           {"all new nodes", Lost::new_nodes},
                            {"the master", Lost::master},
                            {"the whole cluster", Lost::everything}}},
                          " lost ");
   c.after = take<bool, 2>(rest, {{{"before", false}, {"after", true}}}, " the commit point: ");
-  c.outcome = take<Outcome, 5>(rest,
+  c.outcome = take<Outcome, 6>(rest,
                                {{{"goes on with its heir", Outcome::heir},
+                                 {"goes on without them", Outcome::without_them},
                                  {"rolled back", Outcome::rolled_back},
                                  {"rolled forward", Outcome::rolled_forward},
                                  {"comes back on old groups", Outcome::old_groups},
@@ -262,9 +278,14 @@ std::vector<std::string> fault_points(const Cell& c) {
   if (c.work == Work::creation) return {c.after ? "apply create node groups" : "append create node groups"};
   const std::string advance = "advance reorganisation ";
   // The last one before the commit point is the entry of the commit point itself, not committed yet.
-  const std::string applied = "apply " + advance;
+  const std::string applied = "apply " + advance, last = "append " + advance + "switched";
+  // While the master lives an entry that it has appended is decided.
+  if (c.lost == Lost::new_nodes) {
+    if (c.after) return {last, applied + "switched", applied + "cleaning"};
+    return {applied + "doubling", applied + "copying", applied + "deciding"};
+  }
   if (c.after) return {applied + "switched", applied + "settling", applied + "cleaning"};
-  return {applied + "doubling", applied + "copying", applied + "deciding", "append " + advance + "switched"};
+  return {applied + "doubling", applied + "copying", applied + "deciding", last};
 }
 
 std::string tell(const Cell& cell, const std::string& point, unsigned seed) { return Story(cell, point, seed).tell(); }

@@ -1,7 +1,7 @@
 // The failure matrix (DESIGN "Reorganisation", the seeds' table): what is lost, when, in the midst of what, and what
 // comes of it. A test's name is its cell, word for word what the manual pages print (scripts/matrix):
 //
-//   <creation of a node group|reorganisation>: <an old node|a new node|the master|the whole cluster> lost
+//   <creation of a node group|reorganisation>: <an old node|a new node|all new nodes|the master|the whole cluster> lost
 //   <before|after> the commit point: <outcome>
 //
 // The story is told by run_cell() from the name alone, so that the words and what is checked cannot part.
@@ -12,8 +12,8 @@
 namespace ndb::scenario {
 
 enum class Work { creation, reorganisation };
-enum class Lost { old_node, new_node, master, everything };
-enum class Outcome { heir, rolled_back, rolled_forward, old_groups, new_groups };
+enum class Lost { old_node, new_node, new_nodes, master, everything };
+enum class Outcome { heir, without_them, rolled_back, rolled_forward, old_groups, new_groups };
 
 struct Cell {
   Work work = Work::creation;

@@ -25,6 +25,8 @@ TEST_CASE("creation of a node group: an old node lost before the commit point: g
 TEST_CASE("creation of a node group: an old node lost after the commit point: goes on with its heir") { run_cell(); }
 TEST_CASE("creation of a node group: a new node lost before the commit point: goes on with its heir") { run_cell(); }
 TEST_CASE("creation of a node group: a new node lost after the commit point: goes on with its heir") { run_cell(); }
+TEST_CASE("creation of a node group: all new nodes lost before the commit point: goes on without them") { run_cell(); }
+TEST_CASE("creation of a node group: all new nodes lost after the commit point: goes on without them") { run_cell(); }
 TEST_CASE("creation of a node group: the master lost before the commit point: rolled back") { run_cell(); }
 TEST_CASE("creation of a node group: the master lost after the commit point: rolled forward") { run_cell(); }
 TEST_CASE("creation of a node group: the whole cluster lost before the commit point: comes back on old groups") {
@@ -37,10 +39,18 @@ TEST_CASE("reorganisation: an old node lost before the commit point: goes on wit
 TEST_CASE("reorganisation: an old node lost after the commit point: goes on with its heir") { run_cell(); }
 TEST_CASE("reorganisation: a new node lost before the commit point: goes on with its heir") { run_cell(); }
 TEST_CASE("reorganisation: a new node lost after the commit point: goes on with its heir") { run_cell(); }
+TEST_CASE("reorganisation: all new nodes lost before the commit point: rolled back") { run_cell(); }
+TEST_CASE("reorganisation: all new nodes lost after the commit point: comes back on new groups") { run_cell(); }
 TEST_CASE("reorganisation: the master lost before the commit point: rolled back") { run_cell(); }
 TEST_CASE("reorganisation: the master lost after the commit point: rolled forward") { run_cell(); }
 TEST_CASE("reorganisation: the whole cluster lost before the commit point: comes back on old groups") { run_cell(); }
 TEST_CASE("reorganisation: the whole cluster lost after the commit point: comes back on new groups") { run_cell(); }
+TEST_CASE("reorganisation, --resume-on-failure: all new nodes lost before the commit point: rolled back") {
+  run_cell();
+}
+TEST_CASE("reorganisation, --resume-on-failure: all new nodes lost after the commit point: comes back on new groups") {
+  run_cell();
+}
 TEST_CASE("reorganisation, --resume-on-failure: the master lost before the commit point: rolled forward") {
   run_cell();
 }

@@ -1,72 +1,37 @@
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 
-#include "meta/leader.h"
-#include "sim/memory_log_store.h"
+#include "unit/meta_lone_world.h"
 
 using namespace ndb;
 using namespace ndb::meta;
+using namespace ndb::meta::test;
 
 namespace {
 
-using Values = std::map<std::string, std::string>;  // parameters of the data nodes
+std::vector<ConfigNode> three_nodes(const Values& values) {
+  std::vector<ConfigNode> nodes;
+  for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}}) {
+    nodes.push_back({id, NodeType::data, {}, false, kNoGroup, id == 3, values});
+  }
+  return nodes;
+}
 
-// A lone member of the log that leads, two data nodes and one outside groups, as heartbeats.
-struct World {
-  sim::MemoryLogStore store;
-  std::unique_ptr<Member> member;
-  Peers peers{Peers::Self{wire::PeerKind::mgm, 10, 1, 0, 0, 0, 0, {}}};
-  Leader leader;
-  env::Outbox out;
-  Time now = kSecond;
+// Two data nodes and one outside groups, as heartbeats.
+struct World : LoneWorld {
   std::map<NodeId, bool> beating;
   std::map<NodeId, Version> says_version;
   std::map<NodeId, View> says_open;
-
   std::map<NodeId, std::vector<NodeId>> says_nowait;
   std::map<NodeId, Epoch> says_restored;  // 1 + the epoch
 
-  explicit World(const Values& values = {}, std::uint8_t replicas = 2) {
-    member = std::make_unique<Member>(store, MemberOptions{1, 3});
-    REQUIRE_FALSE(member->bootstrap());
-    REQUIRE_FALSE(member->start(now));
-    run(2 * kSecond);
-    REQUIRE(member->leading());
-    auto image = std::make_shared<ConfigImage>();
-    image->name = "c";
-    image->replicas = replicas;
-    for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}, NodeId{10}}) {
-      ConfigNode n;
-      n.id = id;
-      n.type = id == 10 ? NodeType::mgm : NodeType::data;
-      n.has_group_wish = id == 3;
-      if (id != 10) n.values = values;
-      image->nodes.push_back(n);
-    }
-    ChangeConfig change;
-    change.cluster_id = 9;
-    change.generation.image = image;
-    apply(change);
-    REQUIRE(catalog().generation == 1);
-  }
-  const Catalog& catalog() const { return *member->catalog(); }
-  void apply(CommandBody body) {
-    Command c;
-    c.body = std::move(body);
-    member->propose(now, std::move(c));
-    run(20 * kMillisecond);
-  }
+  explicit World(const Values& values = {}, std::uint8_t replicas = 2) : LoneWorld(replicas, three_nodes(values)) {}
   void joins(NodeId id) {
     apply(NodeJoins{id, 100u + id, "host", static_cast<std::uint16_t>(5000 + id), 1, 1, false});
     beating[id] = true;
   }
   std::uint64_t beat(NodeId id) {
-    wire::Heartbeat h;
-    h.node = id;
-    h.incarnation = catalog().node(id)->incarnation;
-    h.sent = static_cast<std::uint64_t>(now);
-    h.version = says_version.count(id) != 0 ? says_version[id] : catalog().version;
+    wire::Heartbeat h = heartbeat_of(id);
+    if (says_version.count(id) != 0) h.version = says_version[id];
     h.oldest_open = says_open.count(id) != 0 ? says_open[id] : h.version;
     h.nowait = says_nowait[id];
     if (says_restored.count(id) != 0) {
@@ -75,20 +40,9 @@ struct World {
     }
     return leader.heard(now, h, *member);
   }
-  void run(Time t) {
-    for (const Time end = now + t; now < end; now += kMillisecond) {
-      sim::MemoryLogStore::Completion c;
-      while (store.complete(&c)) member->stored(now, c.tag, c.status);
-      member->tick(now);
-      member->applied.clear();
-      member->finished.clear();
-      member->sends.clear();
-      if (now % (20 * kMillisecond) == 0) {
-        for (auto& [id, on] : beating) {
-          if (on) beat(id);
-        }
-      }
-      leader.step(now, *member, peers, out);
+  void heartbeats() override {
+    for (auto& [id, on] : beating) {
+      if (on) beat(id);
     }
   }
   void refuse(NodeId id) {
@@ -134,6 +88,14 @@ struct LostPower : World {
   }
   const std::string& text() const { return leader.waiting().text; }
 };
+
+CreateTable create_table() {
+  CreateTable x;
+  x.table.name = "t";
+  x.table.columns = {{"id", Type::bigint, 0, 0, 0, false, {}}};
+  x.table.primary_key = {0};
+  return x;
+}
 
 }  // namespace
 
@@ -294,8 +256,18 @@ TEST_CASE("nodes that answer live on") {
   for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{3}}) CHECK(w.state(id) == NodeState::in_sync);
 }
 
-TEST_CASE("the last node in sync of a group is never declared dead by silence") {
+TEST_CASE(
+    "the last node in sync of a group is declared dead by silence while nothing lives there: epochs wait for it") {
   Started w;
+  w.beating[1] = w.beating[2] = false;
+  w.run(3 * kSecond);
+  CHECK(w.state(1) == NodeState::down);
+  CHECK(w.state(2) == NodeState::down);
+}
+
+TEST_CASE("the last node in sync of a group with rows is never declared dead by silence") {
+  Started w;
+  w.apply(create_table());
   w.beating[1] = w.beating[2] = false;
   w.run(10 * kSecond);
   CHECK((w.state(1) == NodeState::in_sync) != (w.state(2) == NodeState::in_sync));

@@ -61,6 +61,93 @@ TEST_CASE("the loss of the whole cluster before the commit point: rolled back, o
   }
 }
 
+TEST_CASE("the last member of a group that is only copied to goes, and with it the job, not the cluster") {
+  Story s = grown();
+  const Distribution before = distribution(s);
+  s.ok(s.reorganise("t"));
+  s.advance(1, {Phase::doubling, Phase::copying, Phase::deciding});
+  CHECK((holds_fragments(s.c, 1) && !holds_rows_that_count(s.c, 1) && holds_rows_that_count(s.c, 0)));
+  SECTION("one of two is no loss") {
+    s.ok(s.down(3));
+    CHECK(s.c.running_job() != nullptr);
+    CHECK(lost_target(s.c) == nullptr);
+    s.ok(s.down(2));
+    s.refused(Error::would_lose_group, s.down(1));
+  }
+  SECTION("missed, without force") {
+    s.ok(s.down(4));
+    s.ok(s.down(3));
+  }
+  SECTION("by the verdict of a port") {
+    s.ok(s.down(4));
+    s.ok(s.down(3, true));
+  }
+  SECTION("by coming again, with files or without") {
+    s.ok(s.down(4));
+    s.ok(s.joins(3));
+    CHECK(s.node(3).state == NodeState::joining);
+  }
+  if (s.c.running_job() != nullptr) return;
+  const Job& j = s.c.jobs.at(1);
+  CHECK(j.state == JobState::rolled_back);
+  CHECK(j.error == Error::node_failure);
+  CHECK(j.detail == "node group 1, which rows were being copied to, has no member in sync any more");
+  Distribution after = distribution(s);
+  after.view = before.view;
+  CHECK(after == before);
+  s.ok(EpochDurable{7});  // the others go on
+  s.refused(Error::no_such_job, AdvanceReorg{1, Phase::switched, 0});
+  s.ok(s.joins(4));
+  s.ok(s.in_sync(4));
+  s.ok(s.reorganise("t"));
+}
+
+TEST_CASE("behind the commit point the last member of a new group is the last of its rows") {
+  Story s = grown();
+  s.ok(s.reorganise("t"));
+  s.advance(1, {Phase::doubling, Phase::copying, Phase::deciding, Phase::switched});
+  CHECK(holds_rows_that_count(s.c, 1));
+  s.ok(s.down(3));
+  s.refused(Error::would_lose_group, s.down(4));
+  s.ok(s.down(4, true));
+  CHECK(s.c.running_job()->phase == Phase::switched);
+  s.refused(Error::not_ready, EpochDurable{7});
+}
+
+TEST_CASE(
+    "a job that is to be resumed outlives the group it copies to, but not its commit point, nor a restart without it") {
+  Story s = grown();
+  s.ok(s.reorganise("t", {}, true));
+  s.advance(1, {Phase::doubling, Phase::copying, Phase::deciding});
+  s.ok(EpochDurable{5});
+  s.ok(s.down(3));
+  s.ok(s.down(4));
+  REQUIRE(lost_target(s.c) != nullptr);
+  CHECK(lost_target(s.c)->id == 1);
+  CHECK(s.refused(Error::not_ready, AdvanceReorg{1, Phase::switched, 0}).find("node group 1, which rows") == 0);
+  s.ok(s.joins(4));
+  s.refused(Error::would_lose_group, s.in_sync(4));  // copies, but nobody to have them from
+  SECTION("the driver ends it") {
+    s.ok(AbortReorg{1, Error::node_failure, "lost"});
+    s.ok(s.in_sync(4));
+  }
+  SECTION("the whole cluster comes back without it") {
+    RestartCluster back;
+    back.epoch = 5;
+    for (const NodeId id : {NodeId{1}, NodeId{2}}) {
+      NodeJoins again = s.joins(id);
+      again.initial = false;
+      s.ok(again);
+      back.nodes.push_back({id, s.node(id).incarnation});
+    }
+    s.ok(back);
+    CHECK(s.node(1).state == NodeState::in_sync);
+  }
+  CHECK(s.c.jobs.at(1).state == JobState::rolled_back);
+  CHECK(distribution(s).groups == std::vector<GroupId>{0, 0});
+  CHECK(lost_target(s.c) == nullptr);
+}
+
 TEST_CASE("a reorganisation goes through its phases, one entry each") {
   Story s = grown();
   const std::vector<FragmentId> old = distribution(s).map;

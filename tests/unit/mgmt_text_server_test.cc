@@ -312,8 +312,10 @@ TEST_CASE("stopping and restarting follow the rules") {
   CHECK_THAT(w.ask("get status\n\n"), Contains("node.2.status: SHUTTING_DOWN"));
 }
 
-TEST_CASE("a dead node is declared dead, the last one of a group only when its port refuses") {
+TEST_CASE("a dead node is declared dead, the last one of a group with rows only when its port refuses") {
   Started w;
+  w.ask(create_table(kTable));
+  w.run(10 * kMillisecond);
   w.beating.erase(2);
   w.run(2 * kSecond);
   CHECK(w.catalog()->node(2)->state == meta::NodeState::down);
