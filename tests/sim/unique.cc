@@ -15,8 +15,9 @@ namespace {
 struct Values {
   explicit Values(ClusterRun& r) : run(r) {}
   ClusterRun& run;
-  std::uint64_t values = 0;  // 1 .. values; 0 = null
-  bool shared = false;       // all clients write the same rows: nobody knows what they must be
+  Time now() const { return run.world.now(); }  // of nobody's clock: those of clients differ
+  std::uint64_t values = 0;                     // 1 .. values; 0 = null
+  bool shared = false;                          // all clients write the same rows: nobody knows what they must be
   bool durable = false;
   std::map<std::uint64_t, std::set<std::uint64_t>> may_be;  // row -> its values, kAbsent; no entry = absent
   std::map<std::uint64_t, Time> last_held;                  // value -> when somebody may have had it
@@ -32,7 +33,6 @@ class Chooser : public sim::Actor {
 
   Time act(Time now, client::ClientMachine& m) override {
     if (!m.catalog() || !m.catalog()->table(all_.run.table.id())) return now + 10 * kMillisecond;
-    now_ = now;
     Time again = kNever;
     for (std::size_t i = 0; i < lanes_.size(); i++) {
       Lane& l = lanes_[i];
@@ -43,7 +43,6 @@ class Chooser : public sim::Actor {
     return again;
   }
   void answered(Time now, const client::StepResult& r, client::ClientMachine& m) override {
-    now_ = now;
     Lane& l = lanes_[r.tag];
     if (r.state == wire::TxnState::open) return second_step(l, r.handle, m);
     if (r.state == wire::TxnState::committed) {
@@ -85,13 +84,13 @@ class Chooser : public sim::Actor {
   void leave(Lane& l) {
     for (const Change& c : l.changes) {
       if (auto i = all_.wanted.find(c.value); i != all_.wanted.end()) all_.wanted.erase(i);
-      all_.last_held[c.value] = now_;
+      all_.last_held[c.value] = all_.now();
     }
     l.busy = l.more = false;
     l.changes.clear();
   }
   void hold(std::uint64_t id, std::set<std::uint64_t> values) {
-    for (std::uint64_t v : all_.may_be[id]) all_.last_held[v] = now_;
+    for (std::uint64_t v : all_.may_be[id]) all_.last_held[v] = all_.now();
     all_.may_be[id] = std::move(values);
   }
   std::set<std::uint64_t>& now_is(std::uint64_t id) {
@@ -117,7 +116,7 @@ class Chooser : public sim::Actor {
       return;
     }
     l.busy = true;
-    l.since = now_;
+    l.since = all_.now();
     l.more = prng_.chance(0.2);
     l.gives_up = l.more && prng_.chance(0.2);
     m.send(h, l.more ? std::uint8_t{0} : commit());
@@ -206,7 +205,7 @@ class Chooser : public sim::Actor {
   Prng prng_;
   std::uint64_t first_, ids_;
   std::vector<Lane> lanes_;
-  Time pause_, now_ = 0;
+  Time pause_;
 };
 
 // In the quiet: asks for every value, each with a row of its own.
