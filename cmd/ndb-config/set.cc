@@ -2,6 +2,7 @@
 // they remain in the generation before.
 #include "changes.h"
 #include <algorithm>
+#include <set>
 
 #include "cli/status.h"
 #include "mgmt/config_image.h"
@@ -86,8 +87,16 @@ struct Set final : Command {
     auto status = read_status(tool);
     if (!status) return status.failure();
     if (status->stock) return {};  // apply_text() refuses
+    std::set<std::string> at_once;
     for (const mgmt::Change& c : mgmt::diff(present.config, next)) {
-      if (c.section != mgmt::Kind::ndbd || c.parameter.empty() || c.restart != mgmt::Restart::online) continue;
+      if (c.section != mgmt::Kind::ndbd || c.parameter.empty() || c.restart != mgmt::Restart::online || !c.used)
+        continue;
+      if (!mgmt::can_be_live(c.parameter)) {
+        if (at_once.insert(c.parameter).second) {
+          tool.note("'" + c.parameter + "' has no value of its own in running nodes: it holds as soon as it is stored");
+        }
+        continue;
+      }
       const NodeStatus* n = status->node(c.nodes[0]);
       if (n == nullptr || !n->connected) continue;
       const bool one = mgmt::one_for_all_nodes(c.parameter);
@@ -97,7 +106,7 @@ struct Set final : Command {
       auto r = tool.order("ndb set live",
                           {{"nodes", who},
                            {"name", c.parameter},
-                           {"value", mgmt::obeyed_value(present.config, *present.config.find(n->id), c.parameter)}});
+                           {"value", mgmt::effective(present.config, *present.config.find(n->id), c.parameter)}});
       if (!r) return r.failure();
       held->push_back({who, c.parameter});
     }

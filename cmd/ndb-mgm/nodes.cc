@@ -20,7 +20,17 @@ bool contains(const std::vector<NodeId>& v, NodeId id) { return std::find(v.begi
 
 Failure order_stock(Tool& tool, const OrderTo& o) {
   const std::string words = join_ids(o.nodes, " ");
+  const std::string abort = o.abort ? "1" : "0";
   const std::string force = o.force ? "1" : "0";
+  if (o.all) {
+    auto r =
+        o.kind == OrderKind::start ? tool.order("start all", {})
+        : o.kind == OrderKind::stop
+            ? tool.order("stop all", {{"abort", abort}, {"stop", "db"}}, kStockRestartTimeout)
+            : tool.order("restart all", {{"abort", abort}, {"initialstart", "0"}, {"nostart", o.nostart ? "1" : "0"}},
+                         kStockRestartTimeout);
+    return r ? Failure{} : r.failure();
+  }
   if (o.kind == OrderKind::start) {
     for (NodeId id : o.nodes) {
       if (auto r = tool.order("start", {{"node", std::to_string(id)}}); !r) return r.failure();
@@ -28,12 +38,12 @@ Failure order_stock(Tool& tool, const OrderTo& o) {
     return {};
   }
   if (o.kind == OrderKind::stop) {
-    auto r = tool.order("stop v2", {{"node", words}, {"abort", "0"}, {"force", force}}, kStockRestartTimeout);
+    auto r = tool.order("stop v2", {{"node", words}, {"abort", abort}, {"force", force}}, kStockRestartTimeout);
     return r ? Failure{} : r.failure();
   }
   auto r = tool.order("restart node v2",
                       {{"node", words},
-                       {"abort", "0"},
+                       {"abort", abort},
                        {"initialstart", o.initial ? "1" : "0"},
                        {"nostart", o.nostart ? "1" : "0"},
                        {"force", force}},
@@ -83,21 +93,24 @@ Failure foresee(const ClusterStatus& s, const OrderTo& o) {
     const std::string who = "node " + std::to_string(id);
     if (n.type == "api") return bad(5002, who + " is an API node: it is not stopped from here");
     if (!n.connected) return bad(5030, "no contact with " + who);
-    if (n.data() && n.state == "joining" && !o.force) return {Error::bad_node_state, who + " is starting"};
+    if (n.data() && n.state == "joining" && !o.abort && !o.force) return {Error::bad_node_state, who + " is starting"};
     if (o.kind == OrderKind::start && n.state != "not_started") {
       return {Error::bad_node_state, who + " does not wait to be started: it is " + n.state};
     }
     data += n.data() ? 1 : 0;
   }
+  if (o.kind == OrderKind::restart && s.single_user != 0 && !o.all) {
+    return {Error::bad_node_state, "no node can restart alone in single user mode; leave that mode first"};
+  }
   if (o.all || o.force || o.kind == OrderKind::start) return {};
-  if (data > 1) {
+  if (data > 1 && !o.abort) {
     return bad(5031,
                "several data nodes at once cannot be stopped in good order; one after the other, "
-               "or by force");
+               "or with --abort");
   }
   for (NodeId id : o.nodes) {
     const NodeStatus& n = *s.node(id);
-    if (n.data() && n.state == "in_sync" && !s.group_survives(id)) {
+    if (n.data() && n.state == "in_sync" && !s.group_survives(id, o.nodes)) {
       return {Error::would_lose_group, "node group " + std::to_string(*n.group) + " would lose its last member"};
     }
   }
@@ -110,6 +123,7 @@ Failure give_order(Tool& tool, const ClusterStatus& status, const OrderTo& o) {
   const char* command = o.kind == OrderKind::stop    ? "ndb stop node"
                         : o.kind == OrderKind::start ? "ndb start node"
                                                      : "ndb restart node";
+  if (o.kind != OrderKind::start && o.abort) keys.emplace_back("abort", "1");
   if (o.kind != OrderKind::start && o.force) keys.emplace_back("force", "1");
   if (o.kind == OrderKind::restart && o.initial) keys.emplace_back("initial", "1");
   if (o.kind == OrderKind::restart && o.nostart) keys.emplace_back("nostart", "1");

@@ -19,7 +19,7 @@ enum class OrderKind { start, stop, restart };
 struct OrderTo {
   OrderKind kind = OrderKind::restart;
   std::vector<NodeId> nodes;
-  bool all = false, initial = false, nostart = false, force = false;
+  bool all = false, initial = false, nostart = false, abort = false, force = false;
 };
 // To our server or a stock one.
 Failure give_order(Tool& tool, const ClusterStatus& status, const OrderTo& order);

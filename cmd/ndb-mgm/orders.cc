@@ -10,7 +10,8 @@ class NodeOrder : public Command {
  public:
   void declare(Options& o) override {
     o.list("nodes", &ids_, "node ids, or all (data nodes)", "ID", true);
-    o.flag("-f,--force", &order_.force, "at once, even when a node group loses its last member or a node is starting");
+    o.flag("-a,--abort", &order_.abort, "at once: open transactions are not waited for; also several nodes together");
+    o.flag("-f,--force", &order_.force, "as --abort, and when a node group loses its last member all data nodes go");
     change_.declare(o);
   }
 

@@ -323,7 +323,12 @@ class RollingRestart final : public Command {
                 : "; the configuration could not be rolled back: " + r.failure().sentence();
       return tool.refuse(text, kExitDegraded);
     }
-    return tool.refuse(text + "; when it is back, go on with " + rest(at), status);
+    text += "; when it is back, go on with " + rest(at);
+    if (pending_ && at_start.generation > 1) {
+      text +=
+          ", or go back with 'ndb-config rollback " + std::to_string(at_start.generation - 1) + "' and then the same";
+    }
+    return tool.refuse(text, status);
   }
 
   // The command for what is left, from step `at` on.

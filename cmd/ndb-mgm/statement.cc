@@ -29,7 +29,9 @@ Result<Statement> order(const std::string& verb, const Words& nodes, const Words
       s.words.push_back("--nostart");
     else if (verb == "restart" && is(o, "-i"))
       s.words.push_back("--initial");
-    else if (verb != "start" && (is(o, "-a") || is(o, "-f")))
+    else if (verb != "start" && is(o, "-a"))
+      s.words.push_back("--abort");
+    else if (verb != "start" && is(o, "-f"))
       s.words.push_back("--force");
     else
       return bad(o);

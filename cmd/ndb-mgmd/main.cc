@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -154,6 +155,9 @@ int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   daemon.ready();
   loop.log(env::Severity::info,
            "management server " + std::to_string(p.node) + " listens on port " + std::to_string(*port));
+  if (!o.config_file.empty() && !o.connectstring.empty()) {
+    loop.log(env::Severity::warning, "the servers of the connect string are ignored beside a configuration file");
+  }
   if (o.reload && o.config_file.empty()) loop.log(env::Severity::warning, "--reload without a file changes nothing");
   const int status = loop.run();
   store.drain();
@@ -161,7 +165,8 @@ int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   return status;
 }
 
-int run(const Options& o, char** argv) {
+int run(Options o, char** argv) {
+  if (o.skip_config_file) o.config_file.clear();
   Plan p = make_plan(o);
   if (o.print_full_config) {
     std::cout << mgmt::effective_text(p.config, {});
@@ -182,6 +187,7 @@ int run(const Options& o, char** argv) {
 
 void declare(CLI::App& app, Options& o) {
   app.add_option("-f,--config-file", o.config_file, "configuration of the first start, or of --reload");
+  app.add_flag("--skip-config-file", o.skip_config_file, "as without -f, for scripts that always give one");
   app.add_option("--configdir,--config-dir", o.config_dir, "where this server keeps the metadata log; else DataDir");
   app.add_flag("--config-cache,!--skip-config-cache", o.config_cache,
                "keep the metadata log (so it is without it); or keep nothing: for tests");
@@ -198,6 +204,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_flag("--reload", o.reload, "propose the file when it differs from the present configuration");
   app.add_flag("!--skip-default-logic", o.default_logic, "derive nothing that the file of the first start leaves open");
   app.add_flag("--mycnf", o.mycnf, "refused: sections of my.cnf are not read");
+  app.add_option("--cluster-config-suffix", o.suffix, "refused, as --mycnf");
   app.add_flag("--nodaemon,!--daemon,!-d", o.nodaemon, "stay in the foreground; or do not (so it is without it)");
   app.add_option("--log-name", o.log_name, "the server's name in the lines of the cluster log (MgmtSrvr)");
   app.add_flag("-P,--print-full-config", o.print_full_config, "print every value of the configuration and leave");
@@ -214,6 +221,14 @@ int main(int argc, char** argv) {
   declare(app, o);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError&) {
+    const std::vector<std::string> extra = app.remaining();
+    const auto option = std::find_if(extra.begin(), extra.end(), [](const auto& w) { return w.starts_with('-'); });
+    const bool stray = option == extra.end();  // as in NDB's server, whose start scripts expect 1
+    std::cerr << "ndb-mgmd: '" << (stray ? extra.front() : *option) << "' is "
+              << (stray ? "no option; this program takes no other words" : "no option of this program")
+              << "; see 'ndb-mgmd --help'\n";
+    return stray ? 1 : 2;
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
     std::cerr << "ndb-mgmd: " << e.what() << "; see 'ndb-mgmd --help'\n";

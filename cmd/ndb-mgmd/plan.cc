@@ -126,7 +126,8 @@ mgmt::Config fetched_config(const cli::ConnectString& servers) {
 
 void check_arguments(const Options& o) {
   if (o.mycnf && !o.config_file.empty()) refuse("--mycnf and --config-file exclude each other");
-  if (o.mycnf) refuse("this server does not read my.cnf; write its sections into a file and give that with -f");
+  if (o.mycnf || !o.suffix.empty())
+    refuse("this server does not read my.cnf; write its sections into a file and give that with -f");
   if (o.connectstring.starts_with('.') || o.connectstring.starts_with('/')) {
     refuse("'" + o.connectstring + "' is no connect string; a configuration file is given with -f");
   }

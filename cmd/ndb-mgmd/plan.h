@@ -26,10 +26,12 @@ struct Options {
   std::string port_file;
   std::string nowait_nodes;
   std::string log_name;
+  std::string suffix;
   unsigned node_id = 0;
   bool initial = false;
   bool reload = false;
   bool mycnf = false;
+  bool skip_config_file = false;
   bool config_cache = true;
   bool default_logic = true;
   bool node_id_checks = true;

@@ -83,7 +83,7 @@ struct PlanCommand final : Command {
     std::vector<Plan> plans;
     for (const std::string& t : *tables) {
       auto plan = make_plan_of(tool, t, *groups, if_version);
-      if (!plan) return tool.fail(plan.failure());
+      if (!plan) return TableOptions::refuse(tool, plan.failure());
       plans.push_back(std::move(*plan));
     }
     print_plans(tool, plans);

@@ -59,11 +59,12 @@ const NodeStatus* ClusterStatus::node(NodeId id) const {
   return i == nodes.end() ? nullptr : &*i;
 }
 
-bool ClusterStatus::group_survives(NodeId but) const {
+bool ClusterStatus::group_survives(NodeId but, const std::vector<NodeId>& others) const {
   const NodeStatus* n = node(but);
   if (n == nullptr || !n->group) return true;
   return std::any_of(nodes.begin(), nodes.end(), [&](const NodeStatus& o) {
-    return o.id != but && o.data() && o.group == n->group && o.state == "in_sync";
+    const bool goes = o.id == but || std::find(others.begin(), others.end(), o.id) != others.end();
+    return !goes && o.data() && o.group == n->group && o.state == "in_sync";
   });
 }
 

@@ -46,8 +46,8 @@ struct ClusterStatus {
   std::vector<Group> groups;
 
   const NodeStatus* node(NodeId id) const;
-  // A member that serves besides `but`. True for nodes outside groups.
-  bool group_survives(NodeId but) const;
+  // A member that serves besides `but` and `others`. True for nodes outside groups.
+  bool group_survives(NodeId but, const std::vector<NodeId>& others = {}) const;
   // Data nodes in the order in which they are restarted: first members of all groups, second members, .., those
   // without a group. Nodes in reserve are left out.
   std::vector<NodeId> restart_order() const;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,10 @@ struct Event {
 };
 
 enum class Severity : std::uint8_t { debug, info, warning, error, critical, alert };
+constexpr std::string_view severity_name(Severity s) noexcept {
+  constexpr std::string_view names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "ALERT"};
+  return names[static_cast<std::size_t>(s)];
+}
 
 // Effects, collected during a step and drained by the shell after it. Buffers keep their memory between steps.
 class Outbox {

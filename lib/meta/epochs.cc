@@ -24,16 +24,13 @@ bool milliseconds(const std::string& text, std::int64_t least, Time* t) {
 
 void EpochClock::set_live(const std::string& name, const std::string& value) {
   if (name != kBetweenDurable && name != kBetweenEpochs) return;
-  if (value.empty())
-    live_.erase(name);
-  else
-    live_[name] = value;
+  live_.set(name, value);
 }
 
 // A time in ms: as told while running, else the first data node's of the configuration.
 Time EpochClock::configured(const Catalog& c, const char* parameter, std::int64_t least, Time fallback) const {
   Time t = fallback;
-  if (auto told = live_.find(parameter); told != live_.end() && milliseconds(told->second, least, &t)) return t;
+  if (const std::string* told = live_.find(parameter); told != nullptr && milliseconds(*told, least, &t)) return t;
   const ConfigImage* image = c.config();
   if (image == nullptr) return fallback;
   for (const ConfigNode& n : image->nodes) {

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "meta/leader.h"
+#include "meta/live.h"
 #include "meta/member.h"
 #include "wire/messages.h"
 
@@ -63,7 +64,7 @@ class EpochClock {
   static std::map<NodeId, Taker> takers_of(const Catalog& c);
   static bool group_lost(const Catalog& c);
 
-  std::map<std::string, std::string> live_;
+  LiveValues live_;
   std::map<NodeId, Taker> takers_;
   bool running_ = false;
   bool was_leading_ = false;

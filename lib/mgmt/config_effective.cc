@@ -24,12 +24,14 @@ const std::string* find_written(const Config& c, Kind kind, const Values& own, s
   return it == c.defaults.end() ? nullptr : find_value(it->second, name);
 }
 
-// Defaults that depend on other values.
+// Defaults that depend on other values, and those of parameters that are obeyed here with a default of our own.
 std::string rule(const Config& c, const Node& n, std::string_view name) {
   if (name == "NodeId") return std::to_string(n.id);
   if (name == "NodeGroup" && n.kind == Kind::ndbd) return std::to_string(n.group);
   if (name == "FileSystemPath") return effective(c, n, "DataDir");
   if (name == "BackupDataDir") return effective(c, n, "FileSystemPath");
+  if (n.kind == Kind::ndbd && name == "HeartbeatIntervalDbDb") return std::to_string(limits::kLease / kMillisecond / 4);
+  if (n.kind == Kind::ndbd && name.starts_with("LogLevel")) return std::to_string(kLevelDefault);
   if (name == "LogDestination") {
     return "FILE:filename=ndb_" + std::to_string(n.id) + "_cluster.log,maxsize=1000000,maxfiles=6";
   }
@@ -128,10 +130,10 @@ std::uint64_t effective_number(const Config& c, const Node& n, std::string_view 
 Values effective_values(const Config& c, const Node& n) {
   Values v = n.written;
   add_section_defaults(c, n.kind, v);
-  for (const char* name : {"NodeId", "NodeGroup", "FileSystemPath", "BackupDataDir", "LogDestination"}) {
-    if (v.count(name) || !find_parameter(n.kind, name)) continue;
-    std::string value = rule(c, n, name);
-    if (!value.empty()) v.emplace(name, std::move(value));
+  for (const Parameter& p : parameters()) {
+    if (p.kind != n.kind || v.count(p.name)) continue;
+    std::string value = rule(c, n, p.name);
+    if (!value.empty()) v.emplace(p.name, std::move(value));
   }
   add_table_defaults(n.kind, v);
   return v;

@@ -7,15 +7,10 @@
 namespace ndb::mgmt {
 namespace {
 
-// Obeyed when somebody wrote them; their defaults are NDB's, and ours are others.
-bool counts_only_written(std::string_view name) {
-  return name == "HeartbeatIntervalDbDb" || name.starts_with("LogLevel");
-}
-
 Values worth_keeping(Kind kind, const Values& written, const Values& defaults, Values values) {
   std::erase_if(values, [&](const auto& v) {
     const Parameter* p = find_parameter(kind, v.first);
-    return !(p && p->used() && !counts_only_written(v.first)) && !written.count(v.first) && !defaults.count(v.first);
+    return !(p && p->used()) && !written.count(v.first) && !defaults.count(v.first);
   });
   return values;
 }
@@ -30,11 +25,6 @@ void put(std::string& out, std::int64_t n, std::size_t digits) {
 }
 
 }  // namespace
-
-std::string obeyed_value(const Config& c, const Node& n, std::string_view name) {
-  if (!counts_only_written(name) || !written_value(c, n, name).empty()) return effective(c, n, name);
-  return std::to_string(name.starts_with("LogLevel") ? kLevelDefault : limits::kLease / kMillisecond / 4);
-}
 
 meta::NodeType node_type(Kind k) noexcept {
   NDB_CHECK(is_node(k));

@@ -18,9 +18,6 @@ meta::ConfigImage to_image(const Config& config, std::string text, std::string_v
 // The configuration of an image: its text, parsed again, with the image's name.
 ParseResult from_image(const meta::ConfigImage& image);
 
-// What running nodes do with this configuration: some defaults of NDB count only when they are written.
-std::string obeyed_value(const Config&, const Node&, std::string_view name);
-
 // The name of a cluster that was given none: MC_ and the time (UTC) of its first configuration,
 // MC_20261120192039.
 std::string default_cluster_name(std::int64_t seconds_since_1970);

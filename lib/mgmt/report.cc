@@ -342,21 +342,29 @@ std::string plan_json(const meta::Table& before, const meta::Table& after, const
 
 std::string effective_text(const Config& config, const std::string& name) {
   Config full;
-  auto writable = [](Kind kind, Values values) {
+  // All that somebody wrote, so that the text changes nothing, and of the rest what somebody obeys.
+  auto writable = [&](Kind kind, Values values, const Values& written) {
+    const auto defaults = config.defaults.find(kind);
     std::erase_if(values, [&](const auto& v) {
       const Parameter* p = find_parameter(kind, v.first);
-      if (v.second.empty() || v.first == "NodeId" || p == nullptr || p->internal() || p->deprecated()) return true;
+      if (v.first == "NodeId" || p == nullptr || p->internal()) return true;
+      if (written.count(v.first) || (defaults != config.defaults.end() && defaults->second.count(v.first)))
+        return false;
+      if (v.second.empty() || p->deprecated()) return true;
       std::string why;
       if (v.second == p->default_value && !p->used()) return true;  // obeyed by nobody
       return !parse_value(*p, v.second, &why);                      // some defaults mean "unset" and cannot be written
     });
     return values;
   };
-  full.system = writable(Kind::system, effective_system(config));
+  full.system = writable(Kind::system, effective_system(config), config.system);
   if (!name.empty()) full.system["Name"] = name;
   for (const Node& n : config.nodes) {
     Node& out = full.nodes.emplace_back(n);
-    out.written = writable(n.kind, effective_values(config, n));
+    out.written = writable(n.kind, effective_values(config, n), n.written);
+  }
+  for (Kind kind : {Kind::tcp, Kind::shm}) {
+    if (const auto i = config.defaults.find(kind); i != config.defaults.end()) full.defaults.insert(*i);
   }
   full.links = config.links;
   return print_ini(full);

@@ -29,6 +29,7 @@
 #include "env/machine.h"
 #include "meta/epochs.h"
 #include "meta/leader.h"
+#include "meta/live.h"
 #include "meta/member.h"
 #include "meta/peers.h"
 #include "mgmt/config.h"
@@ -197,7 +198,8 @@ class Server final : public env::Machine {
   bool ends(const meta::Node& node) const;
   void forget_orders(NodeId lost);
   std::string address_of(const meta::Node& node) const;  // without the port
-  NodeId leader_node() const;                            // 0 = unknown
+  std::map<NodeId, meta::Node> nodes_of_file() const;
+  NodeId leader_node() const;  // 0 = unknown
 
   // --- server_config.cc
   void get_config(Session&, const Request&);
@@ -252,7 +254,8 @@ class Server final : public env::Machine {
   struct Order {
     wire::OrderKind kind = wire::OrderKind::stop;
     std::vector<NodeId> nodes;
-    bool force = false;
+    bool abort = false;  // at once: transactions are not waited for
+    bool force = false;  // and whatever becomes of a node group
     bool nostart = false;
     bool whole = false;       // the whole cluster
     int ordered = 0;          // filled in
@@ -337,7 +340,7 @@ class Server final : public env::Machine {
   std::uint64_t next_event_ = 1;
   std::array<bool, 7> log_enabled_{true, false, true, true, true, true, true};  // whole, debug .. alert
   std::map<int, int> log_levels_;                                               // category -> level
-  std::map<std::string, std::string> live_;  // parameters in place of the configuration's
+  meta::LiveValues live_;
   Time next_ping_ = 0;
 };
 

@@ -73,11 +73,13 @@ void Server::get_config(Session& s, const Request& r) {
     }
   }
   const meta::Generation* g = find_generation(*seen_, number);
-  if (g == nullptr || g->image == nullptr) {
+  const bool known = g != nullptr && g->image != nullptr;
+  const bool to_a_server = file_ && seen_->generation == 0 && r.number("nodetype", -1) == 2;  // before the first start
+  if (!known && !to_a_server) {
     answer(s, reply.key("result", not_confirmed()).done());
     return;
   }
-  const Config config = binary_source(*g);
+  const Config config = known ? binary_source(*g) : *file_;
   if (r.command->name == "get config_v2") {
     answer(s, reply.ok().done_base64(kBinaryType, encode_config_v2(config, asker)));
     return;

@@ -32,24 +32,6 @@ constexpr Category kCategories[] = {{250, "STARTUP", "Startup"},
                                     {262, "SCHEMA", "Schema"}};
 constexpr std::string_view kSeverities[] = {"enabled", "debug", "info", "warning", "error", "critical", "alert"};
 
-const char* severity_word(env::Severity s) {
-  switch (s) {
-    case env::Severity::debug:
-      return "DEBUG";
-    case env::Severity::info:
-      return "INFO";
-    case env::Severity::warning:
-      return "WARNING";
-    case env::Severity::error:
-      return "ERROR";
-    case env::Severity::critical:
-      return "CRITICAL";
-    case env::Severity::alert:
-      return "ALERT";
-  }
-  return "";
-}
-
 // "2026-11-20 19:20:39" of seconds since 1970, UTC (days to civil date: Howard Hinnant's algorithm).
 std::string time_text(std::int64_t s) {
   const std::int64_t day = s / 86400 + 719468;
@@ -183,8 +165,8 @@ int Server::level_of(int category) const {
                                   [&](const Category& c) { return c.number == category; });
   const meta::ConfigImage* image = seen_->config();
   if (found == std::end(kCategories) || image == nullptr) return kLevelDefault;
-  if (auto told = live_.find("LogLevel" + std::string(found->parameter)); told != live_.end()) {
-    return static_cast<int>(to_number(told->second));
+  if (const std::string* told = live_.find("LogLevel" + std::string(found->parameter))) {
+    return static_cast<int>(to_number(*told));
   }
   for (const meta::ConfigNode& n : image->nodes) {
     if (n.type != meta::NodeType::data) continue;
@@ -212,7 +194,8 @@ void Server::event(env::Severity severity, int category, NodeId node, std::strin
 }
 
 std::string Server::event_line(const EventRecord& e) const {
-  return time_text(e.when_s) + " [" + options_.log_name + "] " + severity_word(e.severity) + " -- " + e.text;
+  return time_text(e.when_s) + " [" + options_.log_name + "] " + std::string(env::severity_name(e.severity)) + " -- " +
+         e.text;
 }
 
 void Server::write_event(Session& s, const EventRecord& e) {
@@ -347,7 +330,7 @@ void Server::ndb_list_events(Session& s, const Request& r) {
     if (e.number <= after || shown == limit) continue;
     ++shown;
     last = e.number;
-    std::string severity = severity_word(e.severity);
+    std::string severity(env::severity_name(e.severity));
     std::transform(severity.begin(), severity.end(), severity.begin(), [](char x) { return char(x + 32); });
     j.object().member("number", e.number).member("when_s", e.when_s).member("severity", severity);
     j.member("category", category_word(e.category)).member("node", e.node).member("text", e.text).end_object();

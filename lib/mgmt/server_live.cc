@@ -21,18 +21,20 @@ std::string live_parameters() {
   return all;
 }
 
+// What to do instead.
+std::string not_live(std::string_view name, const Parameter* p) {
+  const std::string text = "'" + std::string(name) + "' cannot be changed in running nodes alone";
+  const std::string these = "; these can: " + live_parameters();
+  if (p == nullptr) return text + these;
+  if (!p->used()) return text + ": it is accepted but not used here" + these;
+  if (p->restart == Restart::online) return text + ": set it in the configuration, where it holds at once" + these;
+  return text + ": set it in the configuration and restart the nodes ('ndb-mgm rolling-restart --pending')" + these;
+}
+
 }  // namespace
 
-// "name=value"; nothing behind the = : as configured again.
 void Server::set_live(const std::string& text) {
-  const std::size_t equal = text.find('=');
-  if (equal == std::string::npos) return;
-  const std::string name = text.substr(0, equal);
-  const std::string value = text.substr(equal + 1);
-  if (value.empty())
-    live_.erase(name);
-  else
-    live_[name] = value;
+  const auto [name, value] = live_.take(text);
   leader_.set_live(name, value);
   epochs_.set_live(name, value);
   forget_level(name);
@@ -78,10 +80,7 @@ Failure Server::live_value(const Request& r, const Parameter& p, const std::vect
 void Server::ndb_set_live(Session& s, const Request& r) {
   const Parameter* p = find_parameter(Kind::ndbd, r.text("name"));
   if (p == nullptr || !can_be_live(p->name)) {
-    complain(
-        s, r,
-        {Error::illegal_change, "'" + std::string(r.text("name")) +
-                                    "' cannot be changed in running nodes alone; these can: " + live_parameters()});
+    complain(s, r, {Error::illegal_change, not_live(r.text("name"), p)});
     return;
   }
   std::vector<NodeId> nodes;

@@ -38,6 +38,7 @@ Failure Server::parse_nodes(std::string_view words, std::vector<NodeId>* nodes) 
 Failure Server::check_order(const Order& order) const {
   if (system_stop_ != 0 && now_ - system_stop_ < kOrderForgotten)
     return number(5027, "the whole cluster is being stopped");
+  const bool restarts = order.kind == wire::OrderKind::restart || order.kind == wire::OrderKind::restart_initial;
   std::vector<NodeId> data;
   for (NodeId id : order.nodes) {
     const meta::Node* n = seen_->node(id);
@@ -49,12 +50,18 @@ Failure Server::check_order(const Order& order) const {
       return number(5026, who + " is being stopped already");
     }
     if (n->type != meta::NodeType::data) continue;
-    if (n->state == meta::NodeState::joining && !order.force) return {Error::bad_node_state, who + " is starting"};
+    if (n->state == meta::NodeState::joining && !order.abort && !order.force) {
+      return {Error::bad_node_state, who + " is starting"};
+    }
+    if (restarts && seen_->single_user != 0 && !order.whole) {
+      return {Error::bad_node_state, who + " cannot restart alone in single user mode; leave that mode first"};
+    }
     data.push_back(id);
   }
   if (order.whole || order.force) return {};
-  if (data.size() > 1) {
-    return number(5031, "several data nodes at once cannot be stopped in good order; one after the other, or by force");
+  if (data.size() > 1 && !order.abort) {
+    return number(5031,
+                  "several data nodes at once cannot be stopped in good order; one after the other, or with abort");
   }
   if (order.kind == wire::OrderKind::start) return {};
   for (const auto& [id, group] : seen_->groups) {
@@ -78,15 +85,16 @@ Failure Server::check_order(const Order& order) const {
 // By force a stop may take a group's last member; then the cluster cannot serve and all data nodes go, as in NDB.
 Failure Server::give_order(Order* order) {
   if (Failure f = check_order(*order)) return f;
-  Order graceful = *order;
-  graceful.force = false;
-  if (order->force && check_order(graceful).error == Error::would_lose_group) {
+  Order single = *order;
+  single.force = false;
+  single.abort = true;
+  if (order->force && check_order(single).error == Error::would_lose_group) {
     for (NodeId id : all_nodes(meta::NodeType::data)) {
       if (std::find(order->nodes.begin(), order->nodes.end(), id) == order->nodes.end()) order->nodes.push_back(id);
     }
     order->whole = true;
   }
-  std::string text = order->force || order->whole ? "force" : "";
+  std::string text = order->abort || order->force || order->whole ? "force" : "";
   if (order->whole) text += " whole";
   if (order->nostart) text += text.empty() ? "nostart" : " nostart";
   Writer body;
@@ -148,7 +156,8 @@ void Server::start_all(Session& s, const Request&) {
 
 void Server::stop_node(Session& s, const Request& r) {
   Order order{.kind = wire::OrderKind::stop, .nodes = {}};
-  order.force = r.number("force") != 0 || r.number("abort") != 0;
+  order.abort = r.number("abort") != 0;
+  order.force = r.number("force") != 0;
   Failure f = parse_nodes(r.text("node"), &order.nodes);
   if (!f) f = give_order(&order);
   Reply reply("stop reply");
@@ -174,7 +183,8 @@ void Server::restart_node(Session& s, const Request& r) {
   Order order{.kind = wire::OrderKind::restart, .nodes = {}};
   if (r.number("initialstart") != 0) order.kind = wire::OrderKind::restart_initial;
   order.nostart = r.number("nostart") != 0;
-  order.force = r.number("force") != 0 || r.number("abort") != 0;
+  order.abort = r.number("abort") != 0;
+  order.force = r.number("force") != 0;
   Failure f = parse_nodes(r.text("node"), &order.nodes);
   if (!f) f = give_order(&order);
   Reply reply("restart reply");
@@ -208,6 +218,7 @@ void Server::ndb_start_node(Session& s, const Request& r) {
 }
 
 void Server::order_nodes(Session& s, const Request& r, Order order, std::string_view done) {
+  order.abort = r.number("abort") != 0;
   order.force = r.number("force") != 0;
   Failure f;
   if (r.text("nodes") == "all") {

@@ -1,6 +1,7 @@
 // Requests that ask: NDB's, and our own about the state of the cluster.
 #include <algorithm>
 
+#include "mgmt/config_image.h"
 #include "mgmt/report.h"
 #include "mgmt/server_waiting.h"
 
@@ -83,6 +84,19 @@ const char* Server::status_word(const meta::Node& node) const {
   return report != nullptr && report->last.phase == 0 ? "NOT_STARTED" : "STARTING";
 }
 
+// Before the first configuration: those that the file names.
+std::map<NodeId, meta::Node> Server::nodes_of_file() const {
+  std::map<NodeId, meta::Node> nodes;
+  if (!file_) return nodes;
+  for (const Node& n : file_->nodes) {
+    meta::Node& node = nodes[n.id];
+    node.id = n.id;
+    node.type = node_type(n.kind);
+    node.host = effective(*file_, n, "HostName");
+  }
+  return nodes;
+}
+
 void Server::get_status(Session& s, const Request& r) {
   std::vector<meta::NodeType> order;
   for (std::string_view word : split_words(r.text("types", "NDB MGM API"))) {
@@ -93,8 +107,9 @@ void Server::get_status(Session& s, const Request& r) {
   Reply body("");
   std::size_t count = 0;
   int dynamic_id = 0;
+  const std::map<NodeId, meta::Node> nodes = seen_->nodes.empty() ? nodes_of_file() : seen_->nodes;
   for (meta::NodeType type : order) {
-    for (const auto& [id, node] : seen_->nodes) {
+    for (const auto& [id, node] : nodes) {
       if (node.type != type) continue;
       ++count;
       const bool up = connected(node);

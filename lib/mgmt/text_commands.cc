@@ -92,8 +92,8 @@ constexpr CommandSpec kCommands[] = {
     {"ndb enable node", NDB_CHANGE ",#node!"},
     {"ndb disable node", NDB_CHANGE ",#node!"},
     // --- our own: processes
-    {"ndb stop node", "nodes!,#force"},
-    {"ndb restart node", "nodes!,#initial,#nostart,#force"},
+    {"ndb stop node", "nodes!,#abort,#force"},
+    {"ndb restart node", "nodes!,#initial,#nostart,#abort,#force"},
     {"ndb start node", "nodes!"},
     {"ndb set live", "nodes!,name!,value"},
 };

@@ -38,10 +38,10 @@ void Node::apply_config() {
   for (const meta::ConfigNode& n : image->nodes) {
     if (n.id != options_.node) continue;
     auto number = [&](const char* name, std::uint64_t fallback) {
-      auto live = live_.find(name);
+      const std::string* live = live_.find(name);
       auto i = n.values.find(name);
-      if (live == live_.end() && (i == n.values.end() || i->second.empty())) return fallback;
-      const std::string& text = live != live_.end() ? live->second : i->second;
+      if (live == nullptr && (i == n.values.end() || i->second.empty())) return fallback;
+      const std::string& text = live != nullptr ? *live : i->second;
       char* end = nullptr;
       std::uint64_t v = std::strtoull(text.c_str(), &end, 10);
       return *end == '\0' ? v : fallback;

@@ -16,6 +16,7 @@
 #include "env/machine.h"
 #include "meta/epochs.h"
 #include "meta/leader.h"
+#include "meta/live.h"
 #include "meta/member.h"
 #include "meta/peers.h"
 #include "node/parcel.h"
@@ -210,8 +211,8 @@ class Node : public env::Machine {
   std::string stage_;                     // what the node does of its start, since when, and how far it was then
   Time stage_since_ = 0;
   int stage_from_ = 0;
-  std::uint64_t config_generation_ = 0;      // applied here
-  std::map<std::string, std::string> live_;  // values for this life alone, in place of the configuration's
+  std::uint64_t config_generation_ = 0;  // applied here
+  meta::LiveValues live_;
 };
 
 }  // namespace ndb::node

@@ -56,16 +56,8 @@ void Node::send_reports() {
   }
 }
 
-// "name=value"; nothing behind the = : as configured again.
 void Node::set_live(const std::string& text) {
-  const std::size_t equal = text.find('=');
-  if (equal == std::string::npos) return;
-  const std::string name = text.substr(0, equal);
-  const std::string value = text.substr(equal + 1);
-  if (value.empty())
-    live_.erase(name);
-  else
-    live_[name] = value;
+  const auto [name, value] = live_.take(text);
   leader_.set_live(name, value);
   epochs_.set_live(name, value);
   apply_config();

@@ -6,24 +6,6 @@
 
 namespace ndb::os {
 
-std::string_view severity_name(env::Severity s) noexcept {
-  switch (s) {
-    case env::Severity::debug:
-      return "DEBUG";
-    case env::Severity::info:
-      return "INFO";
-    case env::Severity::warning:
-      return "WARNING";
-    case env::Severity::error:
-      return "ERROR";
-    case env::Severity::critical:
-      return "CRITICAL";
-    case env::Severity::alert:
-      return "ALERT";
-  }
-  return "INFO";
-}
-
 LogSink::LogSink(const std::string& path, std::string name, env::Severity from) : name_(std::move(name)), from_(from) {
   if (path.empty()) return;
   file_ = Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
@@ -38,7 +20,7 @@ void LogSink::add(env::Severity severity, std::string_view text) {
   if (severity < from_) return;
   lines_ += utc_text(unix_now_ns());
   lines_ += ' ';
-  lines_ += severity_name(severity);
+  lines_ += env::severity_name(severity);
   lines_ += " -- ";
   if (!name_.empty()) {
     lines_ += name_;

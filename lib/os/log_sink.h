@@ -25,6 +25,4 @@ class LogSink {
   std::string lines_;
 };
 
-std::string_view severity_name(env::Severity s) noexcept;
-
 }  // namespace ndb::os

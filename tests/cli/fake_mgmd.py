@@ -18,6 +18,7 @@ mode, log_name, port_name = sys.argv[1:4]
 signal.alarm(60)
 fixture = os.path.join(os.path.dirname(__file__), "..", "fixtures", "config-v2.b64")
 deaf_calls = 2
+waits = False
 
 STATUS = """node status
 nodes: 4
@@ -74,7 +75,7 @@ def recorded_answer(command, keys):
 
 
 def answer(command, keys):
-    global deaf_calls
+    global deaf_calls, waits
     if mode.startswith("recorded:"):
         return recorded_answer(command, keys)
     if command == "check connection":
@@ -87,7 +88,7 @@ def answer(command, keys):
     if command.startswith("ndb ") or mode == "deaf":
         return f"result: Unknown command, '{command}'\n"
     if command == "get status":
-        return STATUS
+        return STATUS.replace("node.2.status: STARTED", "node.2.status: NOT_STARTED") if waits else STATUS
     if command == "create nodegroup":
         if keys["nodes"] == "3":
             return "create nodegroup reply\nng: -1\nerror_code: 320\nresult: 320-Invalid no of nodes in nodegroup\n"
@@ -95,7 +96,15 @@ def answer(command, keys):
     if command == "drop nodegroup":
         return "drop nodegroup reply\nresult: " + {"0": "error: -2", "9": "error: -1"}.get(keys["ng"], "Ok") + "\n"
     if command in ("stop v2", "restart node v2"):
-        return f"{command.split()[0]} reply\nresult: 5028-Node shutdown would cause system crash\n"
+        verb = command.split()[0]
+        if keys["node"] != "2":
+            return f"{verb} reply\nresult: 5028-Node shutdown would cause system crash\n"
+        waits = keys.get("nostart") == "1"  # node 2 waits to be started
+        return f"{verb} reply\nresult: Ok\n{verb.replace('stop', 'stopp')}ed: 1\ndisconnect: 0\n"
+    if command == "start":
+        waits = False
+    if command in ("start", "start all", "stop all", "restart all", "enter single user", "exit single user"):
+        return f"{command.removesuffix(' all')} reply\nresult: Ok\n"
     if command == "get config_v2":
         with open(fixture) as f:
             text = f.read()

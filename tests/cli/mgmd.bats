@@ -153,11 +153,97 @@ stop_mgmd() {
   run_mgmd
 }
 
+@test "the table of options: what does not go together is refused with status 1 before anything is opened" {
+  refused() { # SENTENCE ARGUMENTS..
+    run ndb-mgmd "${@:2}" --nodaemon
+    [ "$status" -eq 1 ] || { echo "status $status: $output"; return 1; }
+    [ "${#lines[@]}" -eq 1 ] || { echo "$output"; return 1; }
+    [[ $output == "ndb-mgmd: "*"$1"* ]] || { echo "$output"; return 1; }
+    [ "$(ls "$DIR")" = "$files" ]
+  }
+  sed 's/HostName=127.0.0.1/HostName=192.0.2.1/' "$CONFIG" >"$DIR/elsewhere.ini"
+  sed "s|^NodeId=10|NodeId=10\nDataDir=$DIR/none|" "$CONFIG" >"$DIR/nodir.ini"
+  sed '/^\[api\]/,$d' "$CONFIG" >"$DIR/noapi.ini"
+  files=$(ls "$DIR")
+  # of -f, --mycnf and their kin
+  refused 'exclude each other' -f "$CONFIG" --mycnf --configdir="$DIR"
+  refused 'my.cnf' --mycnf --configdir="$DIR"
+  refused 'my.cnf' --cluster-config-suffix=_a --configdir="$DIR"
+  refused 'no configuration' -f "$CONFIG" --skip-config-file --configdir="$DIR" --ndb-nodeid=10
+  refused "'$DIR/none.ini'" -f "$DIR/none.ini" --initial --configdir="$DIR"
+  refused 'no [mysqld] section' -f "$DIR/noapi.ini" --configdir="$DIR"
+  # of --configdir
+  refused 'no absolute path' -f "$CONFIG" --configdir=here
+  refused 'does not exist' -f "$CONFIG" --configdir="$DIR/none"
+  # of --nowait-nodes: each its own message
+  refused 'there is no node id 0' -f "$CONFIG" --configdir="$DIR" --nowait-nodes=0
+  refused 'node ids end at 255' -f "$CONFIG" --configdir="$DIR" --nowait-nodes=250-256
+  refused "'x' is no node id" -f "$CONFIG" --configdir="$DIR" --nowait-nodes=11,x
+  refused 'ends before it begins' -f "$CONFIG" --configdir="$DIR" --no-wait-nodes=5-3
+  # of -c
+  refused 'a configuration file is given with -f' -c ./config.ini --configdir="$DIR"
+  refused 'a configuration file is given with -f' -c /config.ini --configdir="$DIR"
+  # of node ids
+  refused 'needs --ndb-nodeid' -f "$CONFIG" --configdir="$DIR" --no-nodeid-checks
+  refused 'node id 11 is not in the configuration' -f "$CONFIG" --configdir="$DIR" --ndb-nodeid=11
+  refused 'node id 11 is not in the configuration' -f "$CONFIG" --configdir="$DIR" -c nodeid=11,127.0.0.1:1
+  refused 'node id 1 is no management server' -f "$CONFIG" --configdir="$DIR" --ndb-nodeid=1
+  refused 'no node id' --configdir="$DIR" -c 127.0.0.1:1
+  refused 'runs on this computer' -f "$DIR/elsewhere.ini" --configdir="$DIR"
+  refused 'which is not this computer' -f "$DIR/elsewhere.ini" --configdir="$DIR" --ndb-nodeid=10
+  # of its own section
+  refused "'$DIR/none'" -f "$DIR/nodir.ini" --ndb-nodeid=10 --configdir="$DIR"
+  # words that belong to nothing
+  refused "'start'" start -f "$CONFIG" --configdir="$DIR"
+  refused "'config.ini'" -f "$CONFIG" --configdir="$DIR" config.ini
+  run ndb-mgmd --frobnicate -f "$CONFIG" --configdir="$DIR"
+  [ "$status" -eq 2 ]
+  [[ $output == *"'--frobnicate'"* ]]
+  run ndb-mgmd --ndb-nodeid=256 -f "$CONFIG" --configdir="$DIR"
+  [ "$status" -eq 2 ]
+}
+
+@test "the whole configuration is printed without a look at the port, and nothing is created" {
+  run_mgmd
+  taken=$(cat "$DIR/port")
+  mkdir "$DIR/other"
+  sed "s/PortNumber=0/PortNumber=$taken/" "$CONFIG" >"$DIR/other/config.ini"
+  run ndb-mgmd -f "$DIR/other/config.ini" --configdir="$DIR/other" -P
+  [ "$status" -eq 0 ]
+  [[ $output == *"PortNumber=$taken"* ]]
+  [ "$(ls "$DIR/other")" = config.ini ]
+}
+
+@test "--initial forgets what this node has stored, and leaves what others have in the same directory" {
+  run_mgmd
+  stop_mgmd
+  mkdir "$DIR/ndb_11_mgm"
+  echo kept >"$DIR/ndb_11_mgm/ndb_meta.sqlite"
+  before=$(md5sum "$DIR/ndb_10_mgm/ndb_meta.sqlite")
+  printf 'NoSuch=1\n' >"$DIR/bad.ini"
+  run ndb-mgmd -f "$DIR/bad.ini" --ndb-nodeid=10 --configdir="$DIR" --initial --nodaemon
+  [ "$status" -eq 1 ]
+  [ "$(md5sum "$DIR/ndb_10_mgm/ndb_meta.sqlite")" = "$before" ]
+  printf '[api]\nNodeId=21\n' >>"$CONFIG"
+  run_mgmd --initial --ndb-nodeid=10
+  ask 'ndb get config' | grep -q '^NodeId=21$'
+  ask 'ndb status' | grep -q '^generation: 1$'
+  [ "$(cat "$DIR/ndb_11_mgm/ndb_meta.sqlite")" = kept ]
+}
+
+@test "a connect string beside a file is ignored with a warning" {
+  run_mgmd -c 127.0.0.1:1
+  grep -q 'connect string are ignored' "$DIR/log"
+}
+
 @test "garbage closes its own connection only" {
   run_mgmd
+  before=$(ask 'ndb get config')
   head -c 2000 /dev/urandom >"/dev/tcp/127.0.0.1/$(cat "$DIR/port")" || true
   printf 'transporter connect\n\nNDBFgarbagegarbagegarbagegarbage' >"/dev/tcp/127.0.0.1/$(cat "$DIR/port")" || true
+  printf 'ndb apply config\nContent-Length: 5000\n\n[ndbd]' >"/dev/tcp/127.0.0.1/$(cat "$DIR/port")" || true
   ask 'check connection' | grep -q '^result: Ok$'
+  [ "$(ask 'ndb get config')" = "$before" ]
 }
 
 @test "a thousand idle connections, half a request, and a mebibyte of nothing leave the server as it was" {

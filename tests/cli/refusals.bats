@@ -28,6 +28,27 @@ teardown() {
   if [ -n "${HOLDER:-}" ]; then kill -9 "$HOLDER" 2>/dev/null || true; fi
 }
 
+# A transaction that is open, and ended with a word: the process HOLDER reads from descriptor 5.
+hold_transaction() {
+  rm -f "$DIR/in" "$DIR/out"
+  mkfifo "$DIR/in"
+  ndb-sql <"$DIR/in" >"$DIR/out" 2>&1 3>&- &
+  HOLDER=$!
+  exec 5>"$DIR/in"
+  printf "BEGIN;\nINSERT INTO u VALUES (1);\nSELECT 'open';\n" >&5
+  for _ in $(seq 100); do
+    grep -q open "$DIR/out" && return 0
+    sleep 0.05
+  done
+  return 1
+}
+end_transaction() {
+  printf '%s;\n' "$1" >&5
+  exec 5>&-
+  wait "$HOLDER"
+  HOLDER=
+}
+
 @test "too little memory on the new nodes: refused before it starts, with the numbers" {
   for verb in plan start; do
     run ndb-reorg $verb --table=t
@@ -51,15 +72,7 @@ teardown() {
 
 @test "while a schema change runs the others are told who holds it" {
   # A transaction that is open keeps a job waiting: it began before double writing did.
-  mkfifo "$DIR/in"
-  ndb-sql <"$DIR/in" >"$DIR/out" 2>&1 3>&- &
-  HOLDER=$!
-  exec 5>"$DIR/in"
-  printf "BEGIN;\nINSERT INTO u VALUES (1);\nSELECT 'open';\n" >&5
-  for _ in $(seq 100); do
-    grep -q open "$DIR/out" && break
-    sleep 0.05
-  done
+  hold_transaction
   ndb-reorg start --table=u --drain=1
   local job
   job=$(ndb-reorg status --format=json | json 'j["id"]')
@@ -75,22 +88,11 @@ teardown() {
   run ndb-reorg wait
   [ "$status" -eq 1 ]
   [[ $output == *"rolled back"* ]]
-  printf 'ROLLBACK;\n' >&5
-  exec 5>&-
-  wait "$HOLDER"
-  HOLDER=
+  end_transaction ROLLBACK
 }
 
 @test "Ctrl-C while a job is waited for: 130, and the job goes on" {
-  mkfifo "$DIR/in2"
-  ndb-sql <"$DIR/in2" >"$DIR/out2" 2>&1 3>&- &
-  HOLDER=$!
-  exec 5>"$DIR/in2"
-  printf "BEGIN;\nINSERT INTO u VALUES (1);\nSELECT 'open';\n" >&5
-  for _ in $(seq 100); do
-    grep -q open "$DIR/out2" && break
-    sleep 0.05
-  done
+  hold_transaction
   ndb-reorg start --table=u --drain=1 --wait >"$DIR/wait.out" 2>"$DIR/wait.err" 3>&- 5>&- &
   local pid=$! status=0
   for _ in $(seq 100); do
@@ -104,10 +106,7 @@ teardown() {
   [ "$status" -eq 130 ]
   grep -q 'goes on' "$DIR/wait.err"
   [ "$(ndb-reorg status --format=json | json 'j["state"]')" = running ]
-  printf 'COMMIT;\n' >&5
-  exec 5>&-
-  wait "$HOLDER"
-  HOLDER=
+  end_transaction COMMIT
   ndb-reorg wait --timeout=60
 }
 

@@ -73,6 +73,92 @@ teardown() { if [ -n "${SERVER:-}" ]; then kill "$SERVER"; fi; }
   grep -q '^stop v2 | node: 2 | abort: 0 | force: 1$' log
 }
 
+@test "stock server: all data nodes are ordered with its own words for all" {
+  ndb-mgm stop all
+  grep -q '^stop all | abort: 0 | stop: db$' log
+  ndb-mgm -e 'ALL STOP -a'
+  grep -q '^stop all | abort: 1 | stop: db$' log
+  ndb-mgm restart all --nostart
+  grep -q '^restart all | abort: 0 | initialstart: 0 | nostart: 1$' log
+  ndb-mgm -e '2 STOP -a'
+  grep -q '^stop v2 | node: 2 | abort: 1 | force: 0$' log
+}
+
+@test "stock server: a rolling restart goes node by node, and stops where it is refused" {
+  ndb-mgm rolling-restart --nodes=2 --timeout=5
+  grep -q '^restart node v2 | node: 2 ' log
+  [ "$(ndb-mgm rolling-restart --dry-run --format=json | python3 -c 'import json, sys; print([s["node"] for s in json.load(sys.stdin)["order"]])')" = '[1, 2]' ]
+  run ndb-mgm rolling-restart --timeout=5
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"error 5028"*"go on with 'ndb-mgm rolling-restart --nodes=1,2'"* ]]
+  [ "$(grep -c '^restart node v2' log)" = 2 ]
+}
+
+# What each verb does with NDB's own server: a status, the command. A verb that is not in the list fails the test.
+VERBS='0 ndb-mgm show
+0 ndb-mgm status 1 2
+0 ndb-mgm wait 1 2 --timeout=5
+0 ndb-mgm restart 2
+0 ndb-mgm stop 2
+0 ndb-mgm restart 2 --nostart
+0 ndb-mgm start 2
+0 ndb-mgm rolling-restart --nodes=2 --timeout=5
+0 ndb-mgm single-user enter 51
+0 ndb-mgm shutdown
+0 ndb-config show
+0 ndb-config --print-config-ini
+0 ndb-config -q nodeid,host --type=ndbd
+0 ndb-config params DataMemory
+0 ndb-config check out.ini
+0 ndb-config diff out.ini
+0 ndb-nodegroup list
+0 ndb-nodegroup create --nodes=3,4
+0 ndb-nodegroup drop 1
+1 ndb-mgm rolling-restart --pending
+1 ndb-mgm rolling-restart --on-failure=rollback
+1 ndb-mgm enable 3
+1 ndb-mgm disable 3
+1 ndb-mgm events
+1 ndb-mgm report memory
+1 ndb-config show --effective
+1 ndb-config apply other.ini
+1 ndb-config set DataMemory=1G
+1 ndb-config set --live DataMemory=1G
+1 ndb-config set --stored DataMemory=1G
+1 ndb-config history
+1 ndb-config rollback 1
+1 ndb-nodegroup create --nodes=3,4 --dry-run
+1 ndb-nodegroup create --nodes=3,4 --if-version=1
+1 ndb-nodegroup drop 1 --dry-run
+1 ndb-reorg plan --table=t
+1 ndb-reorg start --table=t
+1 ndb-reorg status
+1 ndb-reorg wait
+1 ndb-reorg cancel
+1 ndb-reorg verify --table=t'
+
+@test "stock server: every verb of every tool works, or says that it does not before anything is sent" {
+  local tool verb expected line
+  for tool in ndb-mgm ndb-config ndb-nodegroup ndb-reorg; do
+    for verb in $("$tool" --help | sed -n '/^Subcommands:/,$s/^  \([a-z][a-z-]*\) .*/\1/p'); do
+      grep -q "^[01] $tool $verb" <<<"$VERBS" || { echo "'$tool $verb' is not in the list"; return 1; }
+    done
+  done
+  ndb-config --print-config-ini >out.ini
+  sed 's/^DataMemory=.*/DataMemory=1G/' out.ini >other.ini
+  while read -r expected line; do
+    : >log
+    # shellcheck disable=SC2086
+    run $line
+    echo "$line: $status $output"
+    [ "$status" -eq "$expected" ]
+    [ "$expected" -eq 0 ] && continue
+    [[ $output == *"NDB's own"* ]]
+    ! grep -E '^(create|drop|stop|start|restart|enter|exit|set con|set par|reload)' log
+  done <<<"$VERBS"
+}
+
 @test "stock server: its configuration is shown and compared" {
   ndb-config --print-config-ini >out.ini
   grep -q '^\[ndbd' out.ini

@@ -71,7 +71,7 @@ start_copy() {
   run ndb-mgm rolling-restart --pending --timeout=3
   echo "$output"
   [ "$status" -eq 7 ]
-  [[ $output == *"node 1 did not come back in sync within 3 s: it is down"*"go on with 'ndb-mgm rolling-restart --pending'"* ]]
+  [[ $output == *"node 1 did not come back in sync within 3 s: it is down"*"go on with 'ndb-mgm rolling-restart --pending', or go back with 'ndb-config rollback 1'"* ]]
   [ "$(incarnations)" = "$before" ]
   rm "$DIR/ndb-node"
   cp "$BIN/ndb-node" "$DIR/ndb-node"
@@ -118,6 +118,7 @@ start_copy() {
   [[ $output == *"node 2 is back in sync after "*" (1 of 1)"* ]]
   run ndb-mgm rolling-restart --canary --timeout=60
   [ "$status" -eq 0 ]
+  [[ $output == *"node 1 is back in sync after "*" (1 of 2), about "*" left"*"node 2 is back"*"restarted nodes 1, 2 in "* ]]
   [ "$(ndb-sql --format=csv -e 'SELECT count(*) FROM t' | tail -1 | tr -d '\r')" = 500 ]
   ndb-reorg verify --all
 }

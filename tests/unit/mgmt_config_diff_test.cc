@@ -170,14 +170,26 @@ TEST_CASE("what NDB takes and somebody must want") {
 }
 
 TEST_CASE("heartbeats change in steps of at most two") {
-  const Config base = config(kBase);  // 5000 and 1500
+  const std::string five = "HeartbeatIntervalDbDb=5000\n";
+  const Config base = with_default(five);
   CHECK(judged(base, with_default("HeartbeatIntervalDbDb=10000\nHeartbeatIntervalDbApi=750\n")).empty());
   CHECK(judged(base, with_default("HeartbeatIntervalDbDb=10001\n")).find("go in steps: 10000, 10001\n") !=
         std::string::npos);
-  CHECK(judged(base, with_default("HeartbeatIntervalDbApi=10000\n")).find("go in steps: 3000, 6000, 10000\n") !=
+  CHECK(judged(base, with_default(five + "HeartbeatIntervalDbApi=10000\n")).find("go in steps: 3000, 6000, 10000\n") !=
         std::string::npos);
   CHECK(judged(base, with_default("HeartbeatIntervalDbDb=1000\n")).find("go in steps: 2500, 1250, 1000\n") !=
         std::string::npos);
+}
+
+// NDB's defaults of these are others than what is obeyed here when nobody has written a value.
+TEST_CASE("what is obeyed without being written is what is shown and compared") {
+  const Config base = config(kBase);
+  CHECK(effective(base, base.nodes[0], "HeartbeatIntervalDbDb") == "50");
+  CHECK(effective_values(base, base.nodes[0]).at("LogLevelStartup") == "7");
+  CHECK(judged(base, with_default("HeartbeatIntervalDbDb=100\n")).empty());
+  CHECK(judged(base, with_default("HeartbeatIntervalDbDb=5000\n")).find("from '50' to '5000', more than") !=
+        std::string::npos);
+  CHECK(diff(base, with_default("HeartbeatIntervalDbDb=50\nLogLevelStartup=7\n")).empty());
 }
 
 TEST_CASE("nodes in reserve may move and be enabled") {

@@ -301,6 +301,12 @@ TEST_CASE("a dedicated node id is given to those who ask for it") {
 TEST_CASE("stopping and restarting follow the rules") {
   Started w;
   CHECK_THAT(w.ask("ndb stop node\nnodes: 1 2\n\n"), Contains("result: 5031-"));
+  CHECK_THAT(w.ask("ndb stop node\nnodes: 1 2\nabort: 1\n\n"), Contains("result: 5028-"));
+  CHECK_THAT(w.ask("ndb restart node\nnodes: 1 2\nabort: 1\n\n"), Contains("result: 5028-"));
+  w.ask("enter single user\nnodeId: 20\n\n");
+  CHECK_THAT(w.ask("ndb restart node\nnodes: 2\n\n"), Contains("result: 5063-"));
+  CHECK_THAT(w.ask("restart node v2\nnode: 2\nabort: 1\nforce: 1\n\n"), Contains("result: 5063-"));
+  w.ask("exit single user\n\n");
   CHECK_THAT(w.ask("ndb stop node\nnodes: 77\n\n"), Contains("result: 9026-"));
   CHECK_THAT(w.ask("ndb stop node\nnodes: 20\n\n"), Contains("result: 5002-"));
   w.received[w.links[2]].clear();
