@@ -79,7 +79,7 @@ struct Set final : Command {
   };
 
   static void let_go(Tool& tool, const std::vector<Held>& held) {
-    for (const Held& h : held) tool.ask("ndb set live", {{"nodes", h.nodes}, {"name", h.name}});
+    for (const Held& h : held) tool.ask("ndb set live", {{"nodes", h.nodes}, {"name", h.name}, {"keep", "1"}});
   }
 
   // Running nodes keep the present values of what would otherwise reach them at once.
@@ -106,6 +106,7 @@ struct Set final : Command {
       auto r = tool.order("ndb set live",
                           {{"nodes", who},
                            {"name", c.parameter},
+                           {"keep", "1"},
                            {"value", mgmt::effective(present.config, *present.config.find(n->id), c.parameter)}});
       if (!r) return r.failure();
       held->push_back({who, c.parameter});

@@ -91,12 +91,14 @@ void Server::ndb_set_live(Session& s, const Request& r) {
     complain(s, r, f);
     return;
   }
-  const std::string text = std::string(p->name) + "=" + value;
+  const bool keep = r.number("keep") != 0;
+  const std::string text = (keep ? "?" : "") + std::string(p->name) + "=" + value;
   Writer body;
   wire::encode(body, wire::NodeOrder{wire::OrderKind::set_parameter, next_report_++, text});
   for (NodeId id : nodes) send(peers_.link_of(id), wire::Type::node_order, body.view());
-  const std::string what =
-      std::string(p->name) + (value.empty() ? " is as configured again" : " is " + value + " until its next start");
+  const std::string what = std::string(p->name) + (value.empty() ? " is as configured again"
+                                                   : keep        ? " stays what it is until its next start"
+                                                                 : " is " + value + " until its next start");
   if (one_for_all_nodes(p->name)) {
     for (env::LinkId link : peers_.links(wire::PeerKind::mgm)) send(link, wire::Type::node_order, body.view());
     set_live(text);

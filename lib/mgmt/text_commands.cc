@@ -95,7 +95,7 @@ constexpr CommandSpec kCommands[] = {
     {"ndb stop node", "nodes!,#abort,#force"},
     {"ndb restart node", "nodes!,#initial,#nostart,#abort,#force"},
     {"ndb start node", "nodes!"},
-    {"ndb set live", "nodes!,name!,value"},
+    {"ndb set live", "nodes!,name!,value,#keep"},
 };
 
 #undef NDB_BULK

@@ -74,6 +74,23 @@ CASES
   ndb-mgm wait --timeout=60
 }
 
+@test "a whole node group is not aborted, and no node restarts alone in single user mode" {
+  for line in '-e 1~2~STOP~-a' 'stop 1 2 --abort' 'stop 1 2 --abort --dry-run' '-e 1~2~RESTART~-a'; do
+    words=()
+    for w in $line; do words+=("${w//\~/ }"); done
+    run ndb-mgm "${words[@]}"
+    echo "$line: $status $output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"error 5028"* ]]
+  done
+  ndb-mgm single-user enter 50
+  run ndb-mgm restart 2
+  [ "$status" -eq 1 ]
+  [[ $output == *"error 5063"*"single user mode"* ]]
+  ndb-mgm single-user exit
+  ndb-mgm status
+}
+
 @test "the last member of a group is not stopped; the other one may be, and status says degraded" {
   ndb-mgm stop 2 --wait --timeout=60
   run ndb-mgm status
@@ -291,6 +308,56 @@ CASES
   [ "$(level schema)" = 13 ]
   ndb-config rollback "$generation"
   ndb-config set --live HeartbeatIntervalDbDb= TimeBetweenEpochs= TimeBetweenGlobalCheckpoints=
+}
+
+@test "live: each parameter that running nodes obey is set in them alone, in the configuration alone, and in both" {
+  configured() { ndb-config -q "$1" --nodeid=1; }
+  local generation name live stored both
+  generation=$(ndb-mgm show --format=json | json 'j["generation"]')
+  while read -r name live stored both; do
+    was=$(configured "$name")
+    present=$(ndb-mgm show --format=json | json 'j["generation"]')
+    ndb-config set --live "$name=$live"
+    [ "$(configured "$name")" = "$was" ]
+    [ "$(ndb-mgm show --format=json | json 'j["generation"]')" = "$present" ]
+    ndb-mgm events --category=info | grep -q "$name is $live until its next start"
+    ndb-config set --stored "$name=$stored" --accept-warnings
+    [ "$(configured "$name")" = "$stored" ]
+    ndb-mgm events --category=info | grep -q "$name stays what it is until its next start"
+    ndb-config set "$name=$both" --accept-warnings
+    [ "$(configured "$name")" = "$both" ]
+    [ "$(ndb-mgm show --format=json | json 'j["generation"]')" = $((present + 2)) ]
+    ndb-config set --live --stored "$name=$stored" --accept-warnings # the same as neither
+    [ "$(configured "$name")" = "$stored" ]
+  done <<'ROWS'
+HeartbeatIntervalDbDb 40 90 100
+TimeBetweenEpochs 20 50 60
+TimeBetweenGlobalCheckpoints 200 1000 900
+TransactionDeadlockDetectionTimeout 150 2500 2000
+TransactionInactiveTimeout 60000 70000 80000
+LogLevelSchema 3 12 13
+ROWS
+  ndb-config rollback "$generation"
+}
+
+@test "stored: what has no value of its own in running nodes is stored, and says that it holds at once" {
+  generation=$(ndb-mgm show --format=json | json 'j["generation"]')
+  run ndb-config set --stored MaxNoOfTables=200
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"'MaxNoOfTables' has no value of its own in running nodes: it holds as soon as it is stored"* ]]
+  [ "$(ndb-config -q MaxNoOfTables --nodeid=1)" = 200 ]
+  run ndb-config set --stored StartPartialTimeout=20000 RedoBuffer=64M
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output != *"'RedoBuffer' has no value of its own"* ]]
+  run ndb-config set --live StartFailureTimeout=5000
+  [ "$status" -eq 1 ]
+  [[ $output == *"set it in the configuration and restart the nodes ('ndb-mgm rolling-restart --pending')"* ]]
+  run ndb-config set --live RedoBuffer=64M
+  [ "$status" -eq 1 ]
+  [[ $output == *"'RedoBuffer' cannot be changed in running nodes alone: it is accepted but not used here"* ]]
+  ndb-config rollback "$generation"
 }
 
 @test "a management server that comes back answers when it knows what there is" {

@@ -56,8 +56,8 @@ std::string problems_of(const std::string& reply) {
   std::string out;
   const auto report = nlohmann::json::parse(bulk_of(reply));
   for (const auto& p : report["problems"]) {
-    out += mgmt::problem_line({p["line"], p["severity"] == "error" ? mgmt::Severity::error : mgmt::Severity::warning,
-                               p["text"]}) +
+    out += mgmt::problem_line(
+               {p["line"], p["severity"] == "error" ? mgmt::Severity::error : mgmt::Severity::warning, p["text"]}) +
            "\n";
   }
   return out;
