@@ -69,11 +69,11 @@ void EpochClock::on_report(const wire::EpochReport& r) {
 // groups have.
 bool EpochClock::group_lost(const Catalog& c) {
   return std::any_of(c.groups.begin(), c.groups.end(), [&](const auto& g) {
-    return holds_rows_that_count(c, g.first) &&
-           std::none_of(g.second.members.begin(), g.second.members.end(), [&](NodeId id) {
-             const Node* n = c.node(id);
-             return n != nullptr && n->state == NodeState::in_sync;
-           });
+    const bool empty = std::none_of(g.second.members.begin(), g.second.members.end(), [&](NodeId id) {
+      const Node* n = c.node(id);
+      return n != nullptr && n->state == NodeState::in_sync;
+    });
+    return empty && holds_rows_that_count(c, g.first);
   });
 }
 

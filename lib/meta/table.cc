@@ -294,7 +294,11 @@ void encode_map(Writer& w, const std::vector<FragmentId>& map) {
   NDB_CHECK(map.size() == limits::kBuckets);
   const std::uint32_t n = *std::max_element(map.begin(), map.end()) + 1u;
   bool regular = true;
-  for (std::uint32_t i = 0; i < limits::kBuckets && regular; i++) regular = map[i] == i % n;
+  std::uint32_t due = 0;  // i mod n: a division for each bucket would take most of the time
+  for (std::uint32_t i = 0; i < limits::kBuckets && regular; i++) {
+    regular = map[i] == due;
+    if (++due == n) due = 0;
+  }
   if (regular) {
     w.u8(static_cast<std::uint8_t>(MapForm::regular));
     w.u16(static_cast<std::uint16_t>(n));

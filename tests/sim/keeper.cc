@@ -83,7 +83,7 @@ void Keeper::begin(std::size_t i, client::ClientMachine& m) {
     if (c.op == wire::Op::remove) {
       t.add(m, h, c.op, id);
     } else {
-      t.put(m, h, c.op, id, c.value, std::string(prng_.below(40), 'x'));
+      t.put(m, h, c.op, id, c.value, std::string(prng_.below(all_.data_bytes), 'x'));
     }
   }
   if (m.operations(h) == 0) {

@@ -20,6 +20,7 @@ struct Rows {
   std::uint64_t next_value = 1;
   std::map<std::uint64_t, std::set<std::uint64_t>> may_be;  // id -> what it may be; no entry = absent
   std::uint64_t acked = 0, refused = 0, unknown = 0, reads = 0, scans = 0;
+  std::uint64_t data_bytes = 40;  // of a row, at most
   bool durable = false;  // every change waits for its durable epoch: then the law holds across the loss of everything
 };
 

@@ -9,6 +9,8 @@
 //
 // Exit status: 0 everything held, 1 a law was broken (seed, reason, trace and the command to replay it are printed), 2
 // usage.
+#include <malloc.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -131,6 +133,9 @@ bool run_one(const Workload& w, std::uint64_t seed, const Arguments& a, std::uin
 int main(int argc, char** argv) {
   Arguments a;
   if (!parse(argc, argv, &a)) return usage();
+  // Worlds come and go: what one gives back the next one takes, without the kernel.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
   std::vector<Workload> chosen;
   for (const Workload& w : workloads()) {
     if (a.workload == "all" || a.workload == w.name) chosen.push_back(w);

@@ -13,8 +13,17 @@ namespace ndb::simtest {
 namespace {
 
 Verdict run_rows(std::uint64_t seed, Management::Kind kind) {
-  ClusterRun run(seed, growing_cluster(seed));
+  sim::ClusterSettings settings = growing_cluster(seed);
+  const bool crowded = Prng(seed ^ 0x72696e67u).chance(kind == Management::Kind::drain ? 0.1 : 0.05);
+  if (crowded) {  // rows that are more than the smallest redo ring holds: replicas are filled a piece at a time
+    settings.diskless = false;
+    settings.workers = 1;
+    settings.redo_files = 3;
+    settings.redo_file_kib = 64;
+  }
+  ClusterRun run(seed, settings);
   Rows rows(run);
+  if (crowded) rows.data_bytes = 1200;
   Management management(run, kind);
   std::vector<std::unique_ptr<Keeper>> keepers;
   if (run.begin()) {
@@ -22,6 +31,11 @@ Verdict run_rows(std::uint64_t seed, Management::Kind kind) {
     std::uint64_t ids = run.prng.between(5, 400);
     Time pause = static_cast<Time>(run.prng.between(2, 40)) * kMillisecond;
     // In half of the runs everything may be lost: then every change waits until it is durable.
+    if (crowded) {
+      n = 4;
+      ids = 400;
+      pause = 2 * kMillisecond;
+    }
     rows.durable = !run.cluster.settings().diskless && run.prng.chance(0.5);
     for (std::uint64_t i = 0; i < n; i++) {
       keepers.push_back(
