@@ -130,10 +130,15 @@ stop_mgmd() {
   [ "$(ls "$other")" = config.ini ]
 }
 
-@test "a second server on the same directory is refused" {
+@test "a second server on the same directory is refused, and nothing is changed" {
   run_mgmd
+  tree_state "$DIR" | grep -v 'log' >"$BATS_TEST_TMPDIR/before"
   run ndb-mgmd -f "$CONFIG" --configdir="$DIR" --nodaemon
+  echo "$output"
   [ "$status" -eq 1 ]
+  [ "${#lines[@]}" -eq 1 ]
+  [[ $output == *"another one runs on this directory" ]]
+  tree_state "$DIR" | grep -v 'log' | diff "$BATS_TEST_TMPDIR/before" -
 }
 
 @test "in the background it returns when it listens, and leaves a pid file until it ends" {

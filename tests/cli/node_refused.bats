@@ -119,16 +119,22 @@ s = socket.socket(); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); print(
   make_files
   start_node 1
   ndb-mgm wait 1 --timeout=30
+  # it runs and writes, so its files' names and places are compared, not what is in them
+  inodes() { find "$DIR/ndb_1_fs" "$DIR/ndb_1.pid" -printf '%p %i %y %m\n' | sort; }
+  inodes >"$DIR/before"
   run ndb-node --ndb-nodeid=1 --initial
   [ "$status" -eq 1 ]
   [[ "$output" == "ndb-node: '$DIR/ndb_1.pid' is held by process $(cat "$DIR/node1.started"): another one runs on this directory" ]]
   kill -0 "$(cat "$DIR/node1.started")"
   # the same files by another name
+  inodes | diff "$DIR/before" -
   mkdir "$DIR/place"
   ln -s "$DIR/ndb_1_fs" "$DIR/place/ndb_1_fs"
   run ndb-node --ndb-nodeid=1 --datadir="$DIR/place"
   [ "$status" -eq 1 ]
   [[ "$output" == *"is held by process $(cat "$DIR/node1.started"): another one runs on this directory" ]]
+  inodes | diff "$DIR/before" -
+  [ "$(ls -A "$DIR/place")" = ndb_1_fs ]
 }
 
 @test "files of another cluster, with another NoOfReplicas" {
