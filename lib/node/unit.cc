@@ -277,6 +277,7 @@ void Unit::give_output(FromUnit* r) {
   std::swap(r->logs, own_.logs);
 }
 
+// What was said in this step on a link that went, before the word of that: it must not go to who has its number by now.
 std::unique_ptr<env::Parcel> Unit::step(Time now, std::unique_ptr<env::Parcel> in) {
   std::unique_ptr<ToUnit> words(static_cast<ToUnit*>(in.release()));
   own_.begin_step();
@@ -288,6 +289,8 @@ std::unique_ptr<env::Parcel> Unit::step(Time now, std::unique_ptr<env::Parcel> i
         own_.slot(w.link).unsent = w.backlog;
         take_all(words->bytes.view().substr(w.a, w.b - w.a), w.link, w.node);
       } else {
+        if (w.kind == Word::Kind::client_down) own_.slot(w.link).bytes.clear();
+        if (w.kind == Word::Kind::node_down && links_[w.node] != 0) own_.slot(links_[w.node]).bytes.clear();
         obey(w);
       }
     }

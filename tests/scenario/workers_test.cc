@@ -53,6 +53,33 @@ TEST_CASE("a node obeys a catalog, in its heartbeats, when its workers do") {
   CHECK(p.world().failure() == "");
 }
 
+TEST_CASE("what a worker says on a link that is gone is not for who comes after") {
+  const auto seed = GENERATE(range(1, 13));
+  Pair p(static_cast<std::uint64_t>(seed));
+  Keeper other(p.rows, 9, 1001, 200, 1, kMillisecond);
+  const sim::ProcessId second = p.run.cluster.add_client(other, kClientLimit);
+  std::uint64_t asked = 0, answered = 0;
+  bool strange = false;
+  p.world().network().on_send = [&](sim::ProcessId from, sim::ProcessId to, std::uint16_t type) {
+    const auto t = static_cast<wire::Type>(type);
+    asked += from == second && to == p.node(1) && t == wire::Type::execute;
+    answered += from == p.node(1) && to == second && t == wire::Type::execute_reply;
+    strange |= answered > asked;
+  };
+  p.world().hold_parcels(p.node(1), false, true);
+  p.world().run_for(20 * kMillisecond);  // answers wait
+  p.world().kill(p.client, false);
+  p.world().run_for(20 * kMillisecond);
+  p.world().start(second);
+  REQUIRE(p.world().run_until([&] { return asked != 0; }, 2 * kSecond));
+  REQUIRE(answered == 0);
+  p.world().hold_parcels(p.node(1), false, false);
+  CHECK(p.world().run_until([&] { return answered > 10; }, kSecond));
+  INFO("seed " << seed);
+  CHECK_FALSE(strange);
+  CHECK(p.world().failure() == "");
+}
+
 TEST_CASE("a node says good-bye when its workers serve nobody any more, however long that takes") {
   Pair p(5);
   p.world().hold_parcels(p.node(1), true, false);
