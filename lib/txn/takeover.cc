@@ -169,24 +169,29 @@ void Worker::fail_running_parts(Replica& r) {
       case PartState::logging:
       case PartState::finishing:
         break;  // their record is in the stream
-      case PartState::prepared: {
-        Prepared& q = r.prepared[part.txn];
-        q = {part.anchor, {}, false};
-        ChangeView c;
-        Bytes rest = part.changes.view();
-        while (next_change(rest, &c)) {
-          if (c.head.kind == ChangeKind::none) continue;
-          q.changes.append(reinterpret_cast<const char*>(&c.head), sizeof c.head);
-          q.changes.append(c.key);
-          q.changes.append(c.image);
-        }
-        undo_part(p);
+      case PartState::prepared:
+        hand_over_prepared(r, p);
         break;
-      }
       default:
         fail_part(p, Error::node_failure);
     }
   }
+}
+
+// A prepared part becomes what a backup knows of it.
+void Worker::hand_over_prepared(Replica& r, std::uint32_t p) {
+  Part& part = parts_[p];
+  Prepared& q = r.prepared[part.txn];
+  q = {part.anchor, {}, false};
+  ChangeView c;
+  Bytes rest = part.changes.view();
+  while (next_change(rest, &c)) {
+    if (c.head.kind == ChangeKind::none) continue;
+    q.changes.append(reinterpret_cast<const char*>(&c.head), sizeof c.head);
+    q.changes.append(c.key);
+    q.changes.append(c.image);
+  }
+  undo_part(p);
 }
 
 // Forgets records from `first` on: the primary of this view never had them.
@@ -211,8 +216,10 @@ void Worker::cut_stream(Replica& r, Sequence first) {
     if (pending.part == 0 || !parts_.used(pending.part)) continue;
     Part& part = parts_[pending.part];
     if (part.state == PartState::finishing) {
+      // Decided and shown, but by no record any more: the new primary will hear of it from the anchor and append one,
+      // or we shall, if we lead again before.
       NDB_PROBE("txn.cut_a_finishing_part");
-      undo_part(pending.part);  // decided and shown: the new primary will hear of it from the anchor
+      hand_over_prepared(r, pending.part);
     } else if (part.direct) {
       fail_part(pending.part, Error::node_failure);
     } else {

@@ -319,6 +319,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void update_replica(Replica& r, const meta::Catalog& c);
   void become_primary(Replica& r, const meta::Catalog& c, bool was_leading);
   void become_backup(Replica& r, bool was_leading);
+  void hand_over_prepared(Replica& r, std::uint32_t p);
   void fail_running_parts(Replica& r);
   void settle_takeover(Replica& r);
   void cut_stream(Replica& r, Sequence first);

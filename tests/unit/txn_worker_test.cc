@@ -358,3 +358,57 @@ TEST_CASE("a client waits for a row's second place as soon as that is compared, 
   CHECK(w.primary_of(k, false) == q);
   CHECK(w.read(k) == 1);
 }
+
+TEST_CASE("a commit that was cut from a stream is appended again by who leads next") {
+  World w({1, 2}, {3, 4});
+  for (const NodeId n : {NodeId{3}, NodeId{4}}) {
+    w.join(n);
+    w.must(meta::NodeInSync{n, w.catalog().node(n)->incarnation, 0});
+  }
+  w.must(meta::CreateGroups{{{3, 4}}});
+  w.make_table();
+  for (int i = 0; i < 60; i++) REQUIRE(w.exec({{Op::insert, i, 0}}).head.state == TxnState::committed);
+  // `b` lives where node n leads when it is there; its peer q leads alone while n is away, and still when n is filled.
+  int a = 0, b = 1;
+  auto group = [&](int k) { return w.catalog().table(w.table_id)->distribution.groups[w.fragment_of(k)]; };
+  while (group(b) == group(a)) b++;
+  const NodeId p = w.primary_of(a, true), p_backup = p == 1 ? 2 : p == 2 ? 1 : p == 3 ? 4 : 3;
+  const NodeId n = w.primary_of(b, true), q = n == 1 ? 2 : n == 2 ? 1 : n == 3 ? 4 : 3;
+  w.kill(n);
+  w.must(meta::NodeDown{n, w.catalog().node(n)->incarnation, "killed", false});
+  w.join(n);
+  w.pass_time(kSecond);
+  REQUIRE(w.worker(n).filled());
+  REQUIRE(w.primary_of(b, true) == q);
+  const std::uint64_t t = w.new_number();
+  REQUIRE(w.exec({{Op::update, a, 1}, {Op::update, b, 1}}, wire::kBegin, t, p).head.state == TxnState::open);
+  w.hold(p_backup, p);
+  const std::uint32_t r = w.send({}, wire::kCommit, t, p);  // prepared at q, held by n, too
+  w.hold(q, n);
+  w.release(p_backup, p);  // decided; q's commit record does not reach n
+  REQUIRE(w.replies.count(r) == 0);
+  for (const NodeId other : {NodeId{1}, NodeId{2}, NodeId{3}, NodeId{4}}) {
+    if (other == n || other == q) continue;
+    w.hold(other, n);  // n shall not hear of the decision
+    w.hold(n, other);
+  }
+  w.must(meta::NodeInSync{n, w.catalog().node(n)->incarnation, w.catalog().group(group(b))->content_view()});
+  REQUIRE(w.primary_of(b, true) == n);
+  w.release(q, n);  // n says from where on the stream is its own: the commit is cut off at q
+  auto held_by_q = [&] {
+    Sequence s = 0;
+    w.worker(q).each_replica([&](const txn::Replica& x) {
+      if (x.ref.fragment == w.fragment_of(b)) s = x.appended;
+    });
+    return s;
+  };
+  const Sequence after_cut = held_by_q();
+  w.kill(n);
+  w.must(meta::NodeDown{n, w.catalog().node(n)->incarnation, "killed", false});
+  w.pass_time(500 * kMillisecond);
+  REQUIRE(w.replies.count(r) == 1);
+  CHECK(w.replies[r].head.state == TxnState::committed);
+  CHECK(held_by_q() > after_cut);
+  CHECK(w.read(b) == 1);
+  for (const NodeId alive : {p, p_backup, q}) CHECK(w.worker(alive).quiet());
+}
