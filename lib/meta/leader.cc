@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/probe.h"
+
 namespace ndb::meta {
 
 namespace {
@@ -63,7 +65,7 @@ std::uint64_t Leader::heard(Time now, wire::Heartbeat h, const Member& member) {
   const auto catalog = member.catalog();
   const Node* node = catalog->node(h.node);
   if (leading() && member.leading() && node != nullptr && node->state != NodeState::down &&
-      node->incarnation == h.incarnation) {
+      node->incarnation == h.incarnation && confirmed(now, member)) {
     Watch& w = watched_[h.node];
     if (w.incarnation != h.incarnation) {
       w = Watch{};
@@ -130,9 +132,17 @@ void Leader::step(Time now, Member& member, const Peers& peers, env::Outbox& out
     begin(now);
     restart_since_ = kNever;
     epoch_ = epoch;
+    unconfirmed_ = 0;
     out.log(env::Severity::info, "leading the metadata log, leader epoch " + std::to_string(epoch));
-  } else if (now - stepped_ > limits::kLease / 2) {
-    begin(now);  // we ourselves were away: heartbeats wait unread, and silence proves nothing
+  } else if (was_away(now)) {
+    // Heartbeats wait unread, and silence proves nothing. Others may lead by now: leases are given again when an entry
+    // that says nothing has been committed.
+    NDB_PROBE("meta.leader_was_away");
+    begin(now);
+    unconfirmed_ = member.log().last_index();
+    Command nothing;
+    nothing.body = EpochDurable{member.catalog()->durable_epoch, 0};
+    member.propose(now, std::move(nothing));
   }
   stepped_ = now;
   watch_nodes(now, member, out);

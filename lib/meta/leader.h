@@ -101,6 +101,11 @@ class Leader {
     RequestId verdict;   // NodeDown, proposed
   };
   void begin(Time now);
+  bool was_away(Time now) const { return now - stepped_ > limits::kLease / 2; }
+  // It leads in fact: nobody has taken over while this process stood still.
+  bool confirmed(Time now, const Member& member) const {
+    return !was_away(now) && member.catalog()->version > unconfirmed_;
+  }
   void look_up_leases(const Catalog& catalog);
   void watch_nodes(Time now, Member& member, env::Outbox& out);
   Time silent_from(const Watch& w) const;
@@ -116,6 +121,8 @@ class Leader {
   void want_members(Time now, Member& member, const Peers& peers);
 
   Time stepped_ = 0;             // the last step while leading
+  Version unconfirmed_ = 0;      // what was in the log when we had been away: an entry behind it that is committed says
+                                 // that a majority has followed us since
   Time since_ = kNever;          // leading since; kNever = not leading
   std::uint64_t epoch_ = 0;      // Catalog::leader_epoch of our time
   std::uint64_t leases_of_ = 0;  // the generation that these two are of

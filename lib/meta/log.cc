@@ -109,6 +109,7 @@ std::uint64_t Log::raft_id() const { return impl_->id; }
 std::uint64_t Log::term() const { return impl_->raft.current_term; }
 std::uint64_t Log::last_applied() const { return impl_->raft.last_applied; }
 std::uint64_t Log::commit_index() const { return impl_->raft.commit_index; }
+std::uint64_t Log::last_index() const { return raft_last_index(&impl_->raft); }
 const Failure& Log::failure() const { return impl_->failure; }
 
 bool Log::propose(Time now, std::string data) {

@@ -100,6 +100,7 @@ class Log {
   std::uint64_t term() const;
   std::uint64_t last_applied() const;
   std::uint64_t commit_index() const;
+  std::uint64_t last_index() const;  // of what is here, committed or not
   // The store failed, or a peer's log contradicts what is committed here: this member does nothing any more and its
   // process has to stop. Says why.
   const Failure& failure() const;

@@ -319,6 +319,18 @@ TEST_CASE("no lease is given behind a verdict, and none by one that does not lea
   CHECK(w.leader.heard(w.now, h, *w.member) == 0);
 }
 
+TEST_CASE("a leader that was away gives no lease before the log has moved on under it") {
+  Started w;
+  REQUIRE(w.beat(1) != 0);
+  w.now += kSecond;  // stopped; on its return its own heartbeat, or one that waited, may come first
+  CHECK(w.beat(1) == 0);
+  w.leader.step(w.now, *w.member, w.peers, w.out);
+  CHECK(w.beat(1) == 0);  // nor does it help that it takes itself for the leader
+  w.run(20 * kMillisecond);
+  CHECK(w.beat(1) != 0);
+  CHECK(w.state(1) == NodeState::in_sync);
+}
+
 TEST_CASE("the barrier waits for every node in sync") {
   Started w;
   const View v = w.catalog().version + 1;
