@@ -26,6 +26,8 @@ struct TableOptions {
   Result<std::vector<std::string>> tables(Tool& tool) const;
   static int refuse(Tool& tool, const Failure& failure);  // of tables(); the exit status
 };
+// What a server said to a command of ours, which a stock one does not know; the exit status.
+int refused(Tool& tool, const Failure& failure);
 
 // What a reorganisation would move, as the server plans it.
 struct Plan {

@@ -40,6 +40,10 @@ Result<std::vector<std::string>> TableOptions::tables(Tool& tool) const {
 
 int TableOptions::refuse(Tool& tool, const Failure& f) {
   if (f.error == Error::no_such_table) return tool.usage(f.text);  // tables() says it of the options alone
+  return refused(tool, f);
+}
+
+int refused(Tool& tool, const Failure& f) {
   return Tool::unknown_command(f) ? tool.refuse_stock("ndb-reorg") : tool.fail(f);
 }
 
@@ -83,7 +87,7 @@ struct PlanCommand final : Command {
     std::vector<Plan> plans;
     for (const std::string& t : *tables) {
       auto plan = make_plan_of(tool, t, *groups, if_version);
-      if (!plan) return TableOptions::refuse(tool, plan.failure());
+      if (!plan) return refused(tool, plan.failure());
       plans.push_back(std::move(*plan));
     }
     print_plans(tool, plans);

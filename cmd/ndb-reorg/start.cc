@@ -52,7 +52,7 @@ struct Start final : Command {
     std::vector<Plan> plans;
     for (const std::string& t : tables) {
       auto p = make_plan_of(tool, t, groups, change.if_version);
-      if (!p) return TableOptions::refuse(tool, p.failure());
+      if (!p) return refused(tool, p.failure());
       plans.push_back(std::move(*p));
     }
     print_plans(tool, plans);

@@ -25,7 +25,9 @@
 //  * Later steps of an open transaction are never repeated: the error is given to the owner, temporary
 //    (is_temporary(error)) when running the whole transaction again may help. Only its commit is followed up by the
 //    outcome.
-//  * outcome_unknown is said only when no node could tell until the deadline.
+//  * outcome_unknown is said only when no node could tell until the deadline. Such a transaction may still come to
+//  pass,
+//    when its request lies in a link that is cut and heals, until somebody asks for its outcome with its id.
 //  * A node's newer view, a stale_view, silence for kClientPatience or a lost link make it fetch the catalog again,
 //    from a data node or, when none answers, from a management server.
 //  * Writes of a table with unique indexes bring the changes of the index rows along (indexes.h): a step may become two
