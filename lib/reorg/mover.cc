@@ -10,7 +10,7 @@ namespace {
 constexpr Time kRetryFull = 20 * kMillisecond;   // a checkpoint has to make room first
 constexpr std::size_t kCopyBeside = 256;         // the same beside clients: a part of them moves
 constexpr Time kBitePause = 350 * kMicrosecond;  // between two bites beside clients
-constexpr std::size_t kBatchesBeside = 2;        // of all fragments here, under way beside clients
+constexpr std::size_t kBatchesBeside = 1;        // of all fragments here, under way beside clients
 }  // namespace
 
 void encode(Writer& w, const JobReport& r) {

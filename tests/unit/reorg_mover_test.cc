@@ -94,12 +94,15 @@ TEST_CASE("without clients a mover takes long bites, as many as may be under way
   CHECK(m.rows.takes.front() >= 512);
 }
 
-TEST_CASE("beside clients a mover takes one short bite, and the next after a pause") {
+TEST_CASE("beside clients a mover takes one short bite, and the next when it has arrived and after a pause") {
   Moving m;
   m.enter({meta::Phase::doubling, meta::Phase::copying});
   m.serve_and_pump();
   REQUIRE(m.rows.takes.size() == 1);
   CHECK(m.rows.takes.front() <= 256);
+  m.answer();
+  m.serve_and_pump();
+  CHECK(m.rows.takes.size() == 1);
   const Time due = m.mover.wake();
   CHECK(due > m.now);
   m.now = due - 1;
@@ -108,10 +111,13 @@ TEST_CASE("beside clients a mover takes one short bite, and the next after a pau
   m.now = due;
   m.serve_and_pump();
   CHECK(m.rows.takes.size() == 2);
+  m.now += 10 * kMillisecond;  // that one is on its way
+  m.serve_and_pump();
+  CHECK(m.rows.takes.size() == 2);
   // The clients have left: full speed again.
   m.now += kSecond;
   m.mover.pump(m.now);
-  CHECK(m.rows.takes.size() == 4);
+  CHECK(m.rows.takes.size() == 5);
   CHECK(m.rows.takes.back() >= 512);
 }
 
