@@ -15,6 +15,7 @@
 #include "os/fault.h"
 #include "os/files.h"
 #include "os/loop.h"
+#include "os/resolver.h"
 #include "os/rotating_log.h"
 #include "os/sqlite_log_store.h"
 #include "plan.h"
@@ -30,6 +31,19 @@ struct Files final : mgmt::ConfigFiles {
   Result<std::string> read(const std::string& path) override {
     return os::read_file(path, limits::kConfigTextBytesMax);
   }
+};
+
+struct Names final : mgmt::HostNames {
+  explicit Names(os::Loop& loop)
+      : table([&loop] {
+          loop.post([&loop] {
+            env::Event e;
+            e.kind = env::EventKind::timer;
+            loop.step(e);
+          });
+        }) {}
+  os::HostTable table;
+  std::optional<std::vector<std::string>> addresses(const std::string& host) override { return table.addresses(host); }
 };
 
 struct ClusterLog final : mgmt::EventLog {
@@ -144,6 +158,8 @@ int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   while (raft_id == 0) raft_id = os::random_seed() >> 1;
   Files files;
   mgmt::ServerOptions options = server_options(o, p, raft_id, *port);
+  Names names(loop);
+  options.host_names = &names;
   options.event_log = cluster_log.file ? &cluster_log : nullptr;
   machine.server = std::make_unique<mgmt::Server>(store, files, std::move(options));
   loop.stop_on_signals();

@@ -262,6 +262,7 @@ void Server::drain_changes() {
     if (c.kind == What::down && c.raft_id != 0) member_->lost(now_, c.raft_id);
     if (c.kind == What::turned_away) on_turned_away(c);
     if (c.kind == What::down) forget_orders(c.node);
+    if (c.kind == What::up) reserved_.erase(c.node);  // it is used
     if (c.node == 0 || (c.kind != What::up && c.kind != What::down)) continue;
     const bool up = c.kind == What::up;
     event(up ? env::Severity::info : env::Severity::alert, kConnection, c.node,

@@ -53,6 +53,15 @@ class EventLog {
   virtual void add(std::string_view line) = 0;
 };
 
+// Addresses of host names of the configuration. Asking never waits: what is not known yet is looked up beside the
+// server, which gets a timer event when it is.
+class HostNames {
+ public:
+  virtual ~HostNames() = default;
+  // Numeric, without ports; of a name of this computer all that it has. None: nobody knows the name. nullopt: not yet.
+  virtual std::optional<std::vector<std::string>> addresses(const std::string& host) = 0;
+};
+
 struct ServerOptions {
   NodeId node = 0;
   std::uint64_t raft_id = 0;  // of the store, or a fresh random one
@@ -69,6 +78,7 @@ struct ServerOptions {
   bool default_logic = true;                 // the first generation gets what its file leaves open: the cluster's name
   bool node_id_checks = true;                // node ids are for callers from the host that the configuration names
   std::string log_name = "MgmtSrvr";         // in the lines of the cluster log
+  HostNames* host_names = nullptr;           // none: names are compared as they are written
   EventLog* event_log = nullptr;             // none: the process's own log
 };
 
@@ -147,7 +157,6 @@ class Server final : public env::Machine {
   void check_waiting();
   void resume(Waiting& w);
   void finish_version(Waiting& w, bool over);
-  void finish_node_id(Waiting& w, bool over);
   void finish_waiting(Waiting& w, const meta::Outcome& outcome);
   void answer_change(Waiting& w, const meta::Outcome& outcome);
 
@@ -166,11 +175,25 @@ class Server final : public env::Machine {
   void list_certs(Session&, const Request&);
   void get_tls_stats(Session&, const Request&);
   void transporter_connect(Session&, const Request&);
+
+  // --- server_node_ids.cc
   void get_nodeid(Session&, const Request&);
+  void finish_node_id(Waiting& w, bool over);
+  void look_for_hosts(Session&, const Request&);
+  void finish_host_names(Waiting& w, bool over);
   void give_nodeid(Session&, const Request&);
   Failure allocate_node(Session&, meta::NodeType type, NodeId wanted, NodeId* given);
+  enum class Home : std::uint8_t { yes, no, nowhere, unknown };
+  Home home(const std::string& host, std::string_view caller) const;
+  bool hosts_known(const Session&, const Request&) const;
   bool node_taken(NodeId id, const Session& asker) const;
   bool dedicated(NodeId id) const;
+  struct Reserved {  // a node id that was given to a session
+    std::uint64_t session = 0;
+    std::string address;  // of the session's peer
+    Time until = 0;
+  };
+  const Reserved* reserved(NodeId id) const;
 
   // --- server_status.cc
   void get_status(Session&, const Request&);
@@ -322,6 +345,7 @@ class Server final : public env::Machine {
 
   std::map<env::LinkId, std::unique_ptr<Session>> sessions_;
   std::uint64_t next_session_ = 1;
+  std::map<NodeId, Reserved> reserved_;
   std::vector<std::unique_ptr<Waiting>> waiting_;
   std::uint32_t next_report_ = 1;  // numbers of node_order requests
   std::map<Pair, int> ports_;      // told with `set ports`; negative: chosen by the system

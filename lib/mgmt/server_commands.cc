@@ -182,6 +182,7 @@ void Server::end_session(env::LinkId link) {
   auto i = sessions_.find(link);
   if (i == sessions_.end()) return;
   std::erase_if(waiting_, [&](const auto& w) { return w->link == link; });  // what was proposed goes on
+  std::erase_if(reserved_, [&](const auto& r) { return r.second.session == i->second->number; });
   sessions_.erase(i);
 }
 
@@ -219,6 +220,9 @@ void Server::check_waiting() {
         break;
       case Waiting::Kind::node_id:
         finish_node_id(w, over);
+        break;
+      case Waiting::Kind::host_names:
+        finish_host_names(w, over);
         break;
       case Waiting::Kind::catalog:
         if (settled()) resume(w);
@@ -260,13 +264,6 @@ void Server::finish_version(Waiting& w, bool over) {
   reply.ok().key("version", seen_->version).key("view", seen_->view).key("generation", seen_->generation);
   answer(*s, reply.key("changed", newer ? 1 : 0).done());
   w.done = true;
-}
-
-void Server::finish_node_id(Waiting& w, bool over) {
-  Session* s = session(w.link, w.session);
-  if (s == nullptr || (seen_->generation == 0 && !over)) return;
-  w.done = true;
-  give_nodeid(*s, w.request);
 }
 
 void Server::ndb_wait(Session& s, const Request& r) {

@@ -1,30 +1,9 @@
-// Requests about the session itself, and the allocation of node ids.
+// Requests about the session itself.
 #include <algorithm>
 
 #include "mgmt/server_waiting.h"
 
 namespace ndb::mgmt {
-
-namespace {
-
-constexpr std::uint32_t kOldestClient = 7 << 16;  // NDB versions before this speak another protocol
-
-constexpr std::int64_t kNodeIdPatienceS = 20;  // before the first configuration, unless the caller says something else
-constexpr std::int64_t kNodeIdPatienceMaxS = 300;
-
-std::string_view host_of(std::string_view address) {
-  const std::size_t colon = address.rfind(':');
-  std::string_view host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
-  return host;
-}
-
-bool same_host(std::string_view configured, std::string_view caller) {
-  if (configured.empty() || configured == caller) return true;
-  return loopback_host(configured) && loopback_host(caller);
-}
-
-}  // namespace
 
 void Server::get_version(Session& s, const Request&) {
   Reply reply("version");
@@ -71,9 +50,7 @@ void Server::list_sessions(Session& s, const Request&) {
 }
 
 void Server::purge_stale_sessions(Session& s, const Request& r) {
-  for (const auto& [link, other] : sessions_) {
-    if (other->number != s.number) other->reserved = 0;
-  }
+  std::erase_if(reserved_, [&](const auto& entry) { return entry.second.session != s.number; });
   answer(s, Reply(reply_header(r)).ok().done());
 }
 
@@ -110,101 +87,6 @@ void Server::transporter_connect(Session& s, const Request&) {
   const std::string address = s.address;
   end_session(link);
   peers_.adopt(now_, link, address);
-}
-
-bool Server::node_taken(NodeId id, const Session& asker) const {
-  if (peers_.link_of(id) != 0) return true;
-  for (env::LinkId link : peers_.links(wire::PeerKind::api)) {
-    if (peers_.node_of(link) == id) return true;
-  }
-  return std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
-    return entry.second->reserved == id && entry.second->number != asker.number;
-  });
-}
-
-// For those who ask for this very id.
-bool Server::dedicated(NodeId id) const {
-  const meta::ConfigImage* image = seen_->config();
-  if (image == nullptr) return false;
-  for (const meta::ConfigNode& n : image->nodes) {
-    if (n.id != id) continue;
-    auto v = n.values.find("Dedicated");
-    return v != n.values.end() && v->second == "1";
-  }
-  return false;
-}
-
-Failure Server::allocate_node(Session& s, meta::NodeType type, NodeId wanted, NodeId* given) {
-  const auto now_is = catalog();
-  const std::string kind = meta::name_of(type);
-  const std::string_view caller = host_of(s.address);
-  if (now_is->generation == 0) return {Error::no_free_node_id, not_confirmed()};
-  if (wanted != 0) {
-    const meta::Node* n = now_is->node(wanted);
-    const std::string id = std::to_string(wanted);
-    if (n == nullptr) return {Error::wrong_node_id, "no node with id " + id + " in the configuration"};
-    if (n->type != type) {
-      return {Error::wrong_node_id,
-              "id " + id + " is configured as " + meta::name_of(n->type) + " node, asked for as " + kind + " node"};
-    }
-    if (n->type == meta::NodeType::mgm || n->disabled) {
-      return {Error::wrong_node_id, "id " + id + (n->disabled ? " is disabled" : " belongs to a management server")};
-    }
-    if (options_.node_id_checks && !same_host(n->host, caller)) {
-      return {static_cast<Error>(1103),
-              "id " + id + " is configured for host '" + n->host + "', the caller is '" + std::string(caller) + "'"};
-    }
-    if (node_taken(wanted, s)) return {Error::no_free_node_id, "id " + id + " is already allocated by another node"};
-    *given = wanted;
-    return {};
-  }
-  for (bool exact : {true, false}) {  // a host of one's own before ids for everybody
-    for (const auto& [id, n] : now_is->nodes) {
-      if (n.type != type || n.disabled || n.host.empty() == exact || dedicated(id)) continue;
-      if ((options_.node_id_checks && !same_host(n.host, caller)) || node_taken(id, s)) continue;
-      *given = id;
-      return {};
-    }
-  }
-  return {Error::no_free_node_id,
-          "no free node id found for a " + kind + " node from host '" + std::string(caller) + "'"};
-}
-
-void Server::get_nodeid(Session& s, const Request& r) {
-  const Time patience =
-      std::clamp<std::int64_t>(r.number("timeout", kNodeIdPatienceS), 0, kNodeIdPatienceMaxS) * kSecond;
-  if (seen_->generation == 0 && patience != 0) {
-    wait(s, r, now_ + patience).kind = Waiting::Kind::node_id;
-    return;
-  }
-  give_nodeid(s, r);
-}
-
-void Server::give_nodeid(Session& s, const Request& r) {
-  Reply reply(reply_header(r));
-  Failure failure;
-  NodeId given = 0;
-  const std::int64_t type = r.number("nodetype");
-  const std::int64_t wanted = r.number("nodeid");
-  if (r.text("endian", "little") != "little") {
-    failure = {Error::wrong_node_id, "the node's byte order is not the server's (little)"};
-  } else if (static_cast<std::uint32_t>(r.number("version")) < kOldestClient) {
-    failure = {Error::wrong_node_id, "incompatible version " + std::string(r.text("version"))};
-  } else if (type < 0 || type > 2) {
-    failure = {Error::wrong_node_id, "unknown node type " + std::to_string(type)};
-  } else if (wanted < 0 || wanted > static_cast<std::int64_t>(limits::kNodeIdMax)) {
-    failure = {Error::wrong_node_id, "no node with id " + std::to_string(wanted) + " in the configuration"};
-  } else {
-    failure = allocate_node(s, static_cast<meta::NodeType>(type), static_cast<NodeId>(wanted), &given);
-  }
-  if (failure) {
-    reply.key("result", failure.text);
-    if (r.has("log_event")) reply.key("error_code", static_cast<unsigned>(failure.error));
-  } else {
-    s.reserved = given;
-    reply.key("nodeid", given).ok();
-  }
-  answer(s, reply.done());
 }
 
 }  // namespace ndb::mgmt

@@ -11,13 +11,6 @@ namespace {
 
 constexpr std::uint32_t kKnowsSingleUser = 8 << 16 | 0 << 8 | 22;  // clients from here on read .is_single_user
 
-std::string_view without_port(std::string_view address) {
-  const std::size_t colon = address.rfind(':');
-  std::string_view host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
-  return host;
-}
-
 const char* type_word(meta::NodeType t) {
   switch (t) {
     case meta::NodeType::data:
@@ -38,16 +31,14 @@ bool Server::connected(const meta::Node& node) const {
   for (env::LinkId link : peers_.links(wire::PeerKind::api)) {
     if (peers_.node_of(link) == node.id) return true;
   }
-  return std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& e) { return e.second->reserved == node.id; });
+  return reserved(node.id) != nullptr;
 }
 
 std::string Server::address_of(const meta::Node& node) const {
   if (node.id == options_.node) return node.host.empty() ? "127.0.0.1" : node.host;
   if (env::LinkId link = peers_.link_of(node.id)) return std::string(without_port(peers_.address_of(link)));
-  for (const auto& [link, s] : sessions_) {
-    if (s->reserved == node.id) return std::string(without_port(s->address));
-  }
-  return {};
+  const Reserved* r = reserved(node.id);
+  return r != nullptr ? std::string(without_port(r->address)) : std::string();
 }
 
 NodeId Server::leader_node() const {

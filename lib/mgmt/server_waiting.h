@@ -21,7 +21,15 @@ struct Server::Gather {
 };
 
 struct Server::Waiting {
-  enum class Kind : std::uint8_t { change, gather, version, node_id, everywhere, catalog } kind = Kind::version;
+  enum class Kind : std::uint8_t {
+    change,
+    gather,
+    version,
+    node_id,
+    host_names,
+    everywhere,
+    catalog
+  } kind = Kind::version;
   env::LinkId link = 0;
   std::uint64_t session = 0;
   Request request;     // what is to be answered
@@ -33,6 +41,8 @@ struct Server::Waiting {
   std::string bulk;  // JSON made before the proposal (`ndb apply config`)
   bool done = false;
 };
+
+std::string_view without_port(std::string_view address);  // nor brackets
 
 inline bool parse_request_id(std::string_view hex, meta::RequestId* id) {
   if (hex.size() != 32) return false;

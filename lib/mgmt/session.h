@@ -27,7 +27,6 @@ struct Session {
   bool listening = false;   // `listen event`: one way from now on
   bool parsable = false;
   std::map<int, int> levels;  // of `listen event`: category -> level
-  NodeId reserved = 0;        // node id given out to this session
 };
 
 }  // namespace ndb::mgmt

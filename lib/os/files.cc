@@ -8,7 +8,6 @@
 #include <ctime>
 #include <dirent.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -226,26 +225,7 @@ std::string host_name() {
 bool is_local_host(const std::string& host) {
   if (host.empty() || host == "localhost" || host == host_name()) return true;
   auto found = look_up(host, 0);
-  if (!found) return false;
-  ifaddrs* interfaces = nullptr;
-  if (::getifaddrs(&interfaces) != 0) return false;
-  bool local = false;
-  for (SocketAddress& a : *found) {
-    if (a.family() == AF_INET) {  // all of 127/8 is loopback, though only one address of it is on the interface
-      auto ip = ntohl(reinterpret_cast<const sockaddr_in*>(&a.storage)->sin_addr.s_addr);
-      local = local || ip >> 24 == 127;
-    }
-    for (ifaddrs* i = interfaces; i != nullptr && !local; i = i->ifa_next) {
-      if (i->ifa_addr == nullptr || i->ifa_addr->sa_family != a.family()) continue;
-      SocketAddress b;
-      b.length = a.family() == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-      std::memcpy(&b.storage, i->ifa_addr, b.length);
-      set_port(&b, 0);
-      local = same_address(a, b);
-    }
-  }
-  ::freeifaddrs(interfaces);
-  return local;
+  return found && is_own(*found, own_addresses());
 }
 
 }  // namespace ndb::os

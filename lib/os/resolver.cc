@@ -1,14 +1,19 @@
 #include "os/resolver.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <ifaddrs.h>
+#include <map>
 #include <mutex>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <thread>
+#include <utility>
 
+#include "env/limits.h"
 #include "os/files.h"
 
 namespace ndb::os {
@@ -38,21 +43,24 @@ bool parse_address(const std::string& host, std::uint16_t port, SocketAddress* a
   return false;
 }
 
+std::string host_text(const SocketAddress& a) {
+  char text[INET6_ADDRSTRLEN] = "unknown";
+  if (a.family() == AF_INET) ::inet_ntop(AF_INET, &v4(a).sin_addr, text, sizeof text);
+  if (a.family() == AF_INET6) {
+    const in6_addr& x = v6(a).sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&x))
+      ::inet_ntop(AF_INET, &x.s6_addr[12], text, sizeof text);
+    else
+      ::inet_ntop(AF_INET6, &x, text, sizeof text);
+  }
+  return text;
+}
+
 std::string address_text(const SocketAddress& a) {
-  char text[INET6_ADDRSTRLEN] = "";
-  std::string port = std::to_string(port_of(a));
-  if (a.family() == AF_INET) {
-    ::inet_ntop(AF_INET, &v4(a).sin_addr, text, sizeof text);
-    return std::string(text) + ":" + port;
-  }
-  if (a.family() != AF_INET6) return "unknown";
-  const in6_addr& x = v6(a).sin6_addr;
-  if (IN6_IS_ADDR_V4MAPPED(&x)) {
-    ::inet_ntop(AF_INET, &x.s6_addr[12], text, sizeof text);
-    return std::string(text) + ":" + port;
-  }
-  ::inet_ntop(AF_INET6, &x, text, sizeof text);
-  return "[" + std::string(text) + "]:" + port;
+  if (a.family() != AF_INET && a.family() != AF_INET6) return "unknown";
+  const std::string host = host_text(a);
+  const bool brackets = host.find(':') != std::string::npos;
+  return (brackets ? "[" + host + "]" : host) + ":" + std::to_string(port_of(a));
 }
 
 std::uint16_t port_of(const SocketAddress& a) {
@@ -95,6 +103,31 @@ Result<std::vector<SocketAddress>> look_up(const std::string& host, std::uint16_
   ::freeaddrinfo(list);
   if (found.empty()) return Failure{Error::os_failed, "cannot find host '" + host + "': it has no address"};
   return found;
+}
+
+std::vector<SocketAddress> own_addresses() {
+  std::vector<SocketAddress> own;
+  ifaddrs* interfaces = nullptr;
+  if (::getifaddrs(&interfaces) != 0) return own;
+  for (const ifaddrs* i = interfaces; i != nullptr; i = i->ifa_next) {
+    if (i->ifa_addr == nullptr) continue;
+    const int family = i->ifa_addr->sa_family;
+    if (family != AF_INET && family != AF_INET6) continue;
+    SocketAddress a;
+    a.length = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+    std::memcpy(&a.storage, i->ifa_addr, a.length);
+    set_port(&a, 0);
+    own.push_back(a);
+  }
+  ::freeifaddrs(interfaces);
+  return own;
+}
+
+bool is_own(const std::vector<SocketAddress>& addresses, const std::vector<SocketAddress>& own) {
+  return std::any_of(addresses.begin(), addresses.end(), [&](const SocketAddress& a) {
+    if (a.family() == AF_INET && ntohl(v4(a).sin_addr.s_addr) >> 24 == 127) return true;
+    return std::any_of(own.begin(), own.end(), [&](const SocketAddress& b) { return same_address(a, b); });
+  });
 }
 
 // Shared with the thread, which may outlive the Resolver by one look-up.
@@ -145,6 +178,57 @@ void Resolver::ask(std::string host, std::uint16_t port, Time deadline, Answer a
   std::lock_guard lock(state_->mutex);
   state_->questions.push_back({std::move(host), port, deadline, std::move(answer)});
   state_->changed.notify_all();
+}
+
+// Shared with answers that are still to come.
+struct HostTable::State {
+  struct Host {
+    bool asked = false;  // an answer is to come
+    bool known = false;
+    Time since = 0;
+    std::vector<std::string> addresses;
+  };
+  std::mutex mutex;
+  std::map<std::string, Host> hosts;
+  std::function<void()> changed;
+  Time fresh = 0;
+
+  void answer(const std::string& host, std::vector<SocketAddress> found) {
+    const std::vector<SocketAddress> own = own_addresses();
+    if (is_own(found, own)) found.insert(found.end(), own.begin(), own.end());
+    std::lock_guard lock(mutex);
+    Host& h = hosts[host];
+    h.addresses.clear();
+    for (const SocketAddress& a : found) h.addresses.push_back(host_text(a));
+    h.asked = false;
+    h.known = true;
+    h.since = monotonic_now();
+  }
+};
+
+HostTable::HostTable(std::function<void()> changed, Time fresh) : state_(std::make_shared<State>()) {
+  state_->changed = std::move(changed);
+  state_->fresh = fresh;
+}
+
+HostTable::~HostTable() = default;
+
+std::optional<std::vector<std::string>> HostTable::addresses(const std::string& host) {
+  const Time now = monotonic_now();
+  bool ask = false;
+  {
+    std::lock_guard lock(state_->mutex);
+    State::Host& h = state_->hosts[host];
+    if (h.known && now - h.since < state_->fresh) return h.addresses;
+    ask = !std::exchange(h.asked, true);
+  }
+  if (ask) {  // without the lock: answers come under the resolver's, and take this one
+    resolver_.ask(host, 0, now + limits::kConnectTimeout, [s = state_, host](std::vector<SocketAddress> found) {
+      s->answer(host, std::move(found));
+      s->changed();
+    });
+  }
+  return std::nullopt;
 }
 
 }  // namespace ndb::os

@@ -321,3 +321,20 @@ PYTHON
   until_told "${ports[2]}" 'ndb status' '^leader: 1[12]'
   all_gone
 }
+
+@test "node ids are given by the addresses of host names, and a name that nobody knows holds up nobody" {
+  local here
+  here=$(hostname)
+  getent hosts "$here" >/dev/null || skip "this computer's name has no address"
+  printf '[tcp default]\nAllowUnresolvedHostnames=1\n[ndbd default]\nNoOfReplicas=1\n[ndb_mgmd]\nNodeId=10\nHostName=%s\nPortNumber=0\n' "$here" >"$CONFIG"
+  printf '[ndbd]\nNodeId=1\nHostName=%s\n[api]\nNodeId=20\nHostName=%s\n' "$here" "$here" >>"$CONFIG"
+  printf '[api]\nNodeId=21\nHostName=no-such-host.invalid\n[api]\nNodeId=22\nHostName=192.0.2.1\n' >>"$CONFIG"
+  run_mgmd
+  nodeid() { ask "get nodeid\nversion: 525320\nnodetype: 1\nnodeid: $1\nuser: u\npassword: p\npublic key: k\nendian: little\nlog_event: 1"; }
+  nodeid 20 | grep -q '^nodeid: 20$'
+  nodeid 0 | grep -q '^nodeid: 20$' # free again: the session is over
+  nodeid 21 >"$DIR/answer"
+  grep -q "^result: id 21 is configured for host 'no-such-host.invalid', whose address cannot be found now, the caller is '127.0.0.1'$" "$DIR/answer"
+  grep -q '^error_code: 1103$' "$DIR/answer"
+  nodeid 22 | grep -q "^result: id 22 is configured for host '192.0.2.1', the caller is '127.0.0.1'$"
+}

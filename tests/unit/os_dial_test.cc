@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <thread>
 
 #include "os/files.h"
+#include "os/resolver.h"
 #include "os/worker_thread.h"
 
 using namespace ndb;
@@ -324,4 +326,36 @@ TEST_CASE("a log line has time, severity, name and one line", "[os]") {
   CHECK(text->find(" ALERT -- ndb-node 3: loud\n") != std::string::npos);
   CHECK(std::count(text->begin(), text->end(), '\n') == 2);
   CHECK((*text)[4] == '-');
+}
+
+TEST_CASE("a table of host names is asked without waiting, and knows all addresses of this computer", "[os]") {
+  std::atomic<int> changes{0};
+  HostTable table([&] { ++changes; });
+  const std::string nobody = "no-such-host.invalid";
+  CHECK_FALSE(table.addresses("localhost").has_value());
+  CHECK_FALSE(table.addresses("192.0.2.1").has_value());
+  CHECK_FALSE(table.addresses(nobody).has_value());
+  const Time until = Loop::now() + 30 * kSecond;
+  while (changes < 3 && Loop::now() < until) std::this_thread::yield();
+  REQUIRE(changes == 3);
+  const auto here = table.addresses("localhost");
+  REQUIRE(here.has_value());
+  std::vector<std::string> own;
+  for (const SocketAddress& a : own_addresses()) own.push_back(host_text(a));
+  REQUIRE_FALSE(own.empty());
+  for (const std::string& a : own) CHECK(std::find(here->begin(), here->end(), a) != here->end());
+  CHECK(table.addresses("192.0.2.1") == std::vector<std::string>{"192.0.2.1"});
+  CHECK(table.addresses(nobody) == std::vector<std::string>{});
+  CHECK(changes == 3);
+}
+
+TEST_CASE("an answer of the table of host names grows old", "[os]") {
+  std::atomic<int> changes{0};
+  HostTable table([&] { ++changes; }, 0);
+  CHECK_FALSE(table.addresses("127.0.0.1").has_value());
+  const Time until = Loop::now() + 30 * kSecond;
+  while (changes < 1 && Loop::now() < until) std::this_thread::yield();
+  CHECK_FALSE(table.addresses("127.0.0.1").has_value());  // asked for again
+  while (changes < 2 && Loop::now() < until) std::this_thread::yield();
+  CHECK(changes == 2);
 }
