@@ -30,7 +30,7 @@ struct Batch::State {
   // REQUIRES: the machine may be touched.
   void take_answers() {
     for (std::size_t i = 0; i < flying.size();) {
-      detail::Core::Answer& a = core->answer(flying[i].first);
+      detail::Answer& a = core->answer(flying[i].first);
       if (!a.ready) {
         i++;
         continue;

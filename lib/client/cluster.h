@@ -14,7 +14,7 @@
 // switch: a transaction costs a round trip and about 2 us.) This is the one place of the core with a lock in it.
 //
 // Errors: a Failure says what and why; is_temporary(error) means that running the whole transaction again may help. An
-// error outcome_unknown means just that: the transaction was committed or not.
+// error outcome_unknown means just that: the transaction was committed or not; Transaction::outcome() asks again.
 #pragma once
 #include <functional>
 #include <memory>
@@ -59,7 +59,8 @@ class Table {
 
 namespace detail {
 class Core;
-}
+struct Answer;
+}  // namespace detail
 
 // Changes of a table with unique indexes bring the changes of its index rows along (indexes.h); a value that another
 // row has is unique_violation. Such a step is two round trips when old rows have to be read, and fails as a whole.
@@ -97,6 +98,9 @@ class Transaction {
   std::size_t collected() const;
 
   Failure commit(bool durable = false);  // durable: answered when its epoch is on disk everywhere
+  // After commit() failed with outcome_unknown: asks again, by the transaction's id, for up to a deadline of the
+  // client. True: it was committed. False: it was not, and will not be. outcome_unknown: still nobody can tell.
+  Result<bool> outcome();
   void abort();
   bool open() const { return !over_; }
   TxnId id() const { return id_; }
@@ -106,6 +110,8 @@ class Transaction {
   explicit Transaction(std::shared_ptr<detail::Core> core);
   Failure change(wire::Op op, const Table& t, Values row);
   Failure send(std::uint8_t flags, const std::function<void(Error, Bytes)>& each);
+  template <class Ask>
+  detail::Answer answer_to(const Ask& ask);  // ask(machine), then what comes of it
 
   std::shared_ptr<detail::Core> core_;
   Handle handle_ = kNoHandle;

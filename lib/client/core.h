@@ -13,6 +13,16 @@
 
 namespace ndb::client::detail {
 
+// What became of a handle's last step: taken from the machine by whoever pumps.
+struct Answer {
+  bool ready = false;
+  Error error = Error::ok;
+  wire::TxnState state = wire::TxnState::open;
+  TxnId id;
+  std::uint16_t results = 0;
+  Bytes bytes;  // in the machine, until the next send() or release()
+};
+
 class Core {
  public:
   Core(ClientOptions options, const MakeHost& make_host) : machine_(std::move(options)), host_(make_host(machine_)) {}
@@ -50,15 +60,6 @@ class Core {
   // REQUIRES: inside with() or in a wait()'s condition.
   ClientMachine& machine() { return machine_; }
 
-  // What became of a handle's last step: taken from the machine by whoever pumps.
-  struct Answer {
-    bool ready = false;
-    Error error = Error::ok;
-    wire::TxnState state = wire::TxnState::open;
-    TxnId id;
-    std::uint16_t results = 0;
-    Bytes bytes;  // in the machine, until the next send() or release()
-  };
   Answer& answer(Handle h) {  // REQUIRES: as machine()
     if (h >= answers_.size()) answers_.resize(h + std::size_t{1});
     return answers_[h];

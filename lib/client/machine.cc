@@ -56,7 +56,11 @@ void ClientMachine::flush(Time now, env::Outbox& out) {
       Slot& s = *slots_[h];
       if (s.state != SlotState::ready) continue;
       if (s.deadline == 0) s.deadline = now + options_.deadline;
-      if (!try_send(s, h, now, out) && s.state == SlotState::ready) pause(s, now, SlotState::pausing);
+      if (s.only_asks) {
+        ask_outcome(s, h, now, out);
+      } else if (!try_send(s, h, now, out) && s.state == SlotState::ready) {
+        pause(s, now, SlotState::pausing);
+      }
     }
     ready_now_.clear();
   }

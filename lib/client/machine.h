@@ -27,7 +27,7 @@
 //    outcome.
 //  * outcome_unknown is said only when no node could tell until the deadline. Such a transaction may still come to
 //  pass,
-//    when its request lies in a link that is cut and heals, until somebody asks for its outcome with its id.
+//    when its request lies in a link that is cut and heals, until its outcome is asked for with its id: ask_again().
 //  * A node's newer view, a stale_view, silence for kClientPatience or a lost link make it fetch the catalog again,
 //    from a data node or, when none answers, from a management server.
 //  * Writes of a table with unique indexes bring the changes of the index rows along (indexes.h): a step may become two
@@ -159,6 +159,10 @@ class ClientMachine : public env::Machine {
   void send(Handle h, std::uint8_t flags);
   // The next transaction that has something to say, each step once; nullptr = none now.
   const StepResult* take();
+  // After a result with TxnState::unknown: asks for the outcome by the same id, until a deadline of its own. The result
+  // is committed, aborted (whatever of it still lies in a link comes too late) or unknown again.
+  // REQUIRES: such a result of this handle was taken, and neither send() nor release() called since.
+  void ask_again(Handle h);
   // Gives the slot back. An open transaction is aborted; one that is on its way goes on, unheard.
   void release(Handle h);
   std::uint32_t in_use() const { return in_use_; }
@@ -206,6 +210,7 @@ class ClientMachine : public env::Machine {
     bool abandoned = false;    // released while on its way
     bool commit_sent = false;  // a commit may be somewhere: the outcome counts
     bool finished = false;     // committed, aborted or given up: nothing to abort in release()
+    bool only_asks = false;    // ask_again(): nothing is repeated
     bool reported = false;     // in done_, not taken yet
     bool indexed = false;      // writes to a table with unique indexes, or one that is not known yet
     Stage stage = Stage::plain;

@@ -110,16 +110,30 @@ Failure Transaction::commit(bool durable) {
   return send(static_cast<std::uint8_t>(wire::kCommit | (durable ? wire::kDurable : 0)), {});
 }
 
-Failure Transaction::send(std::uint8_t flags, const std::function<void(Error, Bytes)>& each) {
+template <class Ask>
+detail::Answer Transaction::answer_to(const Ask& ask) {
   core_->with([&](ClientMachine& m) {
     core_->answer(handle_).ready = false;
-    m.send(handle_, flags);
+    ask(m);
   });
-  detail::Core::Answer a;
+  detail::Answer a;
   core_->wait(kNever, [&] {
     a = core_->answer(handle_);
     return a.ready;
   });
+  return a;
+}
+
+Result<bool> Transaction::outcome() {
+  if (handle_ == kNoHandle || !over_) return Failure{Error::txn_aborted, "no transaction with an unknown outcome"};
+  const detail::Answer a = answer_to([&](ClientMachine& m) { m.ask_again(handle_); });
+  if (a.state == wire::TxnState::unknown) return Failure{Error::outcome_unknown, {}};
+  abort();  // gives the slot back
+  return a.state == wire::TxnState::committed;
+}
+
+Failure Transaction::send(std::uint8_t flags, const std::function<void(Error, Bytes)>& each) {
+  const detail::Answer a = answer_to([&](ClientMachine& m) { m.send(handle_, flags); });
   if (a.id.number != 0) id_ = a.id;
   if (each && a.results > 0) {
     StepResult r;
@@ -136,7 +150,8 @@ Failure Transaction::send(std::uint8_t flags, const std::function<void(Error, By
                         : a.error == Error::ok               ? Error::txn_aborted
                                                              : a.error,
                         {}};
-  abort();  // gives the slot back
+  over_ = true;
+  if (a.state != wire::TxnState::unknown) abort();  // gives the slot back; outcome() may need it
   return failure;
 }
 

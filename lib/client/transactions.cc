@@ -29,7 +29,7 @@ Handle ClientMachine::open(std::uint64_t tag) {
   NDB_CHECK(s.state == SlotState::free);
   s.state = SlotState::building;
   s.begun = s.writes = s.abandoned = s.commit_sent = s.finished = false;
-  s.indexed = s.inside = false;
+  s.indexed = s.inside = s.only_asks = false;
   s.stage = Stage::plain;
   s.races = 0;
   s.verdict = Error::ok;
@@ -83,6 +83,17 @@ void ClientMachine::send(Handle h, std::uint8_t flags) {
            abort ? wire::TxnState::aborted : wire::TxnState::committed, false);
     return;
   }
+  s.state = SlotState::ready;
+  ready_.push_back(h);
+}
+
+void ClientMachine::ask_again(Handle h) {
+  Slot& s = *slots_[h];
+  NDB_CHECK(s.state == SlotState::building && s.result.state == wire::TxnState::unknown && s.number != 0);
+  s.only_asks = true;
+  s.verdict = Error::ok;
+  s.attempts = 0;
+  s.deadline = 0;
   s.state = SlotState::ready;
   ready_.push_back(h);
 }
@@ -300,7 +311,7 @@ void ClientMachine::on_outcome_reply(Time now, Bytes body) {
       pause(s, now, SlotState::must_ask);
     return;
   }
-  if (s.begun) {  // its earlier steps cannot be repeated here
+  if (s.begun || s.only_asks) {  // its earlier steps cannot be repeated here
     s.finished = true;
     finish(s, h, Error::node_failure, wire::TxnState::aborted, false);
     return;
@@ -313,7 +324,7 @@ void ClientMachine::on_outcome_reply(Time now, Bytes body) {
 
 void ClientMachine::expire(Slot& s, Handle h) {
   s.finished = true;
-  if (s.commit_sent && (s.writes || s.begun)) {
+  if (s.only_asks || (s.commit_sent && (s.writes || s.begun))) {
     finish(s, h, Error::outcome_unknown, wire::TxnState::unknown, false);
     return;
   }
@@ -327,7 +338,7 @@ void ClientMachine::finish(Slot& s, Handle h, Error e, wire::TxnState state, boo
   if (answered || state != wire::TxnState::aborted) s.inside = false;  // else its node may still have it: release()
   if (state != wire::TxnState::open) {
     s.finished = true;
-    if (!s.inside) drop_number(s);
+    if (!s.inside && state != wire::TxnState::unknown) drop_number(s);  // unknown: ask_again() needs it
   }
   s.result.state = state;
   s.result.answered = answered;

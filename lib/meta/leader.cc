@@ -146,6 +146,7 @@ void Leader::step(Time now, Member& member, const Peers& peers, env::Outbox& out
   }
   stepped_ = now;
   watch_nodes(now, member, out);
+  member.let_place(now, all_heard(*member.catalog()));
   waiting_ = {};
   start_cluster(now, member, out);
   restart_cluster(now, member, out);
@@ -237,6 +238,14 @@ bool Leader::heard_lately(Time now, const Node& node) const {
   auto w = watched_.find(node.id);
   return w != watched_.end() && w->second.incarnation == node.incarnation && w->second.heard &&
          now < silent_from(w->second);
+}
+
+bool Leader::all_heard(const Catalog& catalog) const {
+  return std::all_of(catalog.nodes.begin(), catalog.nodes.end(), [&](const auto& n) {
+    if (n.second.type != NodeType::data || n.second.state != NodeState::in_sync) return true;
+    auto w = watched_.find(n.first);
+    return w != watched_.end() && w->second.heard && w->second.incarnation == n.second.incarnation;
+  });
 }
 
 bool Leader::all_rows_served(Time now, const Catalog& catalog) const {

@@ -12,6 +12,9 @@
 // A node whose port refuses connections is declared dead at once: its process is gone. This alone may take the last
 // in-sync member of a group.
 //
+// Nothing gets a new place (Member::let_place) before every node in sync has been heard by this leader: nodes may have
+// died while nobody led, and rows that are placed on a group without members take the cluster down.
+//
 // Members of the log are all management servers and data nodes that are linked or that the catalog knows; management
 // servers and data nodes that were let in want a vote. A member that nobody knows (a management server that has not
 // been seen since we started) stays, as a dead one.
@@ -110,6 +113,7 @@ class Leader {
   void watch_nodes(Time now, Member& member, env::Outbox& out);
   Time silent_from(const Watch& w) const;
   bool heard_lately(Time now, const Node& node) const;
+  bool all_heard(const Catalog& catalog) const;
   bool last_in_sync(const Catalog& catalog, const Node& node) const;
   void declare(Time now, Member& member, const Node& node, Watch& watch, bool forced, env::Outbox& out);
   void start_cluster(Time now, Member& member, env::Outbox& out);

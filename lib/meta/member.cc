@@ -18,6 +18,11 @@ std::string fault_name(const CommandBody& b) {
   if (const auto* x = std::get_if<AdvanceReorg>(&b)) s += std::string(" ") + name_of(x->phase);
   return s;
 }
+
+bool places_rows(const Command& c) {
+  return std::holds_alternative<CreateGroups>(c.body) || std::holds_alternative<CreateTable>(c.body) ||
+         std::holds_alternative<StartReorg>(c.body);
+}
 }  // namespace
 
 Member::Member(LogStore& store, MemberOptions options)
@@ -104,6 +109,7 @@ RequestId Member::propose(Time now, Command command, Time deadline) {
     Writer w;
     encode(w, command);
     p.bytes.assign(w.view());
+    p.places = places_rows(command);
   }
   p.deadline = std::max(p.deadline, deadline != 0 ? deadline : now + limits::kProposeTimeout);
   after(now);
@@ -209,7 +215,14 @@ void Member::lead(Time now) {
     return;
   }
   led_since_ = now;
+  may_place_ = !options_.placements_wait;
   forwarded_.clear();
+}
+
+void Member::let_place(Time now, bool allowed) {
+  if (may_place_ == allowed) return;
+  may_place_ = allowed;
+  after(now);
 }
 
 void Member::try_pending(Time now) {
@@ -218,7 +231,8 @@ void Member::try_pending(Time now) {
     if (now >= p.deadline) {
       late.push_back(id);
     } else if (log_.leader()) {
-      if (p.tried_term != log_.term() && log_.propose(now, p.bytes)) p.tried_term = log_.term();
+      if (p.tried_term != log_.term() && may_propose(p.places) && log_.propose(now, p.bytes))
+        p.tried_term = log_.term();
     } else if (std::uint64_t leader = log_.leader_raft_id();
                leader != 0 && leader != options_.raft_id && (now >= p.next_try || leader != p.tried_leader)) {
       sends.push_back({leader, kForwardedCommand + p.bytes});
@@ -238,7 +252,7 @@ void Member::received_forward(Time now, Bytes bytes) {
   if (catalog_->outcome_of(c.request) != nullptr || forwarded_.count(c.request) != 0) return;
   if (forwarded_.size() >= limits::kMetaOpenProposalsMax) return;
   lead(now);
-  if (log_.propose(now, std::string(bytes))) forwarded_.insert(c.request);
+  if (may_propose(places_rows(c)) && log_.propose(now, std::string(bytes))) forwarded_.insert(c.request);
 }
 
 void Member::follow_membership(Time now) {

@@ -35,6 +35,7 @@ struct MemberOptions {
   std::uint64_t seed = 0;     // of election time-outs and of request ids; different in every process and every start
   std::uint32_t snapshot_threshold = 0;  // for tests; 0 = limits::kMetaSnapshotEntries and kMetaTrailingEntries
   std::uint32_t snapshot_trailing = 1;
+  bool placements_wait = false;  // a new leader proposes none before let_place(); for who has a Leader beside it
 };
 
 class Member {
@@ -95,6 +96,10 @@ class Member {
   void want_members(std::vector<WantedMember> wanted) { wanted_ = std::move(wanted); }
   const std::vector<WantedMember>& wanted_members() const { return wanted_; }
 
+  // While leading: whether commands that give rows a new place (CreateGroups, CreateTable, StartReorg) may be proposed.
+  // They wait otherwise, those of others too, as when there is no leader.
+  void let_place(Time now, bool allowed);
+
   // --- results, drained by the owner after every call
   std::vector<Send> sends;
   std::vector<Applied> applied;    // in order, each exactly once since start
@@ -106,6 +111,7 @@ class Member {
  private:
   struct Pending {
     std::string bytes;  // the encoded command
+    bool places = false;
     Time deadline = 0;
     Time next_try = 0;
     std::uint64_t tried_term = 0;    // proposed as leader of this term already: not again in the same one
@@ -116,6 +122,7 @@ class Member {
   void finish(const RequestId& id, const Outcome& outcome);
   void finish_from_catalog();
   void lead(Time now);
+  bool may_propose(bool places) const { return may_place_ || !places; }
   void try_pending(Time now);
   void follow_membership(Time now);
   void prefer_management(Time now);
@@ -134,6 +141,7 @@ class Member {
   std::uint64_t leading_term_ = 0;         // and applied in this one
   RequestId start_request_;                // of that LeaderStarts
   Time led_since_ = 0;
+  bool may_place_ = true;
   std::set<RequestId> forwarded_;  // proposed for others in this term, not applied yet
   Time next_membership_step_ = 0;
   Time next_transfer_ = 0;

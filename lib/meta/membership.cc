@@ -40,16 +40,24 @@ struct Situation {
     return static_cast<std::size_t>(
         std::count_if(members.begin(), members.end(), [](const MemberInfo& m) { return m.role == Role::voter; }));
   }
-  std::size_t dead_voters() const {
-    return static_cast<std::size_t>(std::count_if(members.begin(), members.end(), [&](const MemberInfo& m) {
-      return m.role == Role::voter && !alive(m.raft_id);
-    }));
+  // Dead, or a data node that is out of the cluster though its process lives.
+  bool idle(std::uint64_t id) const {
+    const WantedMember* w = wish(id);
+    return !alive(id) || (id != leader && w != nullptr && !w->wants_vote && !w->management);
   }
-  // Somebody living is to get a vote, or to lose it, which has to wait for the dead.
+  // Whether idle voters should go: one of an odd number leaves the rest needing as many as before.
+  bool fewer_would_help() const {
+    const auto idle_voters = std::count_if(
+        members.begin(), members.end(), [&](const MemberInfo& m) { return m.role == Role::voter && idle(m.raft_id); });
+    return voters() % 2 == 0 || idle_voters > 1 || others_move();
+  }
+  // Somebody living waits for a vote, or a management server wants to give its own back, which has to wait for the
+  // dead.
   bool others_move() const {
     return std::any_of(wanted.begin(), wanted.end(), [&](const WantedMember& w) {
       const MemberInfo* m = member(w.raft_id);
-      return w.alive && m != nullptr && m->role == (w.wants_vote ? Role::standby : Role::voter);
+      if (!w.alive || m == nullptr) return false;
+      return w.wants_vote ? m->role == Role::standby : m->role == Role::voter && w.management;
     });
   }
   // Would a majority of the voters be alive if this one were no voter any more?
@@ -70,14 +78,15 @@ MembershipStep voter_leaves(const Situation& v) {
     if (m.role == Role::voter && m.raft_id != v.leader && v.wish(m.raft_id) == nullptr)
       return {Kind::assign, m.raft_id, Role::spare};
   }
-  const bool helps = v.voters() % 2 == 0 || v.dead_voters() > 1 || v.others_move();
+  const bool helps = v.fewer_would_help();
   for (const MemberInfo& m : v.members) {
     if (m.role != Role::voter || v.alive(m.raft_id)) continue;
     if (helps && v.can_spare(m.raft_id)) return {Kind::assign, m.raft_id, Role::spare};
   }
   for (const MemberInfo& m : v.members) {
     if (m.role != Role::voter || m.raft_id == v.leader || !v.can_spare(m.raft_id)) continue;
-    if (!v.wish(m.raft_id)->wants_vote) return {Kind::assign, m.raft_id, Role::standby};
+    if (v.wish(m.raft_id)->wants_vote) continue;
+    if (helps || v.management(m.raft_id)) return {Kind::assign, m.raft_id, Role::standby};
   }
   return {};
 }

@@ -6,8 +6,9 @@
 // lower raft ids, limits::kVotersMax at most. A voter that died is demoted to spare where that helps, so that the
 // quorum follows the living: one of an even number of voters, one of several dead ones, one whose place another can
 // take. A lone dead one of an odd number keeps its vote: without it the rest would need as many living voters as
-// before, and any two of three could not go on after a power loss of all (docs/decisions/0008). When it lives again it
-// returns through standby. One that is not wanted any more is removed. The leader never demotes or removes itself.
+// before, and any two of three could not go on after a power loss of all (docs/decisions/0008). The same holds for a
+// data node that is out of the cluster while its process lives. When a demoted one lives again it returns through
+// standby. One that is not wanted any more is removed. The leader never demotes or removes itself.
 #pragma once
 #include <cstdint>
 #include <vector>

@@ -27,7 +27,8 @@ Server::Server(meta::LogStore& store, ConfigFiles& files, ServerOptions options)
       store_(store),
       files_(files),
       prng_(options_.seed),
-      member_(std::make_unique<meta::Member>(store, meta::MemberOptions{options_.raft_id, options_.seed ^ 0x6d67})),
+      member_(std::make_unique<meta::Member>(
+          store, meta::MemberOptions{options_.raft_id, options_.seed ^ 0x6d67, 0, 1, true})),
       peers_(self_of(options_)),
       seen_(member_->catalog()) {}
 

@@ -24,7 +24,7 @@ meta::Peers::Self self_of(const NodeOptions& o) {
 
 Node::Node(meta::LogStore& store, NodeOptions options)
     : options_(std::move(options)),
-      member_(store, {options_.raft_id, options_.seed}),
+      member_(store, {options_.raft_id, options_.seed, 0, 1, true}),
       peers_(self_of(options_)),
       catalog_(member_.catalog()),
       start_wanted_(!options_.nostart) {

@@ -195,6 +195,19 @@ bool Cluster::healthy() const {
   return true;
 }
 
+// "101 term 3 leader 100 of 100v 101v 102": raft ids by their last digits; v = voter, s = spare.
+std::string Cluster::members_of(const meta::Log& log) {
+  std::string s = std::to_string(log.raft_id() % 1000) + " term " + std::to_string(log.term()) + " leader " +
+                  std::to_string(log.leader_raft_id() % 1000) + " of";
+  for (const auto& i : log.members()) {
+    s += " " + std::to_string(i.raft_id % 1000) +
+         (i.role == meta::Role::voter   ? "v"
+          : i.role == meta::Role::spare ? "s"
+                                        : "");
+  }
+  return s;
+}
+
 std::string Cluster::describe() const {
   auto c = newest();
   std::string s = "version " + std::to_string(c->version);
@@ -206,19 +219,11 @@ std::string Cluster::describe() const {
       const auto& d = processes_[p].disk->store().durable();
       s += " (" + std::to_string(d.raft_id % 1000) + " term " + std::to_string(d.term) + ", stored from " +
            std::to_string(d.snapshot.index) + " " + std::to_string(d.entries.size()) + " entries)";
+      if (own) s += " (" + members_of(static_cast<mgmt::Server*>(world_.machine(p))->member().log()) + ")";
     } else {
       const meta::Node* n = c->node(static_cast<NodeId>(p - management_.size() + 1));
       if (own) {
-        const meta::Log& log = data_node(static_cast<NodeId>(p - management_.size() + 1))->member().log();
-        s += " (" + std::to_string(log.raft_id() % 1000) + " term " + std::to_string(log.term()) + " leader " +
-             std::to_string(log.leader_raft_id() % 1000) + " of";
-        for (const auto& i : log.members()) {
-          s += " " + std::to_string(i.raft_id % 1000) +
-               (i.role == meta::Role::voter   ? "v"
-                : i.role == meta::Role::spare ? "s"
-                                              : "");
-        }
-        s += ")";
+        s += " (" + members_of(data_node(static_cast<NodeId>(p - management_.size() + 1))->member().log()) + ")";
       }
       if (n)
         s += n->state == meta::NodeState::in_sync   ? " in sync"

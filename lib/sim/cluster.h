@@ -88,6 +88,7 @@ class Cluster {
   MetadataChecks& metadata() { return checks_; }
 
  private:
+  static std::string members_of(const meta::Log& log);
   struct Files : mgmt::ConfigFiles {
     Result<std::string> read(const std::string& path) override {
       return Failure{Error::os_failed, "no such file: " + path};

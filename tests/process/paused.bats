@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # A data node that is stopped for half a minute and goes on: it finds that it was declared dead, restarts itself, and shows nobody
-# an old row. It mostly waits, so it runs beside other tests (tests/CMakeLists.txt).
+# an old row.
 
 setup() {
   load ../cli/cluster

@@ -23,13 +23,20 @@ void Keeper::answered(Time now, const client::StepResult& r, client::ClientMachi
     for (const Change& c : l.changes) all_.may_be[c.id] = {c.value};
     if (l.reads && r.answered) check_read(l, r);
   } else if (r.state == wire::TxnState::unknown) {
-    give_up(l);
+    if (!l.in_doubt) give_up(l);
+    if (!l.reads) {  // no other change of its rows before it is known what became of this one
+      l.in_doubt = true;
+      m.ask_again(r.handle);
+      return;
+    }
+  } else if (l.in_doubt) {
+    for (const Change& c : l.changes) all_.may_be[c.id] = c.before;
   } else {
     all_.refused++;
     if (!l.reads) check_refusal(l, r);
   }
   m.release(r.handle);
-  l.busy = false;
+  l.busy = l.in_doubt = false;
   l.next = now + static_cast<Time>(prng_.below(static_cast<std::uint64_t>(2 * pause_)));
 }
 
@@ -107,8 +114,8 @@ Keeper::Change Keeper::draw(std::uint64_t id) {
 
 void Keeper::give_up(Lane& l) {
   all_.unknown++;
-  for (const Change& c : l.changes) {
-    now_is(c.id);
+  for (Change& c : l.changes) {
+    c.before = now_is(c.id);
     all_.may_be[c.id].insert(c.value);
   }
 }

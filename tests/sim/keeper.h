@@ -39,9 +39,10 @@ class Keeper : public sim::Actor {
   struct Change {
     std::uint64_t id, value;
     wire::Op op;
+    std::set<std::uint64_t> before{};  // where the outcome is not known: what it may be without this change
   };
   struct Lane {
-    bool busy = false, reads = false;
+    bool busy = false, reads = false, in_doubt = false;
     std::vector<Change> changes;
     std::uint64_t read_id = 0;
     Time next = 0;

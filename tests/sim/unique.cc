@@ -49,7 +49,12 @@ class Chooser : public sim::Actor {
       all_.acked++;
       for (const Change& c : l.changes) hold(c.id, {c.value});
     } else if (r.state == wire::TxnState::unknown) {
-      give_up(l);
+      if (!l.in_doubt) give_up(l);
+      l.in_doubt = true;  // no other change of its rows before it is known what became of this one
+      m.ask_again(r.handle);
+      return;
+    } else if (l.in_doubt) {
+      for (const Change& c : l.changes) hold(c.id, c.before);
     } else {
       all_.refused++;
       judge(l, r.error);
@@ -73,9 +78,11 @@ class Chooser : public sim::Actor {
   struct Change {
     std::uint64_t id, value;
     wire::Op op;
+    std::set<std::uint64_t> before{};  // where the outcome is not known: what it may be without this change
   };
   struct Lane {
     bool busy = false, sure = true;  // sure: every operation must find its row as it needs it
+    bool in_doubt = false;
     bool more = false, gives_up = false;
     std::vector<Change> changes;
     Time since = 0, next = 0;
@@ -86,7 +93,7 @@ class Chooser : public sim::Actor {
       if (auto i = all_.wanted.find(c.value); i != all_.wanted.end()) all_.wanted.erase(i);
       all_.last_held[c.value] = all_.now();
     }
-    l.busy = l.more = false;
+    l.busy = l.more = l.in_doubt = false;
     l.changes.clear();
   }
   void hold(std::uint64_t id, std::set<std::uint64_t> values) {
@@ -100,7 +107,10 @@ class Chooser : public sim::Actor {
   }
   void give_up(Lane& l) {
     all_.unknown++;
-    for (const Change& c : l.changes) now_is(c.id).insert(c.value);
+    for (Change& c : l.changes) {
+      c.before = now_is(c.id);
+      now_is(c.id).insert(c.value);
+    }
   }
 
   void begin(std::size_t i, client::ClientMachine& m) {
@@ -170,7 +180,7 @@ class Chooser : public sim::Actor {
     } else if (op == wire::Op::insert) {
       op = wire::Op::update;
     }
-    return {id, op == wire::Op::remove ? kAbsent : value, op};
+    return {id, op == wire::Op::remove ? kAbsent : value, op, {}};
   }
 
   void judge(const Lane& l, Error e) {

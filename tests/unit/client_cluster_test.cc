@@ -22,9 +22,11 @@ meta::Table accounts() {
 }
 
 struct World {
-  World() {
+  explicit World(Time deadline = limits::kClientDeadline) {
     fake.add_table(accounts());
-    auto c = client::Cluster::connect(fake.options(), fake.host());
+    auto options = fake.options();
+    options.deadline = deadline;
+    auto c = client::Cluster::connect(options, fake.host());
     REQUIRE(c);
     cluster = *c;
     auto t = cluster->table("ACCOUNTS");
@@ -90,6 +92,32 @@ TEST_CASE("an open transaction that is dropped is rolled back") {
     CHECK(w.fake.rows[w.table.id()].size() == 1);
   }
   CHECK(w.fake.rows[w.table.id()].empty());
+}
+
+TEST_CASE("an outcome that nobody could tell is asked for again, by the same transaction") {
+  World w(30 * kMillisecond);
+  auto t = w.cluster->begin();
+  REQUIRE_FALSE(t.insert(w.table, w.row(1, 1)));
+  CHECK(t.outcome().failure().error == Error::txn_aborted);  // it has none yet
+  w.fake.fail_next = {Error::outcome_unknown};
+  REQUIRE(t.commit().error == Error::outcome_unknown);
+  CHECK_FALSE(t.open());
+  const TxnId id = t.id();
+  CHECK(t.outcome().failure().error == Error::outcome_unknown);
+  SECTION("committed") {
+    w.fake.outcome = 1;
+    CHECK(*t.outcome());
+    CHECK(t.outcome().failure().error == Error::txn_aborted);
+  }
+  SECTION("aborted: nothing is repeated") {
+    w.fake.outcome = 2;
+    const auto executes = w.fake.executes;
+    CHECK_FALSE(*t.outcome());
+    CHECK(w.fake.executes == executes);
+  }
+  SECTION("given up") { t.abort(); }
+  CHECK(t.id().number == id.number);
+  CHECK(t.insert(w.table, w.row(2, 1)).error == Error::txn_aborted);
 }
 
 TEST_CASE("run() begins anew on temporary errors, and only on these") {

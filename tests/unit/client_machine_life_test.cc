@@ -208,3 +208,32 @@ TEST_CASE("numbers whose outcome is open keep their place among those that nodes
   w.run(60 * kMillisecond);
   CHECK(w.sent.size() == limits::kClientWritesMax - 1);
 }
+
+TEST_CASE("a number whose outcome nobody could tell keeps its place until its slot is given back") {
+  World w(with_catalog());
+  const Handle h = w.insert(0);
+  w.expect(wire::Type::execute);
+  w.dead = {1, 2};
+  w.run(31 * kSecond);
+  auto unknown = w.machine.take();
+  REQUIRE(unknown != nullptr);
+  REQUIRE(unknown->state == wire::TxnState::unknown);
+  const std::uint64_t place = unknown->id.number % limits::kClientWritesMax;
+  w.dead.clear();
+  w.sent.clear();
+  bool taken = false;
+  for (std::uint32_t i = 0; i < 2 * limits::kClientWritesMax; i++) {
+    if (i == limits::kClientWritesMax) {
+      CHECK_FALSE(taken);
+      w.machine.release(h);
+    }
+    const Handle other = w.insert(0);
+    w.run(kMillisecond);
+    auto m = w.expect(wire::Type::execute);
+    taken = taken || +load<wire::Execute>(m.body.data()).number % limits::kClientWritesMax == place;
+    w.reply(m, Error::ok, wire::TxnState::committed);
+    REQUIRE(w.machine.take() != nullptr);
+    w.machine.release(other);
+  }
+  CHECK(taken);
+}

@@ -155,6 +155,61 @@ TEST_CASE("a lost link: the outcome is asked for before anything is repeated") {
   w.machine.release(h);
 }
 
+TEST_CASE("an outcome that nobody could tell is asked for again, by the same id") {
+  World w(with_catalog());
+  Handle h = w.insert(0);
+  w.expect(wire::Type::execute);
+  w.dead = {1, 2};
+  w.run(31 * kSecond);
+  auto res = w.machine.take();
+  REQUIRE(res != nullptr);
+  REQUIRE(res->state == wire::TxnState::unknown);
+  const TxnId id = res->id;
+  w.sent.clear();
+  w.machine.ask_again(h);
+  w.dead.clear();
+  w.run(200 * kMillisecond);
+  auto once_more = w.expect(wire::Type::outcome);
+  CHECK(load<std::uint64_t>(once_more.body.data() + 4) == id.session);
+  CHECK(load<std::uint64_t>(once_more.body.data() + 12) == id.number);
+  SECTION("asked again: it was committed") {
+    w.tell_outcome(once_more, 1);
+    res = w.machine.take();
+    REQUIRE(res != nullptr);
+    CHECK(res->state == wire::TxnState::committed);
+    CHECK_FALSE(res->answered);
+  }
+  SECTION("asked again: it is aborted for good, and is not repeated") {
+    w.tell_outcome(once_more, 0);
+    CHECK(w.machine.take() == nullptr);
+    w.run(100 * kMillisecond);
+    w.tell_outcome(w.expect(wire::Type::outcome), 2);
+    res = w.machine.take();
+    REQUIRE(res != nullptr);
+    CHECK(res->state == wire::TxnState::aborted);
+    CHECK(res->error == Error::node_failure);
+    w.run(100 * kMillisecond);
+    CHECK_FALSE(w.said(wire::Type::execute));
+  }
+  SECTION("asked again: still nobody can tell, and again") {
+    w.dead = {1, 2};
+    w.lose(once_more.node);
+    w.run(31 * kSecond);
+    res = w.machine.take();
+    REQUIRE(res != nullptr);
+    CHECK(res->state == wire::TxnState::unknown);
+    CHECK(res->id.number == id.number);
+    w.machine.ask_again(h);
+    w.dead.clear();
+    w.run(200 * kMillisecond);
+    w.tell_outcome(w.expect(wire::Type::outcome), 1);
+    res = w.machine.take();
+    REQUIRE(res != nullptr);
+    CHECK(res->state == wire::TxnState::committed);
+  }
+  w.machine.release(h);
+}
+
 TEST_CASE("a lost link under a read: repeated without asking") {
   World w(with_catalog());
   Handle h = w.machine.open();

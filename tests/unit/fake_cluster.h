@@ -76,7 +76,8 @@ class FakeCluster {
   bool last_durable = false;  // the last commit asked to wait until it is on disk
   std::map<TableId, store::RowShape> shapes;
   std::map<TableId, Rows> rows;
-  std::deque<Error> fail_next;  // the next executes are aborted with these
+  std::deque<Error> fail_next;  // the next executes are aborted with these; outcome_unknown: done, but nobody can tell
+  std::uint8_t outcome = 0;     // what is told to who asks for one: 0 = nobody can tell, 1 = committed, 2 = aborted
   std::size_t executes = 0, operations = 0, scans = 0, one_shots = 0;
   std::function<void()> before_scan_batch;
 
@@ -189,6 +190,16 @@ class FakeCluster {
       case wire::Type::execute:
         execute(m.body, w);
         break;
+      case wire::Type::outcome: {
+        auto at = wire::begin_message(w, wire::Type::outcome_reply, 0, m.to);
+        w.u32(load<std::uint32_t>(m.body.data()));
+        w.u8(outcome);
+        w.put(Error::ok);
+        w.u64(catalog.view);
+        w.u64(0);
+        wire::end_message(w, at);
+        break;
+      }
       case wire::Type::scan_open:
         open_scan(m.body, w);
         break;
@@ -226,6 +237,7 @@ class FakeCluster {
       reply.error = fail_next.front();
       fail_next.pop_front();
       if (reply.error != Error::ok) reply.state = wire::TxnState::aborted;
+      if (reply.error == Error::outcome_unknown) reply.state = wire::TxnState::unknown;
     }
     for (int i = 0; i < head.operations && reply.state == wire::TxnState::open; i++) {
       operations++;
@@ -245,7 +257,7 @@ class FakeCluster {
     if ((head.flags & wire::kAbort) != 0) reply.state = wire::TxnState::aborted;
     if (reply.state == wire::TxnState::aborted)
       undo(log);
-    else if ((head.flags & wire::kCommit) != 0)
+    else if ((head.flags & wire::kCommit) != 0 && reply.state == wire::TxnState::open)
       reply.state = wire::TxnState::committed;
     if (reply.state != wire::TxnState::open) open_.erase(head.number);
     auto at = wire::begin_message(w, wire::Type::execute_reply, 0, 0);

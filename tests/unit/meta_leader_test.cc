@@ -307,6 +307,27 @@ TEST_CASE("a new leader trusts silence only after every earlier lease is over") 
   CHECK(w.state(2) == NodeState::down);
 }
 
+TEST_CASE("a new leader places nothing before it has heard every node in sync, or missed it") {
+  Started w;
+  w.beating[2] = false;
+  w.leader = Leader{};
+  w.run(kMillisecond);
+  w.apply(create_table());
+  w.run(kLeaderSilence / 2);
+  CHECK(w.catalog().tables.empty());
+  SECTION("it speaks") {
+    w.beating[2] = true;
+    w.run(40 * kMillisecond);
+    CHECK(w.state(2) == NodeState::in_sync);
+    CHECK(w.catalog().tables.size() == 1);
+  }
+  SECTION("it is dead") {
+    w.run(kLeaderSilence);
+    CHECK(w.state(2) == NodeState::down);
+    CHECK(w.catalog().tables.size() == 1);
+  }
+}
+
 TEST_CASE("no lease is given behind a verdict, and none by one that does not lead") {
   Started w;
   Leader follower;

@@ -199,6 +199,25 @@ TEST_CASE("the membership follows what is wanted; proposals find the leader") {
   REQUIRE(w.settled({{1, Role::voter}, {2, Role::voter}, {3, Role::voter}}));
 }
 
+TEST_CASE("what gives rows a new place waits until the leader lets it, wherever it was asked for") {
+  World w(3);
+  w.boot(2);
+  w.at(1).let_place(w.now, false);
+  meta::CreateTable create;
+  create.table.name = "t";
+  create.table.columns = {{"id", meta::Type::bigint, 0, 0, 0, false, {}}};
+  create.table.primary_key = {0};
+  const RequestId here = w.propose(1, create), there = w.propose(3, create);
+  const RequestId other = w.propose(3, w.config(0));
+  REQUIRE(w.answered(other));
+  w.run(500 * kMillisecond);
+  CHECK(w.answers.count(here) == 0);
+  CHECK(w.answers.count(there) == 0);
+  w.at(1).let_place(w.now, true);
+  CHECK(w.answered(here));
+  CHECK(w.answered(there));
+}
+
 TEST_CASE("a dead leader is replaced and demoted, comes back and leads again") {
   World w(3);
   w.boot(3);
@@ -337,6 +356,11 @@ TEST_CASE("the next step of the membership, by the table") {
   CHECK(next({v1, v2, v3}, {m1, d3}) == MembershipStep{Kind::assign, 2, Role::spare});
   CHECK(next({v1, {2, Role::spare}, v3}, {m1, d3}) == MembershipStep{Kind::remove, 2, Role::spare});
   CHECK(next({v1, v2}, {m1, quiet2}) == MembershipStep{Kind::assign, 2, Role::standby});
+  // A data node that was declared dead while its process lives keeps its vote in the same way; a management server that
+  // leaves gives it back.
+  CHECK(next({v1, v2, v3}, {m1, quiet2, d3}) == MembershipStep{});
+  CHECK(next({v1, v2, v3, v4}, {m1, quiet2, d3, d4}) == MembershipStep{Kind::assign, 2, Role::standby});
+  CHECK(next({v1, v2, v3}, {m1, {2, false, true, true}, d3}) == MembershipStep{Kind::assign, 2, Role::standby});
   // One living vote less would leave two of which one is dead: not now. The dead one leaves first.
   CHECK(next({v1, v2, v3}, {m1, quiet2, dead3}) == MembershipStep{Kind::assign, 3, Role::spare});
   CHECK(next({v2, v3}, {d2, d3}, 9) == MembershipStep{});

@@ -24,7 +24,7 @@ struct LoneWorld {
 
   // With data nodes as given and management server 10; the configuration is generation 1.
   LoneWorld(std::uint32_t replicas, std::vector<ConfigNode> nodes) {
-    member = std::make_unique<Member>(store, MemberOptions{1, 3});
+    member = std::make_unique<Member>(store, MemberOptions{1, 3, 0, 1, true});
     REQUIRE_FALSE(member->bootstrap());
     REQUIRE_FALSE(member->start(now));
     run(2 * kSecond);

@@ -14,8 +14,14 @@ const std::string kTable =
 struct Restarted : Started {
   Restarted() {
     REQUIRE_THAT(ask(with_bulk("ndb create table", kTable)), Contains("result: Ok"));
+    were = beating;
     restart();
   }
+  void come_back(NodeId id) {
+    links[id] = data_node(id);
+    beating[id] = were.at(id);
+  }
+  std::map<NodeId, std::uint32_t> were;  // node -> incarnation
 };
 
 }  // namespace
@@ -61,7 +67,7 @@ TEST_CASE("what is asked behind a question that waits is answered behind it") {
 TEST_CASE("a change that comes before the catalog is known keeps its bulk") {
   Restarted w;
   const std::string other = std::string(kTable).replace(kTable.find("\"t\""), 3, "\"u\"");
-  for (NodeId id : {NodeId{1}, NodeId{2}}) w.links[id] = w.data_node(id);
+  for (NodeId id : {NodeId{1}, NodeId{2}}) w.come_back(id);
   CHECK_THAT(w.ask(with_bulk("ndb create table", other)), Contains("result: Ok") && Contains("changed: 1"));
   CHECK(w.catalog()->table("u") != nullptr);
 }

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 fs::path recordings() {
   const char* told = std::getenv("NDB_MGM_DIALOGUES");
-  return told != nullptr ? fs::path(told) : fs::path("../shared/fixtures/mgm");
+  return told != nullptr ? fs::path(told) : fs::path(NDB_PROJECT_DIR "/../shared/fixtures/mgm");
 }
 
 std::string read(const fs::path& p) {
