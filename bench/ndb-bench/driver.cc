@@ -12,7 +12,7 @@ using namespace ndb;
 
 namespace {
 constexpr std::size_t kRowBytes = 40;
-constexpr Time kTick = 100 * kMicrosecond;     // of the clock that feeds a fixed rate: what it delays counts as latency
+constexpr Time kTick = 300 * kMicrosecond;     // of the clock that feeds a fixed rate: what it delays counts as latency
 constexpr std::uint64_t kStride = 2654435761;  // prime: rows are visited in a scattered order, each once
 
 os::LoopOptions quiet_options() {
