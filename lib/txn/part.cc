@@ -73,14 +73,8 @@ Worker::Step Worker::op_read(std::uint32_t p, const Operation& op, Bytes key) {
     return Step::done;
   }
   std::size_t i = 0;
-  switch (acquire(p, ref, op.kind == Op::read_shared ? LockMode::shared : LockMode::exclusive, &i)) {
-    case Grant::wait:
-      return Step::wait;
-    case Grant::full:
-      return fail_op(part, Error::too_many_open);
-    case Grant::granted:
-      break;
-  }
+  const LockMode mode = op.kind == Op::read_shared ? LockMode::shared : LockMode::exclusive;
+  if (const Step s = lock_row(p, ref, mode, &i); s != Step::done) return s;
   part.touched[i].hash = op.hash;
   Bytes image = pending_image(part, part.touched[i]);
   add_result(part, image.empty() ? Error::no_such_row : Error::ok, image);
@@ -103,6 +97,19 @@ Error exists_error(const Part& part) {
 }
 }  // namespace
 
+// done: the lock is this part's now.
+Worker::Step Worker::lock_row(std::uint32_t p, store::RowRef ref, LockMode mode, std::size_t* touched) {
+  switch (acquire(p, ref, mode, touched)) {
+    case Grant::wait:
+      return Step::wait;
+    case Grant::full:
+      return fail_op(parts_[p], Error::too_many_open);
+    case Grant::granted:
+      break;
+  }
+  return Step::done;
+}
+
 Worker::Step Worker::op_insert(std::uint32_t p, const Operation& op, Bytes key, Bytes image) {
   Part& part = parts_[p];
   store::Fragment& rows = part.replica->rows;
@@ -116,14 +123,8 @@ Worker::Step Worker::op_insert(std::uint32_t p, const Operation& op, Bytes key, 
       return put_image(p, i, op, image);
     }
     std::size_t i = 0;
-    switch (acquire(p, ref, LockMode::exclusive, &i)) {
-      case Grant::wait:
-        return Step::wait;
-      case Grant::full:
-        return fail_op(part, Error::too_many_open);
-      case Grant::granted:
-        return fail_op(part, exists_error(part));  // others only share it: it is there
-    }
+    if (const Step s = lock_row(p, ref, LockMode::exclusive, &i); s != Step::done) return s;
+    return fail_op(part, exists_error(part));  // others only share it: it is there
   }
   if (!room_for_writes()) return fail_op(part, Error::memory_full);
   Error e = rows.insert_uncommitted(key, op.hash, image, 0, &ref);
@@ -153,14 +154,7 @@ Worker::Step Worker::op_change(std::uint32_t p, const Operation& op, Bytes key, 
     return fail_op(part, Error::no_such_row);
   }
   std::size_t i = 0;
-  switch (acquire(p, ref, LockMode::exclusive, &i)) {
-    case Grant::wait:
-      return Step::wait;
-    case Grant::full:
-      return fail_op(part, Error::too_many_open);
-    case Grant::granted:
-      break;
-  }
+  if (const Step s = lock_row(p, ref, LockMode::exclusive, &i); s != Step::done) return s;
   Touched& t = part.touched[i];
   t.hash = op.hash;
   NDB_CHECK(t.inserted || part.replica->rows.row(ref)->committed());

@@ -243,6 +243,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   // lock.cc
   enum class Grant : std::uint8_t { granted, wait, full };
   Grant acquire(std::uint32_t p, store::RowRef row, LockMode mode, std::size_t* touched);
+  Step lock_row(std::uint32_t p, store::RowRef row, LockMode mode, std::size_t* touched);
   void release_lock(std::uint32_t p, Touched& t, bool row_goes);
   void wait_for(std::uint32_t p, std::uint32_t lock, LockMode mode);
   void leave_queue(std::uint32_t p);

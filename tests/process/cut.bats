@@ -58,15 +58,6 @@ isolate() {
 }
 heal() { ip -n "$HUB" link set "cable$1" up; }
 
-# logged TEXT FILE..: within 20 s one of the files has it.
-logged() {
-  for _ in $(seq 400); do
-    grep -q "$1" "${@:2}" && return 0
-    sleep 0.05
-  done
-  return 1
-}
-
 @test "a data node that is cut off stops, another takes over, and it comes back by itself when the cut heals" {
   start_apart
   here ndb-sql -e 'CREATE TABLE u (id INT PRIMARY KEY, n INT NOT NULL)' -e 'INSERT INTO u VALUES (1, 1), (2, 2), (3, 3), (4, 4), (5, 5)'

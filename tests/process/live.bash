@@ -64,3 +64,12 @@ finish() {
   for f in "$DIR"/*.started; do kill -9 "$(cat "$f")" 2>/dev/null || true; done
   rm -rf "$DIR"
 }
+
+# logged TEXT FILE..: within 30 s one of the files has it.
+logged() {
+  for _ in $(seq 600); do
+    grep -q "$1" "${@:2}" && return 0
+    sleep 0.05
+  done
+  return 1
+}

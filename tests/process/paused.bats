@@ -8,15 +8,6 @@ setup() {
 }
 teardown() { finish; }
 
-# logged TEXT FILE..: within 30 s one of the files has it.
-logged() {
-  for _ in $(seq 600); do
-    grep -q "$1" "${@:2}" && return 0
-    sleep 0.05
-  done
-  return 1
-}
-
 @test "a node stopped for 30 s restarts itself when it goes on, as a node restart, and never shows old rows" {
   start_cluster 1 2
   ndb-sql -e 'CREATE TABLE u (id INT PRIMARY KEY, n INT NOT NULL)' -e 'CREATE TABLE r (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)'
