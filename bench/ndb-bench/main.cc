@@ -3,33 +3,18 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
-#include <cstdlib>
-#include <getopt.h>
 #include <map>
 #include <sstream>
 #include <thread>
 
 #include "driver.h"
+#include "options.h"
 #include "processes.h"
 
 namespace {
 
 using namespace ndb;
 using namespace bench;
-
-constexpr std::uint32_t kOpenInflight = 4096;  // of a client, at a fixed rate
-
-struct Options {
-  std::string connectstring;
-  bool start = false, json = false, vs_redis = false, keep = false, histogram = false, keep_table = false,
-       diskless = false;
-  std::uint64_t rows = 1024000;
-  std::uint32_t threads = 4, inflight = 64, per_transaction = 1, read_percent = 95, nodes = 2, workers = 1;
-  std::uint64_t operations = 0, memory_mb = 0;
-  double rate = 0;
-  std::string phases = "insert,read,update,read,delete", table = "ndb_bench";
-  std::vector<pid_t> pids;
-};
 
 struct PhaseFigures {
   std::string name;
@@ -56,13 +41,6 @@ struct Run {
 };
 
 constexpr std::uint64_t kDurableCommits = 50;
-
-struct Exit {
-  int status;
-  std::string sentence;
-};
-// Up to main(), so that what was started is ended.
-[[noreturn]] void fail(const std::string& sentence, int status = 1) { throw Exit{status, sentence}; }
 
 class Bench {
  public:
@@ -256,186 +234,6 @@ class Bench {
  public:
   bool failed_ = false;
 };
-
-void usage(FILE* to) {
-  std::fputs(
-      "usage: ndb-bench [--start | --connectstring=S] [option ...]\n"
-      "  --start             start two data nodes and a management server on loopback, and end them afterwards\n"
-      "  --connectstring=S   an existing cluster; else NDB_CONNECTSTRING, ndb.toml, localhost:1186\n"
-      "  --rows=N            rows of the table (1024000)\n"
-      "  --threads=T         clients, a thread each (4)\n"
-      "  --inflight=P        transactions in flight of each client (64); at a fixed rate up to 4096\n"
-      "  --ops-per-txn=K     operations in a transaction (1)\n"
-      "  --phases=LIST       of insert, read, update, delete, mix, multi, scan, half, durable, import\n"
-      "                      (insert,read,update,read,delete). multi: transactions over two fragments or more; scan: "
-      "counts\n"
-      "                      with a filter; half: reads at half the rate of the phases 'read' before it; durable: "
-      "updates one\n"
-      "                      after the other, each on disk before the next; import: ndb-import into a table of its "
-      "own\n"
-      "  --mix=R/W           add a phase of R %% reads and W %% updates before the last one\n"
-      "  --operations=N      in each phase but insert and delete (as many as rows)\n"
-      "  --rate=R            transactions a second in all, by the clock (as fast as possible)\n"
-      "  --nodes=N --workers=W --memory=MB   of the cluster that --start starts (2, 1, enough)\n"
-      "  --pids=LIST         other processes whose processor time is shown\n"
-      "  --table=NAME        dropped, created and dropped (ndb_bench)\n"
-      "  --keep-table        do not drop it at the end\n"
-      "  --vs-redis          three times in turn with redis-server and redis-benchmark; prints the ratios\n"
-      "  --histogram         the latency buckets of each phase\n"
-      "  --json              one line of JSON at the end instead of the table\n"
-      "  --diskless          the cluster that --start starts keeps nothing on disk\n"
-      "  --keep              the scratch directory of --start\n",
-      to);
-}
-
-std::uint64_t number(const char* name, const char* text, std::uint64_t least, std::uint64_t most) {
-  char* end = nullptr;
-  const unsigned long long v = std::strtoull(text, &end, 10);
-  if (*text == 0 || *end != 0 || v < least || v > most) {
-    fail("--" + std::string(name) + "=" + text + " is not a number from " + std::to_string(least) + " to " +
-             std::to_string(most),
-         2);
-  }
-  return v;
-}
-
-Options parse(int argc, char** argv) {
-  Options o;
-  enum {
-    kStart = 256,
-    kConnect,
-    kRows,
-    kThreads,
-    kInflight,
-    kOps,
-    kPhases,
-    kMix,
-    kOperations,
-    kRate,
-    kNodes,
-    kWorkers,
-    kMemory,
-    kPids,
-    kTable,
-    kKeepTable,
-    kRedis,
-    kHistogram,
-    kJson,
-    kKeep,
-    kDiskless,
-    kHelp
-  };
-  const option longs[] = {{"start", 0, nullptr, kStart},
-                          {"connectstring", 1, nullptr, kConnect},
-                          {"rows", 1, nullptr, kRows},
-                          {"threads", 1, nullptr, kThreads},
-                          {"inflight", 1, nullptr, kInflight},
-                          {"ops-per-txn", 1, nullptr, kOps},
-                          {"phases", 1, nullptr, kPhases},
-                          {"mix", 1, nullptr, kMix},
-                          {"operations", 1, nullptr, kOperations},
-                          {"rate", 1, nullptr, kRate},
-                          {"nodes", 1, nullptr, kNodes},
-                          {"workers", 1, nullptr, kWorkers},
-                          {"memory", 1, nullptr, kMemory},
-                          {"pids", 1, nullptr, kPids},
-                          {"table", 1, nullptr, kTable},
-                          {"vs-redis", 0, nullptr, kRedis},
-                          {"histogram", 0, nullptr, kHistogram},
-                          {"json", 0, nullptr, kJson},
-                          {"keep-table", 0, nullptr, kKeepTable},
-                          {"diskless", 0, nullptr, kDiskless},
-                          {"keep", 0, nullptr, kKeep},
-                          {"help", 0, nullptr, kHelp},
-                          {nullptr, 0, nullptr, 0}};
-  int index = 0;
-  for (int c; (c = ::getopt_long(argc, argv, "", longs, &index)) != -1;) {
-    auto n = [&](std::uint64_t least, std::uint64_t most) { return number(longs[index].name, optarg, least, most); };
-    switch (c) {
-      case kStart:
-        o.start = true;
-        break;
-      case kConnect:
-        o.connectstring = optarg;
-        break;
-      case kRows:
-        o.rows = n(1000, 1u << 30);
-        break;
-      case kThreads:
-        o.threads = static_cast<std::uint32_t>(n(1, 256));
-        break;
-      case kInflight:
-        o.inflight = static_cast<std::uint32_t>(n(1, limits::kClientWritesMax));
-        break;
-      case kOps:
-        o.per_transaction = static_cast<std::uint32_t>(n(1, 1000));
-        break;
-      case kPhases:
-        o.phases = optarg;
-        break;
-      case kMix: {
-        o.read_percent = static_cast<std::uint32_t>(
-            number("mix", std::string(optarg).substr(0, std::string(optarg).find('/')).c_str(), 0, 100));
-        const std::size_t last = o.phases.rfind(',');
-        o.phases =
-            last == std::string::npos ? o.phases + ",mix" : o.phases.substr(0, last) + ",mix" + o.phases.substr(last);
-        break;
-      }
-      case kOperations:
-        o.operations = n(1, 1u << 30);
-        break;
-      case kRate:
-        o.rate = static_cast<double>(n(1, 1u << 30));
-        break;
-      case kNodes:
-        o.nodes = static_cast<std::uint32_t>(n(2, 16));
-        break;
-      case kWorkers:
-        o.workers = static_cast<std::uint32_t>(n(1, limits::kWorkersMax));
-        break;
-      case kMemory:
-        o.memory_mb = n(16, 1u << 20);
-        break;
-      case kPids: {
-        std::istringstream list(optarg);
-        for (std::string p; std::getline(list, p, ',');)
-          o.pids.push_back(static_cast<pid_t>(number("pids", p.c_str(), 1, 1u << 22)));
-        break;
-      }
-      case kTable:
-        o.table = optarg;
-        break;
-      case kRedis:
-        o.vs_redis = true;
-        break;
-      case kHistogram:
-        o.histogram = true;
-        break;
-      case kJson:
-        o.json = true;
-        break;
-      case kDiskless:
-        o.diskless = true;
-        break;
-      case kKeep:
-        o.keep = true;
-        break;
-      case kKeepTable:
-        o.keep_table = true;
-        break;
-      case kHelp:
-        usage(stdout);
-        std::exit(0);
-      default:
-        usage(stderr);
-        std::exit(2);
-    }
-  }
-  if (optind != argc) fail("unexpected argument '" + std::string(argv[optind]) + "'", 2);
-  if (o.start && !o.connectstring.empty()) fail("--start and --connectstring exclude each other", 2);
-  if (o.memory_mb == 0) o.memory_mb = std::max<std::uint64_t>(256, o.rows * 220 / (1u << 20));
-  return o;
-}
 
 double median(std::vector<double> v) {
   std::sort(v.begin(), v.end());
