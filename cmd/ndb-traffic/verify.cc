@@ -156,6 +156,10 @@ struct Verify final : cli::Command {
         seen.balances += t.shape().get(image, first ? 1 : 0).i;
       }
     }
+    // A catalog of a management server that was behind, or a reorganisation: the rows lie where a newer one says.
+    const auto newest = cluster.catalog();
+    const meta::Table* after = newest->table(t.name());
+    if (after == nullptr || after->distribution.view != now->distribution.view) return Failure{Error::stale_view, {}};
     if (journal == nullptr) return seen;
     for (const auto& [key, e] : journal->rows) {
       if (e.absent || keys.count(key) != 0) continue;
