@@ -15,8 +15,10 @@
 #include "os/fault.h"
 #include "os/files.h"
 #include "os/loop.h"
+#include "os/own_directory.h"
 #include "os/resolver.h"
 #include "os/rotating_log.h"
+#include "os/sqlite_log_read.h"
 #include "os/sqlite_log_store.h"
 #include "plan.h"
 
@@ -62,7 +64,7 @@ class StoreDirectory {
   StoreDirectory(const StoreDirectory&) = delete;
   StoreDirectory& operator=(const StoreDirectory&) = delete;
 
-  Failure make(bool initial) {
+  Failure make() {
     if (path_.empty()) {
       std::string name = std::filesystem::temp_directory_path().string() + "/ndb-mgmd.XXXXXX";
       if (mkdtemp(name.data()) == nullptr) return os::os_failure("create", name, errno);
@@ -70,9 +72,6 @@ class StoreDirectory {
       scratch_ = true;
       return {};
     }
-    std::error_code gone;
-    if (initial) std::filesystem::remove_all(path_, gone);
-    if (gone) return {Error::os_failed, "cannot remove '" + path_ + "': " + gone.message()};
     return os::make_directories(path_);
   }
   const std::string& path() const { return path_; }
@@ -132,6 +131,18 @@ std::uint16_t earlier_port(const std::string& port_file) {
   return static_cast<std::uint16_t>(port);
 }
 
+// Requires: the store is locked, so that what goes is nobody else's.
+Failure open_store(const std::string& directory, bool initial, NodeId node, os::SqliteLogStore* store) {
+  if (initial) {
+    if (Failure f = os::remove_contents({directory, is_of_store}, os::kMetaFileName + std::string(os::kLockSuffix))) {
+      return f;
+    }
+  }
+  if (Failure f = store->open()) return f;
+  if (store->load().node == 0) store->set_node(node);
+  return {};
+}
+
 int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   auto fail = [&](const std::string& sentence) {
     daemon.failed(1, "ndb-mgmd: " + sentence);
@@ -145,15 +156,16 @@ int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   auto port = loop.listen(p.bind, p.port != 0 ? p.port : earlier_port(o.port_file), true);
   if (!port.ok() && p.port == 0) port = loop.listen(p.bind, 0, true);
   if (!port.ok()) return fail(port.failure().sentence());
+  StoreDirectory directory(p.store);
+  if (Failure f = directory.make()) return fail(f.sentence());
+  os::SqliteLogStore store(directory.path() + "/" + os::kMetaFileName,
+                           [&](std::uint64_t tag, int status) { loop.deliver_stored(tag, status); });
+  if (Failure f = store.lock()) return fail(f.sentence());
   ClusterLog cluster_log;
   auto log_file = os::open_log_destination(p.log_destination, p.directory);
   if (!log_file.ok()) return fail(log_file.failure().sentence());
   cluster_log.file = std::move(*log_file);
-  StoreDirectory directory(p.store);
-  if (Failure f = directory.make(o.initial)) return fail(f.sentence());
-  os::SqliteLogStore store(directory.path() + "/" + os::kMetaFileName,
-                           [&](std::uint64_t tag, int status) { loop.deliver_stored(tag, status); });
-  if (Failure f = store.open()) return fail(f.sentence());
+  if (Failure f = open_store(directory.path(), o.initial, p.node, &store)) return fail(f.sentence());
   std::uint64_t raft_id = store.load().raft_id;
   while (raft_id == 0) raft_id = os::random_seed() >> 1;
   Files files;
@@ -188,6 +200,7 @@ int run(Options o, char** argv) {
     std::cout << mgmt::effective_text(p.config, {});
     return 0;
   }
+  check_files(o, p);
   os::DaemonOptions daemon_options;
   daemon_options.pid_path = os::pid_path(p.directory, p.node);
   daemon_options.out_path = os::out_path(p.directory, p.node);

@@ -12,7 +12,10 @@
 #include "mgmt/config_image.h"
 #include "mgmt/text_request.h"
 #include "os/files.h"
+#include "os/own_directory.h"
 #include "os/resolver.h"
+#include "os/rotating_log.h"
+#include "os/sqlite_log_read.h"
 #include "os/sqlite_log_store.h"
 
 namespace ndb::mgmd {
@@ -92,11 +95,19 @@ NodeId node_id_of_file(const mgmt::Config& config) {
   refuse("several management servers of the configuration run on this computer; say which with --ndb-nodeid=N");
 }
 
-// The newest configuration in a stored log.
-std::optional<mgmt::Config> stored_config(const std::string& log) {
-  os::SqliteLogStore store(log, [](std::uint64_t, int) {});
-  if (Failure f = store.open()) refuse(f.sentence());
-  const meta::Generation stored = meta::look_at(store.load()).generation;
+// The newest configuration in a stored log, which stays as it is.
+std::optional<mgmt::Config> stored_config(const std::string& log, NodeId id) {
+  const char* const advice = ": put the right file back, or start with --initial, which forgets what is stored here";
+  auto state = os::read_log_file(log);
+  if (!state.ok()) {
+    const bool of_use = state.error() != Error::in_use && ::access(log.c_str(), R_OK) == 0;
+    refuse(state.failure().sentence() + (of_use ? advice : ""));
+  }
+  if (state->node != 0 && state->node != id) {
+    refuse("metadata file '" + log + "' belongs to management server " + std::to_string(state->node) + ", not to " +
+           std::to_string(id) + advice);
+  }
+  const meta::Generation stored = meta::look_at(*state).generation;
   if (!stored.image) return std::nullopt;
   return mgmt::from_image(*stored.image).config;
 }
@@ -177,6 +188,8 @@ void look_at_own_section(const Options& o, const std::string& base, Plan* p) {
 
 }  // namespace
 
+bool is_of_store(const std::string& name) { return name.starts_with(os::kMetaFileName); }
+
 Plan make_plan(const Options& o) {
   check_arguments(o);
   Plan p;
@@ -201,7 +214,8 @@ Plan make_plan(const Options& o) {
   if (p.node == 0) refuse("no node id: give --ndb-nodeid=N, or nodeid=N in the connect string");
   if (!os::is_directory(base)) refuse("directory '" + base + "' does not exist; create it, or give --configdir");
   std::optional<mgmt::Config> config;
-  if (stored() && !(o.reload && file)) config = stored_config(log_file(base, p.node));
+  if (stored()) config = stored_config(log_file(base, p.node), p.node);
+  if (o.reload && file) config.reset();
   if (!config && !file && !o.config_file.empty()) file = read_config(o.config_file);  // what is stored is empty
   if (!config && file) {
     check_hosts(file->config);
@@ -213,6 +227,23 @@ Plan make_plan(const Options& o) {
   look_at_own_section(o, base, &p);
   if (o.config_cache) p.store = store_directory(base, p.node);
   return p;
+}
+
+void check_files(const Options& o, const Plan& p) {
+  auto require = [](const Failure& f) {
+    if (f) refuse(f.sentence());
+  };
+  require(os::check_access("data directory", p.directory));
+  if (!p.store.empty()) {
+    require(os::exists(p.store) ? os::check_access("directory", p.store)
+                                : os::check_place("the metadata log", p.store));
+    require(os::check_contents({p.store, is_of_store}, "give the server a directory of its own with --configdir"));
+    require(os::check_unlocked(p.store + "/" + os::kMetaFileName + os::kLockSuffix));
+  }
+  auto log = os::parse_log_destination(p.log_destination, p.directory);
+  if (!log.ok()) refuse(log.failure().sentence());
+  if (!log->path.empty()) require(os::check_place("the cluster log", log->path));
+  if (!o.port_file.empty()) require(os::check_place("the port file", o.port_file));
 }
 
 }  // namespace ndb::mgmd

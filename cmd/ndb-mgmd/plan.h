@@ -60,5 +60,9 @@ struct Plan {
 
 // Throws Refused. Creates nothing, and waits only for another server's configuration.
 Plan make_plan(const Options& o);
+// Whether it can be carried out on these directories and files; throws Refused. Creates nothing.
+void check_files(const Options& o, const Plan& p);
+// Files that a management server makes in the directory of its store.
+bool is_of_store(const std::string& name);
 
 }  // namespace ndb::mgmd

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string_view>
@@ -21,6 +20,7 @@
 #include "os/file_disk.h"
 #include "os/files.h"
 #include "os/loop.h"
+#include "os/own_directory.h"
 #include "os/sqlite_log_read.h"
 #include "os/sqlite_log_store.h"
 #include "os/worker_thread.h"
@@ -33,23 +33,14 @@ namespace {
 constexpr const char* kInitial =
     ": start the node with --initial, which deletes its data here and fetches it from its node group, or ";
 
+constexpr const char* kLock = "lock";  // beside the files
+
 bool is_worker_directory(const std::string& name) {
   return name.size() > 1 && name[0] == 'w' && name.find_first_not_of("0123456789", 1) == std::string::npos;
 }
 // Files that a data node makes in its ndb_<id>_fs.
 bool is_ours(const std::string& name) {
-  return name == "lock" || name.starts_with(os::kMetaFileName) || is_worker_directory(name);
-}
-
-// The directory holds files, and none of them is a data node's.
-Failure check_contents(const std::string& dir) {
-  if (!os::exists(dir)) return {};
-  auto names = os::list_directory(dir);
-  if (!names) return names.failure();
-  auto foreign = std::find_if(names->begin(), names->end(), [](const std::string& n) { return !is_ours(n); });
-  if (foreign == names->end() || std::any_of(names->begin(), names->end(), is_ours)) return {};
-  return {Error::os_failed, "directory '" + dir + "' holds files of another program ('" + *foreign +
-                                "'): give the node a data directory of its own"};
+  return name == kLock || name.starts_with(os::kMetaFileName) || is_worker_directory(name);
 }
 
 Failure check_directory(const std::string& base) {
@@ -57,8 +48,7 @@ Failure check_directory(const std::string& base) {
     return {Error::os_failed,
             "data directory '" + base + "' does not exist; create it, or give another with --datadir"};
   }
-  if (::access(base.c_str(), R_OK | W_OK | X_OK) != 0) return os::os_failure("write in data directory", base, errno);
-  return {};
+  return os::check_access("data directory", base);
 }
 
 // The metadata log that lies here: of this cluster, of this node? Reads only.
@@ -88,20 +78,6 @@ Failure check_stored(const std::string& path, NodeId id, const Settings& setting
     return refused("belongs to node " + std::to_string(stored.node) + ", not to node " + std::to_string(id));
   }
   return {};
-}
-
-// --initial removes what a data node has made, and nothing else.
-Failure prepare_directory(const std::string& dir, bool initial) {
-  if (Failure f = os::make_directories(dir)) return f;
-  auto names = os::list_directory(dir);
-  if (!names) return names.failure();
-  for (const std::string& name : *names) {
-    if (!initial || !is_ours(name) || name == "lock") continue;
-    std::error_code e;
-    std::filesystem::remove_all(dir + "/" + name, e);
-    if (e) return {Error::os_failed, "cannot remove '" + dir + "/" + name + "': " + e.message()};
-  }
-  return initial ? os::sync_directory(dir) : Failure{};
 }
 
 // The arguments of the next life: what was meant for this one only is left out.
@@ -174,10 +150,12 @@ Failure Process::open_files() {
     if (Failure f = check_stored(path, id, settings)) return f;
   }
   if (Failure f = os::make_directories(dir)) return f;
-  auto held = os::lock_file(dir + "/lock");
+  auto held = os::lock_file(dir + "/" + kLock);
   if (!held.ok()) return held.failure();
   lock = std::move(*held);
-  if (Failure f = prepare_directory(dir, options.initial)) return f;
+  if (options.initial) {
+    if (Failure f = os::remove_contents({dir, is_ours}, kLock)) return f;
+  }
   for (WorkerId w = 0; !settings.diskless && w < settings.workers; w++) {
     os::FileDiskOptions d;
     d.directory = dir + "/w" + std::to_string(w);
@@ -254,9 +232,14 @@ int run(const Options& o, int argc, char** argv) {
   for (const std::string& directory : {base, files}) {
     if (Failure f = check_directory(directory)) return complain(f.sentence());
   }
+  if (!o.port_file.empty()) {
+    if (Failure f = os::check_place("the port file", o.port_file)) return complain(f.sentence());
+  }
   Process process(o, id, *settings, files);
   process.n.nowait = std::move(*nowait);
-  if (Failure f = check_contents(process.dir)) return complain(f.sentence());
+  if (Failure f = os::check_contents({process.dir, is_ours}, "give the node a data directory of its own")) {
+    return complain(f.sentence());
+  }
 
   os::DaemonOptions daemon_options;
   daemon_options.pid_path = os::pid_path(base, id);

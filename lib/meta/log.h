@@ -35,6 +35,7 @@ class LogStore {
  public:
   struct State {
     std::uint64_t raft_id = 0;  // 0 = an empty store
+    NodeId node = 0;            // the management server whose store it is; 0 = not known
     std::uint64_t term = 0, vote = 0;
     LogSnapshot snapshot;
     std::vector<LogEntry> entries;  // consecutive; the first follows the snapshot's trailing or has index 1

@@ -97,6 +97,7 @@ bool read_log(SqliteFile& file, meta::LogStore::State* s, std::string* fault) {
   while (numbers.row()) {
     std::string key = numbers.blob_at(0);
     if (key == "raft_id") s->raft_id = numbers.number_at(1);
+    if (key == "node_id") s->node = static_cast<NodeId>(numbers.number_at(1));
     if (key == "term") s->term = numbers.number_at(1);
     if (key == "vote") s->vote = numbers.number_at(1);
   }
@@ -137,7 +138,7 @@ std::string check_log(SqliteFile& file, meta::LogStore::State* s) {
 }
 
 Result<meta::LogStore::State> read_log_file(const std::string& path) {
-  if (Failure f = check_unlocked(path + ".lock")) return f;
+  if (Failure f = check_unlocked(path + kLockSuffix)) return f;
   Scratch scratch;
   if (scratch.path.empty()) return os_failure("make a directory in", "$TMPDIR", errno);
   const std::string copy = scratch.path + "/copy.sqlite";
@@ -162,7 +163,8 @@ Result<meta::LogStore::State> read_log_file(const std::string& path) {
 
 std::string dump_log(const meta::LogStore::State& s) {
   std::string out = "metadata file, raft id " + std::to_string(s.raft_id) + " term " + std::to_string(s.term) +
-                    " vote " + std::to_string(s.vote) + "\n";
+                    " vote " + std::to_string(s.vote);
+  out += s.node != 0 ? " management server " + std::to_string(s.node) + "\n" : "\n";
   if (s.snapshot.present()) out += dump_snapshot(s.snapshot);
   for (const meta::LogEntry& e : s.entries) {
     out += "entry " + std::to_string(e.index) + " term " + std::to_string(e.term) + " bytes " +

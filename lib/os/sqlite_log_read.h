@@ -10,6 +10,7 @@ namespace ndb::os {
 
 inline constexpr std::int64_t kLogApplicationId = 0x4e44424d;  // "NDBM"
 inline constexpr std::int64_t kLogVersion = 1;
+inline constexpr const char* kLockSuffix = ".lock";
 
 std::uint32_t log_checksum(const meta::LogEntry& e);
 std::uint32_t log_checksum(const meta::LogSnapshot& s);

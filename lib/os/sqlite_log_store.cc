@@ -29,10 +29,16 @@ SqliteLogStore::~SqliteLogStore() {
 
 // --- opening
 
+Failure SqliteLogStore::lock() {
+  if (lock_) return {};
+  auto held = lock_file(path_ + kLockSuffix);
+  if (!held.ok()) return held.failure();
+  lock_ = std::move(*held);
+  return {};
+}
+
 Failure SqliteLogStore::open() {
-  auto lock = lock_file(path_ + ".lock");
-  if (!lock.ok()) return lock.failure();
-  lock_ = std::move(*lock);
+  if (Failure f = lock()) return f;
   if (Failure f = file_.open(path_, kBusyMs)) return f;
   if (Failure f = check_or_create()) {
     file_.close();
@@ -89,6 +95,10 @@ meta::LogStore::State SqliteLogStore::load() {
     return read_log(file_, &s, &fault);
   });
   return s;
+}
+
+void SqliteLogStore::set_node(NodeId id) {
+  order_and_wait([this, id] { return put_number("node_id", id); });
 }
 
 void SqliteLogStore::set_raft_id(std::uint64_t id) {

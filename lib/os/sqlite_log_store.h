@@ -35,11 +35,14 @@ class SqliteLogStore : public meta::LogStore {
   SqliteLogStore(std::string path, Completed completed);
   ~SqliteLogStore() override;  // carries out what was ordered
 
+  // Keeps others away, beginning now; open() does it, too. in_use: somebody has it.
+  Failure lock();
   // Creates the file or checks it: in_use, a file of somebody else, of a newer version, or damaged. Starts the
   // thread.
   Failure open();
 
   State load() override;
+  void set_node(NodeId id);  // whose store it is; durable on return
   void set_raft_id(std::uint64_t id) override;
   void set_term(std::uint64_t term) override;
   void set_vote(std::uint64_t raft_id) override;

@@ -91,6 +91,12 @@ refused() {
   [ -z "$(ls -A "$DIR/place")" ]
 }
 
+@test "a place for the port file that is none costs no data, also with --initial" {
+  make_files
+  refused 1 "ndb-node: cannot write in the directory of the port file '$DIR/none': No such file or directory" \
+    --ndb-nodeid=1 --port-file="$DIR/none/port" --initial
+}
+
 @test "a directory with files of another program" {
   start_mgmd 1 2
   mkdir -p "$DIR/place/ndb_1_fs/D1"
