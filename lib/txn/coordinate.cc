@@ -159,7 +159,7 @@ void Worker::on_part_reply(const wire::Message& msg) {
   m.awaited = m.awaited || (r.wrote & kPartReadSoon) != 0;
   m.prepared = r.prepared != 0;
   c.outstanding--;
-  if (r.error != Error::ok && c.error == Error::ok) c.error = r.error;
+  if (r.error != Error::ok) c.error = r.error;  // of several the last one
   Reader in(msg.body.substr(sizeof r));
   for (std::uint16_t i = 0; i < r.results && i < m.sent.size(); i++) {
     auto res = in.get<wire::OpResult>();

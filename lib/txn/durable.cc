@@ -279,17 +279,20 @@ bool Worker::recover_some() {
   return true;
 }
 
+void Worker::empty(Replica& r, bool logged) {
+  while (r.rows.drop_some()) {
+  }
+  r.prepared.clear();
+  r.decided.clear();
+  r.outcomes.clear();
+  r.logged = logged;
+}
+
 void Worker::reset() {
   for (auto& t : tables_) {
     if (!t) continue;
     for (auto& r : t->replicas) {
-      if (!r) continue;
-      while (r->rows.drop_some()) {
-      }
-      r->prepared.clear();
-      r->decided.clear();
-      r->outcomes.clear();
-      r->logged = false;
+      if (r) empty(*r, false);
     }
   }
 }
@@ -326,24 +329,12 @@ Failure Worker::row(const FragmentRef& ref, Sequence seq, Bytes image) {
 Failure Worker::fragment_end(const FragmentRef&) { return {}; }
 
 Failure Worker::created(const FragmentRef& ref) {
-  Replica* r = replica(ref);
-  if (r == nullptr) return {};
-  while (r->rows.drop_some()) {
-  }
-  r->prepared.clear();
-  r->decided.clear();
-  r->outcomes.clear();
-  r->logged = true;
+  if (Replica* r = replica(ref)) empty(*r, true);
   return {};
 }
 
 Failure Worker::dropped(const FragmentRef& ref) {
-  Replica* r = replica(ref);
-  if (r != nullptr) {
-    while (r->rows.drop_some()) {
-    }
-    r->logged = false;
-  }
+  if (Replica* r = replica(ref)) empty(*r, false);
   return {};
 }
 

@@ -296,6 +296,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void end_redo();
   std::uint64_t disk_tag();
   store::Fragment* next(store::CheckpointFragment* f, Writer& state) override;
+  void empty(Replica& r, bool logged);  // of rows and of what is remembered; logged: the redo log says that it exists
   void reset() override;
   Failure fragment(const store::CheckpointFragment& f, Bytes state) override;
   Failure state(const FragmentRef& ref, Bytes state) override;

@@ -250,6 +250,17 @@ TEST_CASE("a heartbeat interval told to running nodes alone is never longer than
   CHECK(w.beat(1) == static_cast<std::uint64_t>(2 * kSecond));
 }
 
+TEST_CASE("a heartbeat on a link that is not its node's is nobody's") {
+  LoneWorld w(1, three_nodes({}));
+  wire::Heartbeat h;
+  h.node = 1;
+  Writer body;
+  wire::encode(body, h);
+  REQUIRE(w.peers.node_of(7) == 0);
+  w.leader.on_heartbeat(w.now, 7, body.view(), *w.member, w.peers, w.out);
+  CHECK(w.leader.report(1) == nullptr);
+}
+
 TEST_CASE("nodes that answer live on") {
   Started w;
   w.run(5 * kSecond);

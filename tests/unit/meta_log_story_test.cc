@@ -40,6 +40,26 @@ TEST_CASE("a store of another member is refused") {
   CHECK(other.start(w.now).error == Error::wrong_node_id);
 }
 
+TEST_CASE("a store whose entries are of no known type is refused") {
+  for (const std::uint16_t type : {std::uint16_t{0}, std::uint16_t{4}, std::uint16_t{65535}}) {
+    World w(1);
+    w.boot();
+    w.propose("a");
+    w.run(100 * kMillisecond);
+    w.kill(1);
+    auto state = w.nodes[1]->store.load();
+    REQUIRE(state.entries.size() > 1);
+    meta::LogEntry next = state.entries.back();
+    next.index++;
+    next.type = type;
+    w.nodes[1]->store.append_now({next});
+    Log again(w.nodes[1]->store, 1, 1);
+    const Failure f = again.start(w.now);
+    CHECK(f.error == Error::os_failed);
+    CHECK(f.text.find("an entry is damaged") != std::string::npos);
+  }
+}
+
 TEST_CASE("when the links to the leader break another leads at once; one that the others still hear stays") {
   World w(3);
   w.boot();

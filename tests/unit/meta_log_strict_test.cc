@@ -93,6 +93,19 @@ TEST_CASE("a voter of a later term whose log is shorter tells its term to one th
   CHECK(w.at(1).term() > term + 2);
 }
 
+TEST_CASE("a vote that cannot be written stops the member, and is not given") {
+  World w(3);
+  w.boot();
+  w.join(2, Role::voter);
+  w.join(3, Role::voter);
+  w.run(kSecond);
+  w.nodes[2]->store.break_disk();
+  w.at(2).sends.clear();
+  w.at(2).receive(w.now, 3, request_vote(w.at(2).term() + 1, 3, true));
+  CHECK(w.at(2).failure().error == Error::os_failed);
+  CHECK(w.at(2).sends.empty());
+}
+
 TEST_CASE("a promoted member that has not heard of it votes") {
   World w(3);
   w.boot();

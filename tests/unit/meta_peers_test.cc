@@ -371,6 +371,9 @@ TEST_CASE("a node taken out of the configuration loses its links") {
   w.run(100 * kMillisecond);
   for (NodeId id : {NodeId{1}, NodeId{2}, NodeId{10}, NodeId{11}}) CHECK(w.at(id).peers.link_of(3) == 0);
   CHECK(w.at(3).count(Kind::turned_away, 10) >= 1);
+  for (const auto& c : w.at(3).seen) {
+    if (c.kind == Kind::turned_away) CHECK(c.peer == (c.node == 10 || c.node == 11 ? PeerKind::mgm : PeerKind::data));
+  }
 }
 
 TEST_CASE("a link without a hello is closed, and so is one that begins with something else") {

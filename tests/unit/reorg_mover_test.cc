@@ -26,7 +26,11 @@ struct FakeRows : Rows {
   }
   void release(std::uint32_t) override {}
   bool lock_again(FragmentRef, Bytes, std::uint64_t) override { return true; }
-  Error put(FragmentRef, Bytes, std::uint64_t) override { return Error::ok; }
+  std::vector<std::uint64_t> put_tags;
+  Error put(FragmentRef, Bytes, std::uint64_t tag) override {
+    put_tags.push_back(tag);
+    return Error::ok;
+  }
   std::uint64_t drop(FragmentRef, std::uint64_t cursor, std::size_t rows_max, std::uint32_t*, bool* busy) override {
     drops.push_back(rows_max);
     *busy = false;
@@ -46,7 +50,11 @@ struct FakeRows : Rows {
 struct Links : Mover::Sender {
   Writer out;
   bool reachable(NodeId) const override { return true; }
-  Writer& to(NodeId) override { return out; }
+  std::vector<NodeId> told;
+  Writer& to(NodeId node) override {
+    told.push_back(node);
+    return out;
+  }
 };
 
 // Node 1 leads fragment 0 of a table that is being spread from one group to two.
@@ -137,4 +145,22 @@ TEST_CASE("cleaning keeps the same pace beside clients") {
   m.now += kSecond;
   m.mover.pump(m.now);
   CHECK(m.rows.drops.size() == 6);
+}
+
+TEST_CASE("rows that have come are acknowledged when they are held, unless their sender is lost") {
+  Moving m;
+  m.enter({meta::Phase::doubling, meta::Phase::copying});
+  for (const NodeId from : {NodeId{3}, NodeId{4}}) {
+    Writer w;
+    w.put(MoveWord{1, from, 1, 0, 2, Error::ok, 0, 0});
+    wire::Message rows;
+    rows.type = static_cast<std::uint16_t>(wire::Type::move_rows);
+    rows.body = w.view();
+    REQUIRE(m.mover.on_message(m.now, rows, from));
+  }
+  REQUIRE(m.rows.put_tags.size() == 2);
+  CHECK(m.links.told.empty());
+  m.mover.node_down(4);
+  for (const std::uint64_t tag : m.rows.put_tags) m.mover.on_row_moved({1, 2}, tag, true);
+  CHECK(m.links.told == std::vector<NodeId>{3});
 }

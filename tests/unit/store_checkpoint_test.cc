@@ -192,6 +192,8 @@ TEST_CASE("checkpoint: one wrong byte anywhere is found, and so is a missing end
     const Read r = read(w.disk);
     INFO("offset " << at);
     REQUIRE(r.failure);
+    // Its end, the last 40 bytes, is looked at first: it says whether the rest is of use.
+    if (at + 40 >= size) REQUIRE(CheckpointReader(w.disk, 4).open());
     REQUIRE(r.failure.text.find("'checkpoint.4' at offset ") == 0);
     w.disk.damage_checkpoint(4, at, 1);
   }
@@ -203,4 +205,19 @@ TEST_CASE("checkpoint: one wrong byte anywhere is found, and so is a missing end
     REQUIRE(read(w.disk).failure);
   }
   REQUIRE(!check_disk(w.disk, &lines));
+}
+
+TEST_CASE("checkpoint: one that is called another number is refused") {
+  World w(1);
+  w.put(0, 1);
+  auto head = w.head();
+  head.id = 5;
+  CheckpointWriter writer(head, w);
+  w.disk.begin_checkpoint(4);
+  while (!writer.scanned()) w.disk.write_checkpoint(4, writer.step(100));
+  w.disk.write_checkpoint(4, writer.end(12));
+  w.finish();
+  const Failure f = read(w.disk).failure;
+  REQUIRE(f);
+  CHECK(f.text.find("it is another one, number 5") != std::string::npos);
 }

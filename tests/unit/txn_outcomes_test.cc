@@ -62,3 +62,18 @@ TEST_CASE("a damaged chunk of outcomes is refused") {
   Reader in(empty.view());
   CHECK((none.merge(in) && in.done()));
 }
+
+TEST_CASE("outcomes of as many sessions as are kept can be carried, of more are refused") {
+  Outcomes full, other;
+  for (std::uint64_t s = 1; s <= Outcomes::kSessionsMax; s++) full.put({s, 1}, Fate::committed);
+  Writer w;
+  full.encode(w);
+  Reader in(w.view());
+  REQUIRE(other.decode(in));
+  CHECK(in.done());
+  CHECK(other.get({1, 1}) == Fate::committed);
+  CHECK(other.get({Outcomes::kSessionsMax, 1}) == Fate::committed);
+  w.patch(0, static_cast<std::uint32_t>(Outcomes::kSessionsMax + 1));
+  Reader more(w.view());
+  CHECK_FALSE(other.decode(more));
+}

@@ -1,5 +1,6 @@
 // A redo ring that runs full: whoever writes waits, nobody breaks.
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "sim/memory_disk.h"
 #include "unit/txn_world.h"
@@ -21,6 +22,9 @@ struct Disks {
   explicit Disks(std::vector<NodeId> nodes) : w(std::move(nodes)) { w.make_table(); }
   void give(NodeId n, store::RedoLayout layout) {
     disks[n] = std::make_unique<sim::MemoryDisk>(layout);
+    start(n);
+  }
+  void start(NodeId n) {  // from what its disk holds
     w.step(n, [&](txn::Worker& x) {
       x.attach_disk(*disks[n], {1, n, 0, 1}, n);
       x.set_epoch(epoch);
@@ -130,6 +134,77 @@ TEST_CASE("a transaction that a redo ring can never take is refused for good") {
   CHECK(d.w.exec(asks).head.error == Error::txn_too_large);
   CHECK_FALSE(d.w.worker(2).disk_failed());
   CHECK(d.w.exec({asks[0]}).head.error == Error::ok);
+}
+
+TEST_CASE("so is one that another participant's ring can never take") {
+  Disks d({1, 2});
+  d.give(1, kLarge);
+  d.give(2, kSmall);
+  std::vector<World::Ask> asks{{wire::Op::write, d.row_at(1, 0), 1}};
+  for (std::int32_t row = d.row_at(2, 0); asks.size() < 2000; row = d.row_at(2, row)) {
+    if (asks.size() == 1 || d.w.fragment_of(row) == d.w.fragment_of(asks[1].a)) {
+      asks.push_back({wire::Op::write, row, row});
+    }
+  }
+  CHECK(d.w.exec(asks).head.error == Error::txn_too_large);
+  CHECK_FALSE(d.w.worker(2).disk_failed());
+  asks.resize(2);
+  CHECK(d.w.exec(asks).head.error == Error::ok);
+}
+
+TEST_CASE("a joining node asks for no more replicas at a time than its redo ring takes") {
+  Disks d({1, 2});
+  d.give(1, kLarge);
+  d.w.kill(2);
+  d.w.must(meta::NodeDown{2, d.w.catalog().node(2)->incarnation, "killed", false});
+  d.w.hold(1, 2);
+  d.w.join(2);
+  d.give(2, kSmall);
+  d.w.pass_time(100 * kMillisecond);  // less than after which it asks again
+  std::size_t under_way = 0, replicas = 0;
+  d.w.worker(1).each_replica([&](const txn::Replica& r) {
+    under_way += r.copies.size();
+    replicas++;
+  });
+  REQUIRE(replicas > 1);
+  CHECK(under_way == 1);
+}
+
+TEST_CASE("a checkpoint that a restart has used goes when a newer one can take its place") {
+  Disks d({1, 2});
+  d.give(1, kLarge);
+  d.give(2, kSmall);
+  std::int32_t row = 0;
+  auto there = [&] {
+    std::set<std::uint64_t> ids;
+    for (std::uint64_t id = 1; id < 100; id++) {
+      if (d.disks[2]->checkpoint_bytes(id).ok()) ids.insert(id);
+    }
+    return ids;
+  };
+  auto write_until = [&](auto enough) {
+    for (int i = 0; i < 60 && !enough(); i++) {
+      for (int k = 0; k < 200; k++) d.w.send({{wire::Op::write, row = d.row_at(1, row), 1}});
+      d.checkpoint(2);
+      d.close_epoch({1, 2});
+    }
+  };
+  write_until([&] { return !there().empty(); });
+  REQUIRE(there().size() == 1);
+  const std::uint64_t first = *there().begin();
+  d.w.kill(2);
+  d.w.must(meta::NodeDown{2, d.w.catalog().node(2)->incarnation, "killed", false});
+  Prng prng(1);
+  d.disks[2]->crash(prng, false);
+  d.w.join(2);
+  d.start(2);
+  REQUIRE(there().count(first) == 1);
+  for (int i = 0; i < 100 && !d.w.worker(2).filled(); i++) d.w.pass_time(100 * kMillisecond);
+  REQUIRE(d.w.worker(2).filled());
+  d.w.must(meta::NodeInSync{2, d.w.catalog().node(2)->incarnation, d.w.catalog().group(0)->content_view()});
+  write_until([&] { return there().count(first) == 0; });
+  CHECK(there().count(first) == 0);
+  CHECK_FALSE(there().empty());
 }
 
 TEST_CASE("more rows than the redo ring holds fill a joining replica") {

@@ -149,6 +149,59 @@ TEST_CASE("an interactive transaction sees its own writes, others do not until i
   CHECK(w.worker(at).oldest_open() == w.catalog().view);
 }
 
+TEST_CASE("a row that the transaction has removed is gone for it, until it writes it again") {
+  World w({1, 2});
+  w.make_table();
+  REQUIRE(w.exec({{Op::insert, 1, 10}}).head.state == TxnState::committed);
+  for (const Op op : {Op::update, Op::replace, Op::remove}) {
+    CHECK(w.exec({{Op::remove, 1}, {op, 1, 11}}).head.error == Error::no_such_row);
+    CHECK(w.read(1) == 10);
+  }
+  std::int32_t value = 20;
+  for (const Op op : {Op::insert, Op::write}) {
+    value++;
+    CHECK(w.exec({{Op::remove, 1}, {op, 1, value}}).head.state == TxnState::committed);
+    CHECK(w.read(1) == value);
+  }
+  check_replicas(w, {1, 2});
+}
+
+TEST_CASE("a participant that only reads under locks logs nothing") {
+  World w({1, 2});
+  w.make_table();
+  std::int32_t a = 0, b = 0;
+  while (w.primary_of(a, true) != 1) a++;
+  while (w.primary_of(b, true) != 2) b++;
+  for (const std::int32_t k : {a, b}) REQUIRE(w.exec({{Op::insert, k, 1}}).head.state == TxnState::committed);
+  auto appended = [&] {
+    Sequence sum = 0;
+    w.worker(2).each_replica([&](const txn::Replica& r) { sum += r.leads() ? r.appended : 0; });
+    return sum;
+  };
+  const Sequence before = appended();
+  for (const Op op : {Op::read_shared, Op::read_exclusive}) {
+    CHECK(w.exec({{Op::update, a, 2}, {op, b}}).head.state == TxnState::committed);
+    CHECK(appended() == before);
+  }
+  CHECK(w.exec({{Op::update, a, 2}, {Op::update, b, 2}}).head.state == TxnState::committed);
+  CHECK(appended() > before);
+}
+
+TEST_CASE("in single user mode one API node is served, without it all are") {
+  World w({1, 2});
+  w.make_table();
+  auto error_for = [&](NodeId api) {
+    w.step(w.primary_of(1, true), [&](txn::Worker& x) { x.client_up(kClientLink, kSession, api); });
+    return w.exec({{Op::write, 1, api}}).head.error;
+  };
+  for (const NodeId api : {NodeId{0}, kApi, NodeId{51}}) CHECK(error_for(api) == Error::ok);
+  w.must(meta::SetSingleUser{kApi});
+  CHECK(error_for(kApi) == Error::ok);
+  for (const NodeId api : {NodeId{0}, NodeId{51}}) CHECK(error_for(api) == Error::single_user);
+  w.must(meta::SetSingleUser{0});
+  for (const NodeId api : {NodeId{0}, kApi, NodeId{51}}) CHECK(error_for(api) == Error::ok);
+}
+
 TEST_CASE("row locks are waited for, in order, and not for ever") {
   World w({1, 2});
   w.make_table();

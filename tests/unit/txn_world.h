@@ -13,6 +13,7 @@ namespace ndb::txn_test {
 
 inline constexpr env::LinkId kClientLink = 300;
 inline constexpr std::uint64_t kSession = 77;
+inline constexpr NodeId kApi = 50;
 
 struct Reply {
   wire::ExecuteReply head{};
@@ -29,6 +30,10 @@ class World {
     m.id = 49;
     m.type = meta::NodeType::mgm;
     image.nodes.push_back(m);
+    meta::ConfigNode api;
+    api.id = kApi;
+    api.type = meta::NodeType::api;
+    image.nodes.push_back(api);
     for (NodeId n : with_group) add_config(image, n, false);
     for (NodeId n : without) add_config(image, n, true);
     std::sort(image.nodes.begin(), image.nodes.end(), [](auto& a, auto& b) { return a.id < b.id; });
@@ -140,6 +145,23 @@ class World {
     std::string bytes = held_[{from, to}];
     held_.erase({from, to});
     deliver(to, from, from, bytes);
+    pump();
+  }
+  // What has been held back arrives; what follows is held back, too.
+  void release_once(NodeId from, NodeId to) {
+    const std::string bytes = std::move(held_[{from, to}]);
+    held_[{from, to}].clear();
+    deliver(to, from, from, bytes);
+    pump();
+  }
+  // A message that nobody sent just now.
+  template <class Body>
+  void inject(NodeId from, NodeId to, wire::Type type, const Body& body) {
+    Writer w;
+    std::size_t at = wire::begin_message(w, type, 0, 0);
+    w.put(body);
+    wire::end_message(w, at);
+    deliver(to, from, from, w.view());
     pump();
   }
   void pass_time(Time t) {
