@@ -214,3 +214,26 @@ damage() {
   ndb-mgm wait 1 --timeout=30
   prove
 }
+
+@test "a management server whose time of day lies ten days back, while it runs and over a restart, goes on" {
+  mkdir -p "$BATS_TEST_TMPDIR/shim"
+  LD_PRELOAD=$BIN/tests/ndb_shim.so NDB_SHIM=$BATS_TEST_TMPDIR/shim start_mgmd 1 2
+  start_node 1 --initial
+  start_node 2 --initial
+  ndb-mgm wait 1 2 --timeout=30
+  touch "$BATS_TEST_TMPDIR/shim/clock"
+  ndb-config set TransactionInactiveTimeout=50000 --accept-warnings
+  kill "$(cat "$DIR/mgmd.started")"
+  mv "$DIR/mgmd.started" "$DIR/node10.started"
+  ends 10
+  [ "$STATUS" -eq 0 ]
+  LD_PRELOAD=$BIN/tests/ndb_shim.so NDB_SHIM=$BATS_TEST_TMPDIR/shim ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon \
+    >"$DIR/mgmd.again" 2>&1 3>&- &
+  echo $! >"$DIR/mgmd.started"
+  ndb-mgm wait 1 2 --timeout=30
+  ndb-config set TransactionInactiveTimeout=60000 --accept-warnings
+  run ndb-config history --format=tsv
+  [ "$(echo "$output" | grep -c '^[123]	')" -eq 3 ]
+  # It really was another time: the lines of its log say so.
+  [[ "$(head -1 "$DIR/mgmd.again")" < "$(date -u -d '9 days ago' +%Y-%m-%d)" ]]
+}
