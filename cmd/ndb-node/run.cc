@@ -137,7 +137,6 @@ Failure Process::listen() {
   o.log_name = "ndb-node " + std::to_string(id);
   o.part_threads = options.worker_threads == "yes" ||
                    (options.worker_threads == "auto" && std::thread::hardware_concurrency() > settings.workers);
-  n.worker_links = o.part_threads;
   loop = std::make_unique<os::Loop>(machine, o);
   auto port = loop->listen(options.bind_address.empty() ? settings.host : options.bind_address, settings.port, false);
   if (!port.ok()) return port.failure();

@@ -5,7 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "os/part_thread.h"
+#include "os/loop_impl.h"
 
 namespace ndb::os {
 namespace {
@@ -33,7 +33,7 @@ Fd make_eventfd() {
 
 }  // namespace
 
-Loop::Impl::Impl(env::Machine& m, const LoopOptions& o, PartThread* up)
+Loop::Impl::Impl(env::Machine& m, const LoopOptions& o)
     : machine(m),
       log(o.log_path, o.log_name, o.log_from),
       epoll(::epoll_create1(EPOLL_CLOEXEC)),
@@ -42,10 +42,8 @@ Loop::Impl::Impl(env::Machine& m, const LoopOptions& o, PartThread* up)
       links(1),
       scratch(std::make_unique_for_overwrite<char[]>(2 * limits::kReceiveBytes)),
       events(kEventsMax),
-      upstream(up),
-      options(o) {
+      part_threads(o.part_threads) {
   NDB_CHECK(epoll);
-  started = upstream != nullptr;
   watch(waker, EPOLL_CTL_ADD, EPOLLIN);
 }
 
@@ -109,9 +107,8 @@ bool Loop::Impl::round(Time max_wait) {
   }
   if (!exited) {
     Time until = outbox.wake < next_deadline ? outbox.wake : next_deadline;
-    for (const env::Outbox& o : part_outboxes) until = o.wake < until ? o.wake : until;
-    wait(until, upstream == nullptr || upstream->may_sleep() ? max_wait : 0);
-    if (upstream != nullptr) upstream->take_in();
+    for (Time t : part_wakes) until = t < until ? t : until;
+    wait(until, max_wait);
   }
   Time t = monotonic_now();
   if (!exited && t >= next_deadline) expire(t);
@@ -213,10 +210,7 @@ void Loop::Impl::run_due() {
     step_once(e);
     if (d.kind == env::EventKind::link_down) {
       outbox.slot(d.link).bytes.clear();
-      if (upstream != nullptr)
-        upstream->number_back(d.link);
-      else
-        free_ids.push(d.link);
+      free_ids.push(d.link);
     }
   }
 }
@@ -274,7 +268,6 @@ void Loop::Impl::settle() {
     flush_touched();
   }
   give_parcels();
-  if (upstream != nullptr) upstream->give_out();
 }
 
 // --- from other threads

@@ -43,8 +43,6 @@ struct LoopOptions {
   std::string log_name;      // when set, every line carries it: "ndb-node 3"
 };
 
-class PartThread;
-
 class Loop {
  public:
   Loop(env::Machine& machine, LoopOptions options = {});
@@ -104,7 +102,6 @@ class Loop {
   Counts counts() const;
 
  private:
-  friend class PartThread;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
