@@ -52,7 +52,6 @@ inline constexpr std::uint32_t kOperationsPerTransactionMax = 32768;
 inline constexpr std::size_t kStreamBytesMax = std::size_t{16} << 20;  // unacknowledged, per fragment
 inline constexpr std::uint32_t kScanBatchRows = 1024;
 inline constexpr std::uint32_t kScanBatchBytes = 256u << 10;
-inline constexpr std::uint32_t kOutcomesKept = 65536;  // per fragment: outcomes remembered for repeated requests
 // redo and checkpoints, per worker
 inline constexpr std::size_t kRedoBlockBytes = std::size_t{256} << 10;  // a block that reaches this is closed
 inline constexpr std::size_t kRedoBlockBytesMax = kFrameBytesMax + kRedoBlockBytes;  // with one huge record in it

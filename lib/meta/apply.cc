@@ -21,7 +21,7 @@ std::string stale(const Catalog& c, Version expected) {
 
 void remember(Catalog* c, const RequestId& id, const Outcome& outcome) {
   if (id.none()) return;
-  c->requests.emplace_back(id, outcome);
+  c->requests.push(id, outcome);
   while (c->requests.size() > limits::kRequestIdsKept) c->requests.pop_front();
 }
 

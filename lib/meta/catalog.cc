@@ -51,10 +51,7 @@ const Table* Catalog::table(std::string_view table_name) const {
 
 const Outcome* Catalog::outcome_of(const RequestId& id) const {
   if (id.none()) return nullptr;
-  for (auto i = requests.rbegin(); i != requests.rend(); ++i) {
-    if (i->first == id) return &i->second;
-  }
-  return nullptr;
+  return requests.find(id);
 }
 
 const Job* Catalog::running_job() const {

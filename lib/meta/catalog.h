@@ -2,7 +2,6 @@
 // metadata log, byte-identical on every member that is at the same version (invariant I2), and handed around as
 // std::shared_ptr<const Catalog>.
 #pragma once
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "base/errors.h"
 #include "base/ids.h"
+#include "meta/requests.h"
 #include "meta/table.h"
 
 namespace ndb::meta {
@@ -101,22 +101,6 @@ struct Job {
   friend bool operator==(const Job&, const Job&) = default;
 };
 
-struct RequestId {
-  std::uint64_t high = 0, low = 0;  // 128 random bits drawn by the requester; all zero = none
-  friend bool operator==(const RequestId&, const RequestId&) = default;
-  friend auto operator<=>(const RequestId&, const RequestId&) = default;
-  bool none() const { return high == 0 && low == 0; }
-};
-
-// What a command came to. The same on every member.
-struct Outcome {
-  Error error = Error::ok;
-  std::string text;                // words for people when error != ok, or a remark
-  std::vector<std::uint64_t> ids;  // what was created: table id, group ids, job ids, generation
-  bool changed = false;
-  friend bool operator==(const Outcome&, const Outcome&) = default;
-};
-
 struct Catalog {
   Version version = 0;           // index of the last applied log entry
   View view = 0;                 // of the last entry that changed topology or a distribution
@@ -135,9 +119,9 @@ struct Catalog {
   std::map<NodeId, Node> nodes;
   std::map<GroupId, Group> groups;
   std::map<TableId, std::shared_ptr<const Table>> tables;
-  std::map<std::uint64_t, Job> jobs;                   // the last 64
-  std::map<std::uint64_t, Generation> generations;     // the last limits::kGenerationsKept
-  std::deque<std::pair<RequestId, Outcome>> requests;  // the last limits::kRequestIdsKept, oldest first
+  std::map<std::uint64_t, Job> jobs;                // the last 64
+  std::map<std::uint64_t, Generation> generations;  // the last limits::kGenerationsKept
+  Requests requests;                                // the last limits::kRequestIdsKept, oldest first
 
   const Node* node(NodeId id) const {
     auto i = nodes.find(id);

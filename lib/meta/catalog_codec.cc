@@ -219,9 +219,10 @@ void decode_body(Reader& r, Catalog* c) {
     return g->number;
   });
   for (std::uint32_t n = count(r, limits::kRequestIdsKept, 27); n > 0 && !r.bad(); n--) {
-    auto& [id, outcome] = c->requests.emplace_back();
-    id = codec::decode_request_id(r);
+    const RequestId id = codec::decode_request_id(r);
+    Outcome outcome;
     decode(r, &outcome);
+    c->requests.push(id, std::move(outcome));
   }
 }
 
@@ -372,7 +373,8 @@ void encode(Writer& w, const Catalog& c) {
   count(w, c.generations.size());
   for (const auto& [id, g] : c.generations) codec::encode(w, g);
   count(w, c.requests.size());
-  for (const auto& [id, outcome] : c.requests) {
+  for (std::size_t i = 0; i < c.requests.size(); i++) {
+    const auto& [id, outcome] = c.requests[i];
     encode(w, id);
     encode(w, outcome);
   }

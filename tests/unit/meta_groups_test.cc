@@ -209,7 +209,7 @@ TEST_CASE("request ids are forgotten first in, first out; their texts are bounde
     if (i == 1) command.body = DropTable{"x", false};
   }
   CHECK(c.requests.size() == limits::kRequestIdsKept);
-  CHECK(c.requests.front().first.low == 4);
+  CHECK(c.requests[0].first.low == 4);
   Catalog d;
   command.body = DropTable{std::string(limits::kMetaTextBytesMax, 'x'), false};
   CHECK(apply(&d, 1, command).text.size() == limits::kOutcomeTextBytesMax);
