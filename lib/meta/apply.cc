@@ -73,6 +73,16 @@ Outcome run(Change& change, const LeaderStarts& x) {
   return o;
 }
 
+Outcome run(Change& change, const AllowLease& x) {
+  Catalog& c = change.c;
+  if (x.leader_epoch != c.leader_epoch) return refuse(Error::version_moved, "another leader leads by now");
+  if (x.ms > kLeaseMax / kMillisecond) return refuse(Error::illegal_change, words("no lease lasts ", x.ms, " ms"));
+  const std::uint32_t ms = x.ms * kMillisecond <= limits::kLease ? 0 : x.ms;
+  if (ms == c.lease_ms) return nothing_to_do("nothing to do");
+  c.lease_ms = ms;
+  return done();
+}
+
 Outcome run(Change& change, const SetSingleUser& x) {
   Catalog& c = change.c;
   if (x.api_node == c.single_user) return nothing_to_do("nothing to do");

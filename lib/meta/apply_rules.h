@@ -82,5 +82,6 @@ Outcome run(Change& change, const SetSingleUser& x);
 Outcome run(Change& change, const SetNodeEnabled& x);
 Outcome run(Change& change, const EpochDurable& x);
 Outcome run(Change& change, const RestartCluster& x);
+Outcome run(Change& change, const AllowLease& x);
 
 }  // namespace ndb::meta::rules

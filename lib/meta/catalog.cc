@@ -216,6 +216,7 @@ std::string describe(const Catalog& c) {
   std::string s = words("version=", c.version, " view=", c.view, " changed=", c.changed_version, " name=", c.name,
                         " cluster=", c.cluster_id, c.started ? " started" : " not started", " replicas=", c.replicas,
                         " generation=", c.generation, " leader_epoch=", c.leader_epoch, " leader=", c.leader_raft_id);
+  if (c.lease_ms != 0) s += words(" lease_ms=", c.lease_ms);
   if (c.single_user != 0) s += words(" single_user=", c.single_user);
   s += "\n";
   for (const auto& [id, n] : c.nodes) {

@@ -113,7 +113,8 @@ struct Catalog {
   Version changed_version = 0;     // of the last entry that changed tables, groups, jobs or the generation (I3)
   std::uint64_t leader_epoch = 0;  // +1 each time a member becomes leader of the log
   std::uint64_t leader_raft_id = 0;
-  NodeId single_user = 0;  // the API node that alone may work; 0 = nobody special
+  NodeId single_user = 0;      // the API node that alone may work; 0 = nobody special
+  std::uint32_t lease_ms = 0;  // the longest lease that a leader may give; 0 = limits::kLease
   TableId next_table = 1;
   std::uint64_t next_job = 1;
   std::map<NodeId, Node> nodes;
@@ -141,7 +142,11 @@ struct Catalog {
     return i == generations.end() ? nullptr : i->second.image.get();
   }
   const Outcome* outcome_of(const RequestId& id) const;  // linear; requests are rare
-  const Job* running_job() const;                        // the one that holds the schema lock, or nullptr
+  // No lease that is still good was given for longer.
+  Time longest_lease() const {
+    return lease_ms * kMillisecond > limits::kLease ? lease_ms * kMillisecond : limits::kLease;
+  }
+  const Job* running_job() const;  // the one that holds the schema lock, or nullptr
 
   // First in-sync member of the fragment's group in the rotation that starts at fragment mod replicas; 0 = none.
   NodeId primary(GroupId group_id, FragmentId fragment) const;
@@ -152,6 +157,8 @@ struct Catalog {
     return static_cast<WorkerId>((fragment / replicas) % (n.workers ? n.workers : 1));
   }
 };
+
+inline constexpr Time kLeaseMax = 60 * kSecond;  // whatever is configured
 
 const char* name_of(NodeType t);   // "data"
 const char* name_of(NodeState s);  // "in sync"

@@ -13,6 +13,8 @@ using codec::flag;
 using codec::number;
 using codec::text;
 
+constexpr std::uint8_t kFormatWithLease = 2;  // else leases are of the usual length
+
 constexpr std::size_t kText = limits::kMetaTextBytesMax;
 
 void encode_values(Writer& w, const std::map<std::string, std::string>& values) {
@@ -159,7 +161,7 @@ void decode_map(Reader& r, std::size_t max, std::size_t bytes_each, std::map<Key
 }
 
 void encode_header(Writer& w, const Catalog& c) {
-  w.u8(codec::kFormat);
+  w.u8(c.lease_ms != 0 ? kFormatWithLease : codec::kFormat);
   w.u64(c.version);
   w.u64(c.view);
   w.u64(c.cluster_id);
@@ -174,10 +176,12 @@ void encode_header(Writer& w, const Catalog& c) {
   w.u16(c.single_user);
   w.u32(c.next_table);
   w.u64(c.next_job);
+  if (c.lease_ms != 0) w.u32(c.lease_ms);
 }
 
 void decode_header(Reader& r, Catalog* c) {
-  codec::format(r);
+  const std::uint8_t format = r.u8();
+  if (format != codec::kFormat && format != kFormatWithLease) r.fail();
   c->version = r.u64();
   c->view = r.u64();
   c->cluster_id = r.u64();
@@ -192,6 +196,9 @@ void decode_header(Reader& r, Catalog* c) {
   c->single_user = r.u16();
   c->next_table = r.u32();
   c->next_job = r.u64();
+  if (format != kFormatWithLease) return;
+  c->lease_ms = r.u32();
+  if (c->lease_ms == 0 || c->lease_ms > kLeaseMax / kMillisecond) r.fail();
 }
 
 void decode_body(Reader& r, Catalog* c) {

@@ -167,6 +167,15 @@ void take(Reader& r, SetNodeEnabled* x) {
   x->enabled = flag(r);
 }
 
+void put(Writer& w, const AllowLease& x) {
+  w.u32(x.ms);
+  w.u64(x.leader_epoch);
+}
+void take(Reader& r, AllowLease* x) {
+  x->ms = r.u32();
+  x->leader_epoch = r.u64();
+}
+
 void put(Writer& w, const EpochDurable& x) {
   w.u64(x.epoch);
   w.u64(x.view);
@@ -235,7 +244,7 @@ const char* name_of(const CommandBody& b) {
                                       "create node groups",   "drop node group",      "create table",
                                       "drop table",           "start reorganisation", "advance reorganisation",
                                       "abort reorganisation", "set single user",      "set node enabled",
-                                      "epoch durable",        "restart cluster"};
+                                      "epoch durable",        "restart cluster",      "allow lease"};
   static_assert(std::size(names) == std::variant_size_v<CommandBody>);
   return names[b.index()];
 }

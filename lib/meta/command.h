@@ -127,9 +127,16 @@ struct RestartCluster {
   Epoch epoch = 0;
 };
 
+// From now on leaders may give leases of up to `ms` (Leader, leader_lease.cc): entered before the first longer one is
+// given, and again when the last one has run out. Refused (version_moved) when another leader leads by now.
+struct AllowLease {
+  std::uint32_t ms = 0;  // 0 = limits::kLease
+  std::uint64_t leader_epoch = 0;
+};
+
 using CommandBody = std::variant<LeaderStarts, ChangeConfig, NodeJoins, StartCluster, NodeInSync, NodeDown,
                                  CreateGroups, DropGroup, CreateTable, DropTable, StartReorg, AdvanceReorg, AbortReorg,
-                                 SetSingleUser, SetNodeEnabled, EpochDurable, RestartCluster>;
+                                 SetSingleUser, SetNodeEnabled, EpochDurable, RestartCluster, AllowLease>;
 
 struct Command {
   RequestId request;

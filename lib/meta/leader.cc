@@ -1,57 +1,10 @@
 #include "meta/leader.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/probe.h"
 
 namespace ndb::meta {
-
-namespace {
-
-constexpr const char* kHeartbeatInterval = "HeartbeatIntervalDbDb";
-
-// As in NDB a node is given up after four of them without a word. 0: no number.
-Time lease_of(const std::string& interval_ms) {
-  std::int64_t ms = 0;
-  auto [end, error] = std::from_chars(interval_ms.data(), interval_ms.data() + interval_ms.size(), ms);
-  if (error != std::errc{} || ms <= 0) return 0;
-  return std::clamp(4 * std::min<std::int64_t>(ms, 1'000'000) * kMillisecond, limits::kLease, kLeaseMax);
-}
-
-// HeartbeatIntervalDbDb, where it is written.
-Time lease_by(const ConfigImage* image) {
-  if (image == nullptr) return limits::kLease;
-  for (const ConfigNode& n : image->nodes) {
-    auto i = n.values.find(kHeartbeatInterval);
-    if (n.type != NodeType::data || i == n.values.end()) continue;
-    return std::max(lease_of(i->second), limits::kLease);
-  }
-  return limits::kLease;
-}
-
-// That any leader may have given by the generations that are known.
-Time longest_lease(const Catalog& c) {
-  Time longest = limits::kLease;
-  for (const auto& [number, g] : c.generations) longest = std::max(longest, lease_by(g.image.get()));
-  return longest;
-}
-
-}  // namespace
-
-void Leader::set_live(const std::string& name, const std::string& value) {
-  if (name == kHeartbeatInterval) live_lease_ = lease_of(value);
-}
-
-bool Leader::may_set_live(const Catalog& c, const std::string& value) { return lease_of(value) <= longest_lease(c); }
-
-// An earlier leader may have given leases by any generation that is still known.
-void Leader::look_up_leases(const Catalog& c) {
-  if (c.generation == leases_of_) return;
-  leases_of_ = c.generation;
-  lease_ = lease_by(c.config());
-  longest_lease_ = longest_lease(c);
-}
 
 void Leader::begin(Time now) {
   since_ = now;
@@ -72,12 +25,11 @@ std::uint64_t Leader::heard(Time now, wire::Heartbeat h, const Member& member) {
       w.incarnation = h.incarnation;
     }
     if (w.verdict.none()) {  // no lease is given behind a verdict: the others may have applied it already
-      w.answered = now;
       w.heard = true;
       refused_.erase(h.node);
-      look_up_leases(*catalog);
-      w.lease = live_lease_ != 0 ? std::min(live_lease_, longest_lease_) : lease_;
-      lease = static_cast<std::uint64_t>(w.lease);
+      const Time given = lease_to_give(*catalog);
+      w.lease_end = std::max(w.lease_end, now + given + given / 10);
+      lease = static_cast<std::uint64_t>(given);
     }
   }
   Report& report = reports_[h.node];
@@ -133,6 +85,8 @@ void Leader::step(Time now, Member& member, const Peers& peers, env::Outbox& out
     restart_since_ = kNever;
     epoch_ = epoch;
     unconfirmed_ = 0;
+    cap_ = kNever;  // what an earlier leader has proposed is in the log before us, or refused
+    lease_request_ = {};
     out.log(env::Severity::info, "leading the metadata log, leader epoch " + std::to_string(epoch));
   } else if (was_away(now)) {
     // Heartbeats wait unread, and silence proves nothing. Others may lead by now: leases are given again when an entry
@@ -147,6 +101,7 @@ void Leader::step(Time now, Member& member, const Peers& peers, env::Outbox& out
   stepped_ = now;
   watch_nodes(now, member, out);
   member.let_place(now, all_heard(*member.catalog()));
+  agree_on_lease(now, member, out);
   waiting_ = {};
   start_cluster(now, member, out);
   restart_cluster(now, member, out);
@@ -199,7 +154,7 @@ void Leader::want_members(Time now, Member& member, const Peers& peers) {
 
 void Leader::watch_nodes(Time now, Member& member, env::Outbox& out) {
   const auto catalog = member.catalog();
-  look_up_leases(*catalog);
+  longest_ = catalog->longest_lease();
   for (const auto& [id, node] : catalog->nodes) {
     if (node.type != NodeType::data || node.state == NodeState::down) {
       watched_.erase(id);
@@ -210,7 +165,7 @@ void Leader::watch_nodes(Time now, Member& member, env::Outbox& out) {
     if (fresh || w.incarnation != node.incarnation) {
       w = Watch{};
       w.incarnation = node.incarnation;
-      w.answered = now;
+      w.seen = now;
     }
     auto refused = refused_.find(id);
     if (!w.verdict.none() && !member.proposing(w.verdict)) w.verdict = {};  // refused, or its outcome is unknown
@@ -229,9 +184,8 @@ void Leader::watch_nodes(Time now, Member& member, env::Outbox& out) {
 
 // When a node that says nothing more has been silent for too long.
 Time Leader::silent_from(const Watch& w) const {
-  const Time silence = 2 * limits::kMetaElection + longest_lease_ + longest_lease_ / 10;
-  const Time lease_end = w.answered + (w.heard ? w.lease + w.lease / 10 : silence);
-  return std::max(lease_end, since_ + silence);
+  const Time silence = 2 * limits::kMetaElection + longest_ + longest_ / 10;
+  return std::max(w.heard ? w.lease_end : w.seen + silence, since_ + silence);
 }
 
 bool Leader::heard_lately(Time now, const Node& node) const {

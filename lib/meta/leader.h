@@ -6,8 +6,11 @@
 // Leases (docs/PROTOCOL.md, section 5). A data node may serve until `sent` + lease of its own clock, where `sent`
 // is when it sent the heartbeat that was answered. The leader counts from its answer, which is later, and adds a
 // margin for drifting clocks. So a node that is declared dead by silence has stopped serving before (invariant I6).
-// A new leader waits kLeaderSilence before it trusts silence, also of a node that was just let in: an earlier
-// leader may have answered up to two election times after it lost its majority.
+// A node keeps a lease that it has when it is given a shorter one: the leader waits for the one that ends last.
+// A new leader waits kLeaderSilence (with the longest lease of the log) before it trusts silence, also of a node that
+// was just let in: an earlier leader may have answered up to two election times after it lost its majority.
+// So how long leases may be is in the log (AllowLease): a longer one is given when the entry has been applied, and the
+// entry of a shorter one is made when no longer one can be good any more (leader_lease.cc).
 //
 // A node whose port refuses connections is declared dead at once: its process is gone. This alone may take the last
 // in-sync member of a group.
@@ -28,6 +31,7 @@
 // Use: heartbeat messages to on_heartbeat(), changes of Peers to on_change(), then step() at the end of every step
 // of the owner, after Member's vectors were drained. A proposal of ours may show up in Member::finished: ignore it.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -41,7 +45,6 @@ namespace ndb::meta {
 
 // A lease is limits::kLease, unless the configuration has a HeartbeatIntervalDbDb. Clocks run up to a tenth apart.
 inline constexpr Time kLeaseMargin = limits::kLease / 10;
-inline constexpr Time kLeaseMax = 60 * kSecond;
 inline constexpr Time kMemberGrace = 2 * kSecond;  // a lost management server counts as alive for this long
 inline constexpr Time kLeaderSilence = 2 * limits::kMetaElection + limits::kLease + kLeaseMargin;
 
@@ -91,16 +94,14 @@ class Leader {
   const Waiting& waiting() const { return waiting_; }
 
   // HeartbeatIntervalDbDb in place of the configuration's, for the life of this process; empty: as configured again.
-  // Never more than the longest of the known generations: a later leader counts with that.
   void set_live(const std::string& name, const std::string& value);
-  static bool may_set_live(const Catalog& catalog, const std::string& heartbeat_interval_ms);
 
  private:
   struct Watch {
     std::uint32_t incarnation = 0;
-    Time answered = 0;   // the last lease given, or when this incarnation was first seen by this leader
+    Time seen = 0;       // first, by this leader
     bool heard = false;  // by this leader, in this incarnation
-    Time lease = 0;      // that was given last
+    Time lease_end = 0;  // when the last of the leases that this leader gave it has run out, with the margin
     RequestId verdict;   // NodeDown, proposed
   };
   void begin(Time now);
@@ -109,7 +110,13 @@ class Leader {
   bool confirmed(Time now, const Member& member) const {
     return !was_away(now) && member.catalog()->version > unconfirmed_;
   }
-  void look_up_leases(const Catalog& catalog);
+  // --- leader_lease.cc
+  Time wanted_lease(const Catalog& catalog);
+  Time lease_to_give(const Catalog& catalog) {
+    return std::min({wanted_lease(catalog), catalog.longest_lease(), cap_});
+  }
+  void agree_on_lease(Time now, Member& member, env::Outbox& out);
+
   void watch_nodes(Time now, Member& member, env::Outbox& out);
   Time silent_from(const Watch& w) const;
   bool heard_lately(Time now, const Node& node) const;
@@ -124,15 +131,19 @@ class Leader {
   std::set<NodeId> not_waited_for(const Catalog& catalog) const;
   void want_members(Time now, Member& member, const Peers& peers);
 
-  Time stepped_ = 0;             // the last step while leading
-  Version unconfirmed_ = 0;      // what was in the log when we had been away: an entry behind it that is committed says
-                                 // that a majority has followed us since
-  Time since_ = kNever;          // leading since; kNever = not leading
-  std::uint64_t epoch_ = 0;      // Catalog::leader_epoch of our time
-  std::uint64_t leases_of_ = 0;  // the generation that these two are of
+  Time stepped_ = 0;            // the last step while leading
+  Version unconfirmed_ = 0;     // what was in the log when we had been away: an entry behind it that is committed says
+                                // that a majority has followed us since
+  Time since_ = kNever;         // leading since; kNever = not leading
+  std::uint64_t epoch_ = 0;     // Catalog::leader_epoch of our time
+  std::uint64_t lease_of_ = 0;  // the generation that this is of
   Time lease_ = limits::kLease;
-  Time longest_lease_ = limits::kLease;
-  Time live_lease_ = 0;  // 0 = lease_
+  Time live_lease_ = 0;            // 0 = lease_
+  Time longest_ = limits::kLease;  // of the catalog
+  Time wanted_ = 0;                // the last wanted_lease() ..
+  Time wanted_since_ = 0;          // .. and since when
+  Time cap_ = kNever;              // no lease is longer: a shorter longest one was proposed, and may be in the log
+  RequestId lease_request_;        // AllowLease, proposed
   std::map<NodeId, Watch> watched_;
   std::map<NodeId, Report> reports_;
   std::map<std::uint64_t, NodeId> holders_;  // raft id -> node, as far as was seen

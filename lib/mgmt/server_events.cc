@@ -125,6 +125,10 @@ Told tell(const meta::SetSingleUser& x, const meta::Outcome&, const meta::Catalo
   return {env::Severity::info, kInfo, x.api_node,
           x.api_node == 0 ? "single user mode has ended" : "single user mode for node " + std::to_string(x.api_node)};
 }
+Told tell(const meta::AllowLease& x, const meta::Outcome&, const meta::Catalog& c) {
+  return {env::Severity::debug, kInfo, 0,
+          "leases last up to " + std::to_string(x.ms != 0 ? x.ms : c.longest_lease() / kMillisecond) + " ms"};
+}
 Told tell(const meta::EpochDurable& x, const meta::Outcome&, const meta::Catalog&) {
   return {env::Severity::debug, kInfo, 0, "epoch " + std::to_string(x.epoch) + " is durable"};
 }

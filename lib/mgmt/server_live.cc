@@ -69,11 +69,6 @@ Failure Server::live_value(const Request& r, const Parameter& p, const std::vect
   const auto problems = set_parameter(config, Kind::ndbd, nodes, p.name, r.text("value"));
   if (has_errors(problems)) return {Error::illegal_change, problems.front().text};
   *value = effective(config, *config.find(nodes.front()), p.name);
-  if (p.name == "HeartbeatIntervalDbDb" && !meta::Leader::may_set_live(*seen_, *value)) {
-    return {Error::illegal_change,
-            "HeartbeatIntervalDbDb can be made shorter in running nodes alone, not longer than in every "
-            "generation of the configuration; set it there, running nodes obey at once"};
-  }
   return {};
 }
 

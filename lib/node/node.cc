@@ -189,7 +189,7 @@ void Node::on_control(const wire::Message& m, env::LinkId link, NodeId from) {
       Reader r(m.body);
       wire::HeartbeatOk ok;
       if (!wire::decode(r, &ok) || ok.sent > static_cast<std::uint64_t>(now_) ||
-          ok.lease_ns > 10 * static_cast<std::uint64_t>(kSecond)) {
+          ok.lease_ns > static_cast<std::uint64_t>(meta::kLeaseMax)) {
         return;
       }
       cluster_waits_ = std::move(ok.waiting);

@@ -141,6 +141,22 @@ void ClusterRun::faults(Time lasts, const sim::NemesisOptions& options) {
   world.run_for(lasts);
 }
 
+void ClusterRun::change_leases(std::uint64_t seed) {
+  if (quiet || world.failed()) return;
+  Prng p(seed);
+  static const char* const intervals_ms[] = {"50", "100", "200", "400", "600", ""};  // leases of 0.2 to 2.4 s
+  sim::Order o;
+  o.command = "ndb set live";
+  o.keys = {{"nodes", "all"}, {"name", "HeartbeatIntervalDbDb"}};
+  if (const char* ms = intervals_ms[p.below(6)]; *ms != 0) o.keys.emplace_back("value", ms);
+  o.changes = false;
+  const Time next = static_cast<Time>(p.chance(0.5) ? p.between(20, 300) : p.between(300, 4000)) * kMillisecond;
+  o.done = [this, next, again = p.next()](const sim::Reply&) {
+    world.after(next, [this, again] { change_leases(again); });
+  };
+  cluster.op().order(std::move(o));
+}
+
 void ClusterRun::calm(const std::function<bool()>& idle) {
   if (nemesis) nemesis->calm();
   if (world.failed()) return;

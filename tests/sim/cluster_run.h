@@ -59,6 +59,9 @@ struct ClusterRun {
   void faults(Time lasts, const sim::NemesisOptions& options);
   void faults(Time lasts) { faults(lasts, cluster.nemesis_options()); }
   void calm(const std::function<bool()>& idle);
+  // From now on, while it is not quiet, running processes are told again and again that leases are to be longer, or
+  // shorter.
+  void change_leases(std::uint64_t seed);
   // All rows by a scan of a fresh client, in the quiet. Fails the world when it cannot be had or finds a key twice.
   std::map<std::uint64_t, std::string> scan_all() { return scan_all(table); }
   std::map<std::uint64_t, std::string> scan_all(const TestTable& t);

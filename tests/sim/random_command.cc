@@ -131,7 +131,7 @@ meta::Command random_command(Prng& prng, const meta::Catalog& c) {
     x.body = s;
     return x;
   }
-  switch (prng.below(12)) {
+  switch (prng.below(13)) {
     case 0:
       x.body = change_config(prng, c);
       break;
@@ -152,6 +152,9 @@ meta::Command random_command(Prng& prng, const meta::Catalog& c) {
       break;
     case 8:
       x.body = meta::SetSingleUser{static_cast<NodeId>(prng.chance(0.5) ? 147 : 0)};
+      break;
+    case 9:
+      x.body = meta::AllowLease{static_cast<std::uint32_t>(prng.below(61000)), c.leader_epoch};
       break;
     default:
       x.body = about_nodes(prng, c);

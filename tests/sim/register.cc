@@ -1,5 +1,6 @@
 // The workload `register`: clients read, write and swap single rows. Law: each row is linearizable, with outcomes that
-// are unknown free to have happened or not; also when two rows are written by one transaction.
+// are unknown free to have happened or not; also when two rows are written by one transaction. In every third seed
+// leases get longer and shorter all the while.
 #include <algorithm>
 #include <map>
 
@@ -178,6 +179,7 @@ Verdict run_register(std::uint64_t seed) {
       users.push_back(std::make_unique<User>(all, run.prng.next(), name, run.prng.between(1, 2), pause));
       run.world.start(run.cluster.add_client(*users.back(), kClientLimit));
     }
+    if (seed % 3 == 0) run.change_leases(seed);
     run.faults(draw_length(run.prng));
     run.calm([&] { return std::all_of(users.begin(), users.end(), [](auto& u) { return u->is_idle(); }); });
     // What is there at the end was read by somebody, after everything.

@@ -53,7 +53,8 @@ std::vector<Command> one_of_each() {
                                            SetSingleUser{51},
                                            SetNodeEnabled{3, false},
                                            EpochDurable{17},
-                                           RestartCluster{{{1, 2}, {3, 4}}, 17}};
+                                           RestartCluster{{{1, 2}, {3, 4}}, 17},
+                                           AllowLease{8000, 3}};
   std::vector<Command> all;
   for (const CommandBody& body : bodies) all.push_back({{11, 12}, 13, body});
   return all;
@@ -73,6 +74,7 @@ Catalog full() {
   s.ok(s.down(5));
   s.ok(SetNodeEnabled{5, false});
   s.ok(SetSingleUser{51});
+  s.ok(AllowLease{8000, s.c.leader_epoch});
   return s.c;
 }
 

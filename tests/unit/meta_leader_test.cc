@@ -202,54 +202,6 @@ TEST_CASE("a silent node is declared dead when its lease has surely run out, not
   CHECK(w.state(1) == NodeState::in_sync);
 }
 
-TEST_CASE(
-    "a heartbeat interval of the configuration makes leases longer at once, and shorter only when they are over") {
-  Started w;
-  auto configure = [&](const char* interval) {
-    auto image = std::make_shared<ConfigImage>(*w.catalog().config());
-    for (ConfigNode& n : image->nodes) {
-      if (n.type == NodeType::data) n.values["HeartbeatIntervalDbDb"] = interval;
-    }
-    ChangeConfig change;
-    change.expect_generation = w.catalog().generation;
-    change.generation.image = image;
-    w.apply(change);
-  };
-  configure("500");
-  CHECK(w.beat(2) == static_cast<std::uint64_t>(2 * kSecond));
-  w.beating[2] = false;
-  w.beat(2);
-  configure("10");  // node 2 has a lease of two seconds: that counts
-  CHECK(w.beat(1) == static_cast<std::uint64_t>(limits::kLease));
-  w.run(2 * kSecond - 100 * kMillisecond);
-  CHECK(w.state(2) == NodeState::in_sync);
-  w.run(500 * kMillisecond);
-  CHECK(w.state(2) == NodeState::down);
-}
-
-TEST_CASE("a heartbeat interval told to running nodes alone is never longer than every generation's") {
-  Started w;
-  auto image = std::make_shared<ConfigImage>(*w.catalog().config());
-  for (ConfigNode& n : image->nodes) {
-    if (n.type == NodeType::data) n.values["HeartbeatIntervalDbDb"] = "500";
-  }
-  CHECK_FALSE(Leader::may_set_live(w.catalog(), "500"));
-  ChangeConfig change;
-  change.expect_generation = w.catalog().generation;
-  change.generation.image = image;
-  w.apply(change);
-  CHECK(w.beat(1) == static_cast<std::uint64_t>(2 * kSecond));
-  CHECK(Leader::may_set_live(w.catalog(), "500"));
-  CHECK_FALSE(Leader::may_set_live(w.catalog(), "501"));
-  w.leader.set_live("HeartbeatIntervalDbDb", "100");
-  CHECK(w.beat(1) == static_cast<std::uint64_t>(400 * kMillisecond));
-  w.leader.set_live("HeartbeatIntervalDbDb", "2000");  // by somebody who has not asked
-  CHECK(w.beat(1) == static_cast<std::uint64_t>(2 * kSecond));
-  w.leader.set_live("HeartbeatIntervalDbDb", "");
-  w.leader.set_live("TimeBetweenEpochs", "10");
-  CHECK(w.beat(1) == static_cast<std::uint64_t>(2 * kSecond));
-}
-
 TEST_CASE("a heartbeat on a link that is not its node's is nobody's") {
   LoneWorld w(1, three_nodes({}));
   wire::Heartbeat h;

@@ -137,6 +137,9 @@ class Chaos {
     if (dice < 3) return LeaderStarts{random_.below(9)};
     if (random_.chance(0.03)) return EpochDurable{c.durable_epoch + random_.below(3)};
     if (random_.chance(0.05)) return restart(c);
+    if (random_.chance(0.03)) {
+      return AllowLease{static_cast<std::uint32_t>(random_.below(70000)), c.leader_epoch - random_.below(2)};
+    }
     if (dice < 6) return config(c);
     if (dice < 24) return joins();
     if (dice < 29) return c.started && random_.chance(0.8) ? create_table() : start_cluster(c);
@@ -232,9 +235,9 @@ TEST_CASE("random histories: same entries, same bytes") {
   // The histories are worth something only if every command succeeds and fails in them.
   for (std::size_t i = 0; i < std::variant_size_v<CommandBody>; i++) {
     static const std::vector<CommandBody> bodies = {
-        LeaderStarts{}, ChangeConfig{},  NodeJoins{},      StartCluster{}, NodeInSync{},    NodeDown{},
-        CreateGroups{}, DropGroup{},     CreateTable{},    DropTable{},    StartReorg{},    AdvanceReorg{},
-        AbortReorg{},   SetSingleUser{}, SetNodeEnabled{}, EpochDurable{}, RestartCluster{}};
+        LeaderStarts{}, ChangeConfig{},  NodeJoins{},      StartCluster{}, NodeInSync{},     NodeDown{},
+        CreateGroups{}, DropGroup{},     CreateTable{},    DropTable{},    StartReorg{},     AdvanceReorg{},
+        AbortReorg{},   SetSingleUser{}, SetNodeEnabled{}, EpochDurable{}, RestartCluster{}, AllowLease{}};
     const std::string name = name_of(bodies[i]);
     INFO(name << " applied " << applied[name] << " refused " << refused[name]);
     CHECK(applied[name] >= 5);
