@@ -143,6 +143,14 @@ Failure open_store(const std::string& directory, bool initial, NodeId node, os::
   return {};
 }
 
+// Options of NDB's server that this one takes and has no use for.
+void warn_unused(const Options& o, os::Loop& loop) {
+  if (o.interactive) {
+    loop.log(env::Severity::warning, "--interactive: no client runs inside this server; operate it with 'ndb-mgm'");
+  }
+  if (!o.tls_path.empty()) loop.log(env::Severity::warning, "--ndb-tls-search-path is ignored: this server has no TLS");
+}
+
 int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   auto fail = [&](const std::string& sentence) {
     daemon.failed(1, "ndb-mgmd: " + sentence);
@@ -151,6 +159,8 @@ int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   Late machine;
   os::LoopOptions loop_options;
   loop_options.log_name = "ndb-mgmd " + std::to_string(p.node);
+  if (o.log_times == "system") loop_options.log_times = os::LogTimes::system;
+  if (o.log_times == "legacy") loop_options.log_times = os::LogTimes::legacy;
   if (o.verbose) loop_options.log_from = env::Severity::debug;
   os::Loop loop(machine, loop_options);
   auto port = loop.listen(p.bind, p.port != 0 ? p.port : earlier_port(o.port_file), true);
@@ -186,6 +196,7 @@ int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   if (!o.config_file.empty() && !o.connectstring.empty()) {
     loop.log(env::Severity::warning, "the servers of the connect string are ignored beside a configuration file");
   }
+  warn_unused(o, loop);
   if (o.reload && o.config_file.empty()) loop.log(env::Severity::warning, "--reload without a file changes nothing");
   const int status = loop.run();
   store.drain();
@@ -204,7 +215,7 @@ int run(Options o, char** argv) {
   os::DaemonOptions daemon_options;
   daemon_options.pid_path = os::pid_path(p.directory, p.node);
   daemon_options.out_path = os::out_path(p.directory, p.node);
-  daemon_options.foreground = o.nodaemon;
+  daemon_options.foreground = o.nodaemon || o.interactive;
   auto daemon = os::daemonise(daemon_options);
   if (!daemon.ok()) refuse(daemon.failure().sentence());
   if (daemon->is_caller()) return daemon->caller_status();
@@ -235,6 +246,16 @@ void declare(CLI::App& app, Options& o) {
   app.add_flag("--mycnf", o.mycnf, "refused: sections of my.cnf are not read");
   app.add_option("--cluster-config-suffix", o.suffix, "refused, as --mycnf");
   app.add_flag("--nodaemon,!--daemon,!-d", o.nodaemon, "stay in the foreground; or do not (so it is without it)");
+  app.add_flag("--interactive", o.interactive,
+               "stay in the foreground; a client inside the server there is none: use ndb-mgm");
+  app.add_option("--ndb-log-timestamps", o.log_times,
+                 "times in the server's own log: utc (so it is without it), system, legacy")
+      ->transform(CLI::IsMember({"utc", "system", "legacy"}, CLI::ignore_case));
+  app.add_option("--ndb-tls-search-path", o.tls_path, "ignored with a warning: this server has no TLS");
+  app.add_option("--ndb-mgm-tls", o.tls_mode,
+                 "relaxed (so it is without it), which is all that a server without TLS can do; strict and deferred "
+                 "are refused")
+      ->transform(CLI::IsMember({"relaxed", "strict", "deferred"}, CLI::ignore_case));
   app.add_option("--log-name", o.log_name, "the server's name in the lines of the cluster log (MgmtSrvr)");
   app.add_flag("-P,--print-full-config", o.print_full_config, "print every value of the configuration and leave");
   app.add_flag("-v,--verbose", o.verbose, "log everything");

@@ -139,6 +139,7 @@ void check_arguments(const Options& o) {
   if (o.mycnf && !o.config_file.empty()) refuse("--mycnf and --config-file exclude each other");
   if (o.mycnf || !o.suffix.empty())
     refuse("this server does not read my.cnf; write its sections into a file and give that with -f");
+  if (o.tls_mode != "relaxed") refuse("--ndb-mgm-tls=" + o.tls_mode + " cannot be obeyed: this server has no TLS");
   if (o.connectstring.starts_with('.') || o.connectstring.starts_with('/')) {
     refuse("'" + o.connectstring + "' is no connect string; a configuration file is given with -f");
   }

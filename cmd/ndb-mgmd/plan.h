@@ -27,6 +27,9 @@ struct Options {
   std::string nowait_nodes;
   std::string log_name;
   std::string suffix;
+  std::string log_times;
+  std::string tls_path;
+  std::string tls_mode = "relaxed";
   unsigned node_id = 0;
   bool initial = false;
   bool reload = false;
@@ -36,6 +39,7 @@ struct Options {
   bool default_logic = true;
   bool node_id_checks = true;
   bool nodaemon = false;
+  bool interactive = false;
   bool print_full_config = false;
   bool verbose = false;
 };

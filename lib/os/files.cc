@@ -206,6 +206,18 @@ std::string utc_text(std::int64_t unix_ns) {
   return whole;
 }
 
+std::string local_text(std::int64_t unix_ns, bool exact) {
+  const time_t t = static_cast<time_t>(unix_ns / 1000000000);
+  tm parts{};
+  ::localtime_r(&t, &parts);
+  char day[32];
+  std::strftime(day, sizeof day, "%Y-%m-%d %H:%M:%S", &parts);
+  if (!exact) return day;
+  char zone[16];
+  std::strftime(zone, sizeof zone, "%z", &parts);
+  return day + utc_text(unix_ns).substr(19) + " " + zone;
+}
+
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
   ssize_t n = -1;

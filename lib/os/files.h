@@ -66,7 +66,9 @@ Failure check_unlocked(const std::string& path);
 Time monotonic_now();        // nanoseconds; what Loop::now() returns
 std::int64_t unix_now_ns();  // nanoseconds since 1970, UTC; for logs and file names, never for decisions
 std::string utc_text(std::int64_t unix_ns);  // "2026-11-20 19:49:37.123456"
-std::uint64_t random_seed();                 // 64 bits of getrandom
+// The same in this computer's zone: "2026-11-20 20:49:37.123456 +0100", or "2026-11-20 20:49:37".
+std::string local_text(std::int64_t unix_ns, bool exact);
+std::uint64_t random_seed();  // 64 bits of getrandom
 std::string host_name();
 // Is this name or address one of this computer? (Compared with the addresses of its interfaces; loopback counts.)
 bool is_local_host(const std::string& host);

@@ -6,7 +6,8 @@
 
 namespace ndb::os {
 
-LogSink::LogSink(const std::string& path, std::string name, env::Severity from) : name_(std::move(name)), from_(from) {
+LogSink::LogSink(const std::string& path, std::string name, env::Severity from, LogTimes times)
+    : name_(std::move(name)), from_(from), times_(times) {
   if (path.empty()) return;
   file_ = Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!file_) {
@@ -18,7 +19,7 @@ LogSink::LogSink(const std::string& path, std::string name, env::Severity from) 
 
 void LogSink::add(env::Severity severity, std::string_view text) {
   if (severity < from_) return;
-  lines_ += utc_text(unix_now_ns());
+  lines_ += times_ == LogTimes::utc ? utc_text(unix_now_ns()) : local_text(unix_now_ns(), times_ == LogTimes::system);
   lines_ += ' ';
   lines_ += env::severity_name(severity);
   lines_ += " -- ";

@@ -1,4 +1,4 @@
-// Where log lines go: a file, or stderr. One line an entry: UTC time, severity, name, text; control characters
+// Where log lines go: a file, or stderr. One line an entry: time, severity, name, text; control characters
 // inside the text become spaces. Lines are collected and written by flush(), with one system call, once a round of
 // the loop.
 #pragma once
@@ -10,10 +10,12 @@
 
 namespace ndb::os {
 
+enum class LogTimes : std::uint8_t { utc, system, legacy };  // local time with its zone; without, in seconds
+
 class LogSink {
  public:
   // A path that cannot be opened is complained about on stderr, and stderr is used.
-  LogSink(const std::string& path, std::string name, env::Severity from);
+  LogSink(const std::string& path, std::string name, env::Severity from, LogTimes times = LogTimes::utc);
   ~LogSink() { flush(); }
   void add(env::Severity severity, std::string_view text);
   void flush() noexcept;
@@ -22,6 +24,7 @@ class LogSink {
   Fd file_;
   std::string name_;
   env::Severity from_;
+  LogTimes times_;
   std::string lines_;
 };
 

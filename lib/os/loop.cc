@@ -35,7 +35,7 @@ Fd make_eventfd() {
 
 Loop::Impl::Impl(env::Machine& m, const LoopOptions& o)
     : machine(m),
-      log(o.log_path, o.log_name, o.log_from),
+      log(o.log_path, o.log_name, o.log_from, o.log_times),
       epoll(::epoll_create1(EPOLL_CLOEXEC)),
       waker(SourceKind::waker, make_eventfd()),
       spare(::open("/dev/null", O_RDONLY | O_CLOEXEC)),

@@ -33,12 +33,14 @@
 #include "base/errors.h"
 #include "base/ids.h"
 #include "env/machine.h"
+#include "os/log_sink.h"
 
 namespace ndb::os {
 
 struct LoopOptions {
   std::string log_path;                          // empty: stderr. Appended to; created with mode 0644.
   env::Severity log_from = env::Severity::info;  // less severe lines are dropped
+  LogTimes log_times = LogTimes::utc;
   bool part_threads = true;  // each part of the machine has a thread; else they are stepped in turn, in the loop's
   std::string log_name;      // when set, every line carries it: "ndb-node 3"
 };

@@ -196,6 +196,9 @@ stop_mgmd() {
   refused 'no node id' --configdir="$DIR" -c 127.0.0.1:1
   refused 'runs on this computer' -f "$DIR/elsewhere.ini" --configdir="$DIR"
   refused 'which is not this computer' -f "$DIR/elsewhere.ini" --configdir="$DIR" --ndb-nodeid=10
+  # of TLS
+  refused '--ndb-mgm-tls=strict cannot be obeyed' -f "$CONFIG" --configdir="$DIR" --ndb-mgm-tls=strict
+  refused '--ndb-mgm-tls=deferred cannot be obeyed' -f "$CONFIG" --configdir="$DIR" --ndb-mgm-tls=DEFERRED
   # of its own section
   refused "'$DIR/none'" -f "$DIR/nodir.ini" --ndb-nodeid=10 --configdir="$DIR"
   # words that belong to nothing
@@ -337,4 +340,26 @@ PYTHON
   grep -q "^result: id 21 is configured for host 'no-such-host.invalid', whose address cannot be found now, the caller is '127.0.0.1'$" "$DIR/answer"
   grep -q '^error_code: 1103$' "$DIR/answer"
   nodeid 22 | grep -q "^result: id 22 is configured for host '192.0.2.1', the caller is '127.0.0.1'$"
+}
+
+@test "options of NDB's server: --interactive, times of the log, TLS" {
+  printf '%s\n' "$(free_port)" >"$DIR/port"
+  ndb-mgmd -f "$CONFIG" --configdir="$DIR" --port-file="$DIR/port" --interactive --ndb-tls-search-path=/etc/tls \
+    --ndb-mgm-tls=relaxed --ndb-log-timestamps=legacy >"$DIR/log" 2>&1 3>&- &
+  echo $! >"$DIR/pid"
+  until_answers() { for _ in $(seq 100); do ask 'get version' 2>/dev/null | grep -q '^version' && return 0; sleep 0.05; done; cat "$DIR/log"; return 1; }
+  until_answers
+  kill -0 "$(cat "$DIR/pid")" # in the foreground
+  grep -q "no client runs inside this server" "$DIR/log"
+  grep -q -- "--ndb-tls-search-path is ignored: this server has no TLS" "$DIR/log"
+  grep -Eq '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} INFO -- ' "$DIR/log"
+  stop_mgmd
+  TZ=EST5 run_mgmd --ndb-log-timestamps=System
+  grep -Eq '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\.[0-9]{6} -0500 INFO -- ' "$DIR/log"
+  stop_mgmd
+  : >"$DIR/log"
+  run_mgmd --ndb-log-timestamps=utc
+  grep -Eq '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\.[0-9]{6} INFO -- ' "$DIR/log"
+  run ndb-mgmd -f "$CONFIG" --configdir="$DIR" --ndb-log-timestamps=moon
+  [ "$status" -eq 2 ]
 }
