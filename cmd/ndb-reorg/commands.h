@@ -21,9 +21,9 @@ struct TableOptions {
   std::vector<std::string> names;
   bool all = false;
   void declare(Options& o);
-  // The names, each with those of the hidden tables that hold its unique indexes; fails with a
+  // The names, `with_indexes` each with those of the hidden tables that hold its unique indexes; fails with a
   // sentence when none or both were given.
-  Result<std::vector<std::string>> tables(Tool& tool) const;
+  Result<std::vector<std::string>> tables(Tool& tool, bool with_indexes = true) const;
   static int refuse(Tool& tool, const Failure& failure);  // of tables(); the exit status
 };
 // What a server said to a command of ours, which a stock one does not know; the exit status.

@@ -18,7 +18,7 @@ void TableOptions::declare(Options& o) {
   o.flag("--all", &all, "all tables, one after the other");
 }
 
-Result<std::vector<std::string>> TableOptions::tables(Tool& tool) const {
+Result<std::vector<std::string>> TableOptions::tables(Tool& tool, bool with_indexes) const {
   if (all != names.empty()) {
     return Failure{Error::no_such_table, all ? "both --all and --table are given; one of them is enough"
                                              : "no table is named; give --table NAME or --all"};
@@ -32,7 +32,7 @@ Result<std::vector<std::string>> TableOptions::tables(Tool& tool) const {
   for (const std::string& name : names) {  // a table takes its unique indexes along
     out.push_back(name);
     for (const TableName& t : *known) {
-      if (same_name(t.index_of, name)) out.push_back(t.name);
+      if (with_indexes && same_name(t.index_of, name)) out.push_back(t.name);
     }
   }
   return out;

@@ -27,17 +27,18 @@ struct Start final : Command {
   int run(Tool& tool) override {
     auto groups = drain_words(drain);
     if (!groups) return tool.fail(groups.failure());
-    auto tables = which.tables(tool);
+    auto tables = which.tables(tool, change.dry_run);
     if (!tables) return TableOptions::refuse(tool, tables.failure());
     if (change.dry_run) return plan(tool, *tables, *groups);
     deadline_ = timeout_s == 0 ? kNever : os::monotonic_now() + static_cast<Time>(timeout_s) * kSecond;
     std::vector<Job> jobs;
-    for (std::size_t i = 0; i < tables->size(); ++i) {
+    for (std::size_t i = 0; i < tables->size();) {
       if (!jobs.empty() && jobs.back().running()) {  // the next one needs its end
         if (int status = await(tool, &jobs.back()); status != kExitDone) return status;
       }
       Job job;
       if (int status = start_one(tool, (*tables)[i], *groups, &job); status != kExitDone) return status;
+      if (left_ == 0) ++i;  // else its unique indexes are to come
       if (job.id != 0) jobs.push_back(std::move(job));
     }
     if (wait && !jobs.empty() && jobs.back().running()) {
@@ -59,18 +60,21 @@ struct Start final : Command {
     return kExitDone;
   }
 
-  int start_one(Tool& tool, const std::string& table, const std::string& groups, Job* job) {
-    Tool::Keys keys{{"table", table}, {"drain", groups}, {"resume_on_failure", resume ? "1" : "0"}};
+  // The server moves the table first, and its unique indexes when it is asked again.
+  int start_one(Tool& tool, const std::string& named, const std::string& groups, Job* job) {
+    Tool::Keys keys{{"table", named}, {"drain", groups}, {"resume_on_failure", resume ? "1" : "0"}};
     while (true) {
       auto r = tool.change("ndb start reorg", keys, change);
       if (!r && wait && r.error() == Error::schema_busy && os::monotonic_now() < deadline_) {
-        tool.on_interrupt("table '" + table + "' was not started");
+        tool.on_interrupt("table '" + named + "' was not started");
         version_ = tool.wait_for_change(version_, kSecond);
         continue;
       }
       if (!r) return Tool::unknown_command(r.failure()) ? tool.refuse_stock("start") : tool.fail(r.failure());
       change.if_version = 0;  // it was true before our own first change
       job->id = std::strtoull(r->value("job").c_str(), nullptr, 10);
+      const std::string table = r->value("table").empty() ? named : r->value("table");
+      left_ = std::strtoull(r->value("left").c_str(), nullptr, 10);
       job->table = table;
       const bool changed = r->value("changed") == "1" && job->id != 0;
       job->state = changed ? "running" : "done";
@@ -107,6 +111,7 @@ struct Start final : Command {
   }
 
   Time deadline_ = kNever;
+  std::uint64_t left_ = 0;  // unique indexes of the table that the next request is for
   std::uint64_t version_ = 0;
 };
 

@@ -250,12 +250,15 @@ class Server final : public env::Machine {
   void ndb_create_table(Session&, const Request&);
   void ndb_drop_table(Session&, const Request&);
   void ndb_start_reorg(Session&, const Request&);
+  static Failure parse_group_ids(std::string_view words, std::vector<GroupId>* groups);
+  std::vector<const meta::Table*> tables_to_move(const meta::Table& t, const std::vector<GroupId>& drain) const;
   void ndb_cancel_reorg(Session&, const Request&);
   void ndb_enable_node(Session&, const Request&);
   void ndb_disable_node(Session&, const Request&);
   void set_enabled(Session&, const Request&, bool enabled);
   // Proposes, or with dry_run answers at once. `bulk` is JSON for the reply.
   void change(Session&, const Request&, meta::CommandBody body, std::string bulk = {});
+  void add_job(const Request& request, std::uint64_t id, Reply* reply) const;
   std::string change_reply(const Request& request, const meta::RequestId& id, const meta::Outcome& outcome,
                            const std::string& bulk) const;
 

@@ -83,13 +83,44 @@ void Server::ndb_drop_table(Session& s, const Request& r) {
   change(s, r, meta::DropTable{std::string(r.text("name")), r.number("if_exists") != 0});
 }
 
+Failure Server::parse_group_ids(std::string_view words, std::vector<GroupId>* groups) {
+  for (std::string_view word : split_words(words)) {
+    std::int64_t group = 0;
+    if (!parse_number(word, &group) || group < 0 || group >= limits::kGroupsMax) {
+      return {Error::bad_group_id, "'" + std::string(word) + "' is no node group"};
+    }
+    groups->push_back(static_cast<GroupId>(group));
+  }
+  return {};
+}
+
+// A table takes its unique indexes along: of it and the hidden tables that hold them, those that do not lie as asked.
+// What is asked for in vain is among them, for the log to refuse.
+std::vector<const meta::Table*> Server::tables_to_move(const meta::Table& t, const std::vector<GroupId>& drain) const {
+  std::vector<const meta::Table*> all{&t};
+  for (const meta::UniqueIndex& i : t.unique) all.push_back(seen_->table(i.table));
+  std::erase_if(all, [&](const meta::Table* each) {
+    if (each->distribution.phase != meta::Phase::none) return true;  // it is being moved, and cannot be planned
+    const auto planned = meta::planned_distribution(*seen_, *each, drain);
+    return planned && planned->next.empty();
+  });
+  return all;
+}
+
 void Server::ndb_start_reorg(Session& s, const Request& r) {
   const meta::Table* t = seen_->table(r.text("table"));
   if (t == nullptr) {
     complain(s, r, {Error::no_such_table, "no table '" + std::string(r.text("table")) + "'"});
     return;
   }
-  gather(s, r, *t);  // goes on in finish_gather()
+  std::vector<GroupId> drain;
+  if (Failure f = parse_group_ids(r.text("drain"), &drain)) {
+    complain(s, r, f);
+    return;
+  }
+  const auto left = tables_to_move(*t, drain);
+  const bool plan = r.number("dry_run") != 0;          // of this very table
+  gather(s, r, plan || left.empty() ? *t : *left[0]);  // goes on in finish_gather()
 }
 
 void Server::ndb_cancel_reorg(Session& s, const Request& r) {

@@ -322,6 +322,19 @@ void Server::answer_change(Waiting& w, const meta::Outcome& outcome) {
   if (s != nullptr) answer(*s, change_reply(w.request, w.id, outcome, w.bulk));
 }
 
+// The job, the table that it moves, and how many tables of the request wait for its end.
+void Server::add_job(const Request& r, std::uint64_t id, Reply* reply) const {
+  reply->key("job", id);
+  const auto job = seen_->jobs.find(id);
+  const meta::Table* named = seen_->table(r.text("table"));
+  std::vector<GroupId> drain;
+  if (job == seen_->jobs.end() || named == nullptr || parse_group_ids(r.text("drain"), &drain)) return;
+  reply->key("table", job->second.table_name);
+  const auto waiting = tables_to_move(*named, drain);
+  reply->key("left", std::count_if(waiting.begin(), waiting.end(),
+                                   [&](const meta::Table* t) { return t->id != job->second.table; }));
+}
+
 // NDB's own changes have their own replies; ours have the keys of PROTOCOL.md, section 3.1.
 std::string Server::change_reply(const Request& r, const meta::RequestId& id, const meta::Outcome& o,
                                  const std::string& bulk) const {
@@ -347,7 +360,7 @@ std::string Server::change_reply(const Request& r, const meta::RequestId& id, co
       reply.key("groups", groups);
     }
     if (name == "ndb create table") reply.key("table", o.ids.front());
-    if (name == "ndb start reorg") reply.key("job", o.ids.front());
+    if (name == "ndb start reorg") add_job(r, o.ids.front(), &reply);
     if (name.ends_with(" config")) reply.key("generation", o.ids.front());
   }
   return bulk.empty() ? reply.done() : reply.done_json(bulk);

@@ -85,13 +85,9 @@ void Server::finish_gather(Waiting& w) {
   reorg.table = before->name;
   reorg.resume_on_failure = r.number("resume_on_failure") != 0;
   reorg.now_s = now_s();
-  for (std::string_view word : split_words(r.text("drain"))) {
-    std::int64_t group = 0;
-    if (!parse_number(word, &group) || group < 0 || group >= limits::kGroupsMax) {
-      complain(*s, r, {Error::bad_group_id, "'" + std::string(word) + "' is no node group"});
-      return;
-    }
-    reorg.drain.push_back(static_cast<GroupId>(group));
+  if (Failure f = parse_group_ids(r.text("drain"), &reorg.drain)) {
+    complain(*s, r, f);
+    return;
   }
   // The catalog's own rules make the plan: on a copy.
   meta::Catalog copy = *seen_;
