@@ -315,61 +315,101 @@ Failure encode_row(const VirtualTable& t, bool insert, sqlite3_value** columns, 
   return {};
 }
 
-Failure exists_message(const VirtualTable& t) {
-  return {Error::row_exists, "table '" + t.table.name() + "': " + std::string(error_info(Error::row_exists).sentence)};
-}
-
-// Keys of other rows that have a value of this one where it must be unique. Nothing is locked: at the end the index
-// decides.
-Failure find_rivals(VirtualTable& t, Bytes key, Bytes image, std::set<std::string>* rivals) {
+// Keys of other rows that have a value of this one where this index wants it to be unique. Nothing is locked, unless
+// the statement locks what it reads: at the end the index decides.
+Failure find_rivals(VirtualTable& t, std::size_t index, const bool& locks, Bytes key, Bytes image,
+                    std::set<std::string>* rivals) {
   const store::RowShape& shape = t.table.shape();
   store::KeyBuffer buffer;
+  const auto& columns = t.table.definition().unique[index].columns;
+  std::vector<store::Value> values;
+  for (const std::uint16_t c : columns) {
+    if (!shape.is_null(image, c)) values.push_back(shape.get(image, c));
+  }
+  if (values.size() < columns.size()) return {};
+  auto same = [&](Bytes other) {
+    return std::all_of(columns.begin(), columns.end(), [&](std::uint16_t c) {
+      return shape.is_null(other, c) == shape.is_null(image, c) && shape.stored(other, c) == shape.stored(image, c);
+    });
+  };
+  if (auto own = t.state->changed.find(t.table.id()); own != t.state->changed.end()) {
+    for (const auto& [k, row] : own->second) {
+      if (k != key && row && same(*row)) rivals->insert(k);
+    }
+  }
+  Rows there(*t.state, t.table, locks);
+  if (Failure f = there.by_unique(index, values)) return f;
+  if (there.at_end()) return {};
+  const Bytes other = shape.key_of(there.image(), buffer);
+  if (other != key && t.state->own(t.table.id(), other) == nullptr) rivals->insert(std::string(other));
+  return {};
+}
+
+Failure find_rivals(VirtualTable& t, Bytes key, Bytes image, std::set<std::string>* rivals) {
   for (std::size_t i = 0; i < t.table.unique().size(); i++) {
-    const auto& columns = t.table.definition().unique[i].columns;
-    std::vector<store::Value> values;
-    for (const std::uint16_t c : columns) {
-      if (!shape.is_null(image, c)) values.push_back(shape.get(image, c));
-    }
-    if (values.size() < columns.size()) continue;
-    auto same = [&](Bytes other) {
-      return std::all_of(columns.begin(), columns.end(), [&](std::uint16_t c) {
-        return shape.is_null(other, c) == shape.is_null(image, c) && shape.stored(other, c) == shape.stored(image, c);
-      });
-    };
-    if (auto own = t.state->changed.find(t.table.id()); own != t.state->changed.end()) {
-      for (const auto& [k, row] : own->second) {
-        if (k != key && row && same(*row)) rivals->insert(k);
-      }
-    }
-    Rows there(*t.state, t.table, t.written);
-    if (Failure f = there.by_unique(i, values)) return f;
-    if (there.at_end()) continue;
-    const Bytes other = shape.key_of(there.image(), buffer);
-    if (other != key && t.state->own(t.table.id(), other) == nullptr) rivals->insert(std::string(other));
+    if (Failure f = find_rivals(t, i, t.written, key, image, rivals)) return f;
   }
   return {};
 }
 
-Failure insert(VirtualTable& t, Bytes key, Bytes image) {
+// A violation with the name of the index, as far as it can still be seen.
+Failure with_index(VirtualTable& t, Failure f) {
+  constexpr int kRowsLookedAt = 100;
+  const auto own = t.state->changed.find(t.table.id());
+  if (f.error != Error::unique_violation || own == t.state->changed.end()) return f;
+  int rows = 0;
+  for (const auto& [key, row] : own->second) {
+    for (std::size_t i = 0; row && i < t.table.unique().size(); i++) {
+      std::set<std::string> rivals;
+      if (find_rivals(t, i, false, key, *row, &rivals) || rivals.empty()) continue;
+      f.text = f.sentence() + ": '" + t.table.definition().unique[i].name + "' of table '" + t.table.name() + "'";
+      return f;
+    }
+    if (++rows == kRowsLookedAt) break;
+  }
+  return f;
+}
+
+// Has another row of the table this key?
+Failure look_for_key(VirtualTable& t, Bytes key, bool* there) {
+  const auto* mine = t.state->own(t.table.id(), key);
+  Rows row(*t.state, t.table, t.written);
+  Failure f = mine == nullptr ? row.by_key(key) : Failure{};
+  *there = mine != nullptr ? mine->has_value() : !row.at_end();
+  return f;
+}
+
+// A row as it is to be: a new one (`old_key` is null), or in place of the one with that key. OR IGNORE leaves out what
+// others stand in the way of, OR REPLACE removes the others.
+Failure put(VirtualTable& t, const std::string* old_key, const std::string& key, Bytes image) {
   const int conflict = sqlite3_vtab_on_conflict(t.state->db);
+  const bool in_place = old_key != nullptr && *old_key == key;
   if (conflict == SQLITE_REPLACE || conflict == SQLITE_IGNORE) {
+    if (old_key != nullptr) {
+      const auto* mine = t.state->own(t.table.id(), *old_key);
+      if (mine != nullptr && !mine->has_value()) return {};  // made way for a row of the same statement
+    }
     std::set<std::string> rivals;
     if (Failure f = find_rivals(t, key, image, &rivals)) return f;
-    if (conflict == SQLITE_IGNORE && !rivals.empty()) return {};
+    if (old_key != nullptr) rivals.erase(*old_key);
+    bool taken = !rivals.empty();
+    if (conflict == SQLITE_IGNORE && !taken && !in_place) {
+      if (Failure f = look_for_key(t, key, &taken)) return f;
+    }
+    if (conflict == SQLITE_IGNORE && taken) return {};
     for (const std::string& other : rivals) {
       if (Failure f = change(t, wire::Op::remove, other, {})) return f;
     }
   }
-  if (conflict == SQLITE_REPLACE) return change(t, wire::Op::write, key, image);
-  if (const auto* mine = t.state->own(t.table.id(), key)) {
-    if (*mine && conflict == SQLITE_IGNORE) return {};
-    if (*mine) return exists_message(t);
-    return change(t, wire::Op::insert, key, image);
+  if (in_place) return change(t, wire::Op::replace, key, image);
+  if (old_key != nullptr) {
+    if (Failure f = change(t, wire::Op::remove, *old_key, {})) return f;
   }
-  if (conflict == SQLITE_IGNORE) {
-    Rows there(*t.state, t.table, t.written);
-    if (Failure f = there.by_key(key)) return f;
-    if (!there.at_end()) return {};
+  if (conflict == SQLITE_REPLACE) return change(t, wire::Op::write, key, image);
+  const auto* mine = t.state->own(t.table.id(), key);
+  if (mine != nullptr && mine->has_value()) {
+    return {Error::row_exists,
+            "table '" + t.table.name() + "': " + std::string(error_info(Error::row_exists).sentence)};
   }
   return change(t, wire::Op::insert, key, image);
 }
@@ -392,16 +432,9 @@ int update(sqlite3_vtab* v, int argc, sqlite3_value** argv, sqlite3_int64*) {
   if (!f) {
     store::KeyBuffer buffer;
     const std::string key(t.table.shape().key_of(image.view(), buffer));
-    if (!had) {
-      f = insert(t, key, image.view());
-    } else if (key == old_key) {
-      f = change(t, wire::Op::replace, key, image.view());
-    } else {
-      f = change(t, wire::Op::remove, old_key, {});
-      if (!f) f = insert(t, key, image.view());
-    }
+    f = put(t, had ? &old_key : nullptr, key, image.view());
   }
-  return f ? failed(t, f) : SQLITE_OK;
+  return f ? failed(t, with_index(t, std::move(f))) : SQLITE_OK;
 }
 
 int begin(sqlite3_vtab* v) {
@@ -415,7 +448,7 @@ int sync(sqlite3_vtab* v) {
   VirtualTable& t = table_of(v);
   Session::State& s = *t.state;
   if (!s.transaction) return SQLITE_OK;
-  Failure f = s.transaction->commit(s.durable);
+  Failure f = with_index(t, s.transaction->commit(s.durable));
   s.end();
   return f ? failed(t, f) : SQLITE_OK;
 }

@@ -21,7 +21,7 @@ rows() { ndb-reorg verify --table=p --format=json | json '[t["rows"] for t in j[
   run ndb-sql -e "INSERT INTO p VALUES (5, 'a@x', 5)"
   echo "$output"
   [ "$status" -eq 1 ]
-  [[ $output == "ndb-sql: error 893: constraint violation"* ]]
+  [[ $output == "ndb-sql: error 893: constraint violation"*": 'email' of table 'p'"* ]]
   run ndb-sql -e "INSERT INTO p VALUES (6, 'c@x', 6), (7, 'b@x', 7)"
   [ "$status" -eq 1 ]
   run ndb-sql -e "UPDATE p SET email = 'b@x' WHERE id = 1"
@@ -39,6 +39,16 @@ rows() { ndb-reorg verify --table=p --format=json | json '[t["rows"] for t in j[
   [ "$(sql "SELECT id FROM p WHERE email = 'a@x'")" = 6 ]
   [ -z "$(sql "SELECT id FROM p WHERE email = 'q@x'")" ]
   [ "$(rows)" = '[5, 3]' ]
+}
+
+@test "OR IGNORE leaves out what others stand in the way of, OR REPLACE removes the others" {
+  ndb-sql -e "CREATE TABLE o (id INT PRIMARY KEY, email VARCHAR(30) UNIQUE)" -e "INSERT INTO o VALUES (1, 'a'), (2, 'b'), (3, 'c')"
+  ndb-sql -e "UPDATE OR IGNORE o SET email = 'b' WHERE id = 1" -e "UPDATE OR IGNORE o SET id = 2 WHERE id = 1" -e "INSERT OR IGNORE INTO o VALUES (9, 'c')"
+  [ "$(sql 'SELECT id || email FROM o ORDER BY id' | xargs)" = '1a 2b 3c' ]
+  ndb-sql -e "UPDATE OR REPLACE o SET email = 'b' WHERE id = 1" -e "INSERT OR REPLACE INTO o VALUES (9, 'c')"
+  [ "$(sql 'SELECT id || email FROM o ORDER BY id' | xargs)" = '1b 9c' ]
+  [ "$(sql "SELECT id FROM o WHERE email = 'b'")" = 1 ]
+  ndb-sql -e 'DROP TABLE o'
 }
 
 @test "what is kept is shown, and what makes it is accepted" {
@@ -78,6 +88,27 @@ rows() { ndb-reorg verify --table=p --format=json | json '[t["rows"] for t in j[
   [ "$(sql "SELECT id FROM p WHERE email = '777@import'")" = 777 ]
   ndb-reorg start --table=p --drain=1 --wait --timeout=60
   ndb-nodegroup drop 1
+  [ "$(rows)" = '[1906, 1904]' ]
+}
+
+@test "a reorganisation asked for in the text protocol takes the index along as well" {
+  ask() {
+    exec 4<>"/dev/tcp/127.0.0.1/$PORT"
+    printf '%b\n\nbye\n\n' "$1" >&4
+    timeout 20 cat <&4
+    exec 4>&-
+  }
+  ndb-nodegroup create --nodes=3,4
+  ask 'ndb start reorg\ntable: p' >"$DIR/first"
+  grep -q '^table: p$' "$DIR/first"
+  grep -q '^left: 1$' "$DIR/first"
+  ndb-reorg wait --timeout=60
+  ask 'ndb start reorg\ntable: p' >"$DIR/second"
+  grep -q '^table: p\$email$' "$DIR/second"
+  grep -q '^left: 0$' "$DIR/second"
+  ndb-reorg wait --timeout=60
+  ask 'ndb start reorg\ntable: p' | grep -q '^changed: 0$'
+  [ "$(ndb-reorg plan --table=p --format=json | json '[p["changed"] for p in j["plans"]]')" = '[False, False]' ]
   [ "$(rows)" = '[1906, 1904]' ]
 }
 

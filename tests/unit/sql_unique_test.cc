@@ -48,7 +48,11 @@ TEST_CASE("a value is had by one row, nulls by any number") {
   CHECK(w.index_rows("p$first_last") == 2);
   CHECK(w.sql("INSERT INTO p VALUES (5, 'a@x', 9, 9)").rfind(kViolation, 0) == 0);
   CHECK(w.error == Error::unique_violation);
-  CHECK(w.sql("INSERT INTO p VALUES (5, 'c@x', 1, 2)").rfind(kViolation, 0) == 0);
+  CHECK(w.sql("INSERT INTO p VALUES (5, 'c@x', 1, 2)").find(std::string(kViolation) + ": 'first_last' of table 'p'") ==
+        0);
+  CHECK(w.sql("INSERT INTO p VALUES (5, 'c@x', 5, 5), (6, 'c@x', 6, 6)").find(std::string(kViolation) + ": 'email'") ==
+        0);
+  CHECK(w.sql("BEGIN; UPDATE p SET last = 1 WHERE id = 2").find(std::string(kViolation) + ": 'first_last'") == 0);
   CHECK(w.sql("UPDATE p SET email = 'b@x' WHERE id = 1").rfind(kViolation, 0) == 0);
   CHECK(w.all() == "1|a@x\n2|b@x\n3|NULL\n4|NULL\n");
   CHECK(w.index_rows("p$email") == 2);
@@ -116,4 +120,42 @@ TEST_CASE("the tables of indexes are not seen, and an index cannot be added") {
         "ERROR indexes cannot be added to a table: name UNIQUE columns in CREATE TABLE");
   CHECK(w.sql("DROP TABLE p").empty());
   CHECK(w.fake.catalog.tables.empty());
+}
+
+TEST_CASE("UPDATE OR IGNORE leaves the rows that others stand in the way of, by a unique value or by the key") {
+  People w;
+  CHECK(w.sql("UPDATE OR IGNORE p SET email = 'b@x' WHERE id = 1").empty());
+  CHECK(w.all() == "1|a@x\n2|b@x\n3|NULL\n4|NULL\n");
+  CHECK(w.sql("UPDATE OR IGNORE p SET id = 2 WHERE id = 1").empty());  // it is not lost on its way
+  CHECK(w.all() == "1|a@x\n2|b@x\n3|NULL\n4|NULL\n");
+  CHECK(w.sql("UPDATE OR IGNORE p SET id = id + 1").empty());  // 4 goes to 5; the others were in each other's way
+  CHECK(w.sql("SELECT count(*) FROM p") == "4\n");
+  CHECK(w.sql("UPDATE OR IGNORE p SET email = 'one@x'").empty());  // the first one has it
+  CHECK(w.sql("SELECT count(*) FROM p WHERE email = 'one@x'") == "1\n");
+  CHECK(w.sql("UPDATE OR IGNORE p SET id = 40, email = 'forty@x' WHERE email = 'b@x'").empty());
+  CHECK(w.sql("SELECT email FROM p WHERE id = 40") == "forty@x\n");
+  CHECK(w.index_rows("p$email") == 2);
+}
+
+TEST_CASE("UPDATE OR REPLACE removes the rows that stand in the way, and only them") {
+  People w;
+  CHECK(w.sql("UPDATE OR REPLACE p SET email = 'b@x' WHERE id = 1").empty());
+  CHECK(w.all() == "1|b@x\n3|NULL\n4|NULL\n");
+  CHECK(w.sql("UPDATE OR REPLACE p SET id = 3 WHERE id = 1").empty());
+  CHECK(w.all() == "3|b@x\n4|NULL\n");
+  CHECK(w.index_rows("p$email") == 1);
+  CHECK(w.index_rows("p$first_last") == 1);
+  CHECK(w.sql("UPDATE OR REPLACE p SET email = 'c@x'").empty());  // each takes it from the one before
+  CHECK(w.sql("SELECT count(*) FROM p") == "1\n");
+  CHECK(w.index_rows("p$email") == 1);
+  CHECK(w.sql("UPDATE OR REPLACE p SET email = 'c@x', first = 7, last = 7").empty());  // nobody else has it
+  CHECK(w.sql("SELECT first, last FROM p") == "7|7\n");
+}
+
+TEST_CASE("UPDATE OR REPLACE and OR IGNORE within a transaction see what it did") {
+  People w;
+  CHECK(
+      w.sql("BEGIN; INSERT INTO p VALUES (9, 'n@x', 9, 9); UPDATE OR IGNORE p SET email = 'n@x' WHERE id = 1").empty());
+  CHECK(w.sql("UPDATE OR REPLACE p SET email = 'n@x' WHERE id = 2; COMMIT").empty());
+  CHECK(w.all() == "1|a@x\n2|n@x\n3|NULL\n4|NULL\n");
 }
