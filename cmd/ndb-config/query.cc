@@ -54,7 +54,7 @@ struct QueryCommand final : Command {
         print(text);
       return kExitDone;
     }
-    return query(tool, config);
+    return query(tool, std::move(config));
   }
 
  private:
@@ -88,10 +88,14 @@ struct QueryCommand final : Command {
     auto stored = read_config(tool, generation);
     if (!stored) return tool.fail(stored.failure());
     *config = stored->config;
+    system_ = {{"ConfigGenerationNumber", std::to_string(stored->generation)},
+               {"PrimaryMGMNode", std::to_string(stored->primary)}};
+    if (!stored->name.empty()) system_["Name"] = stored->name;
     return kExitDone;
   }
 
-  int query(Tool& tool, const mgmt::Config& config) {
+  int query(Tool& tool, mgmt::Config config) {
+    for (const auto& [name, value] : system_) config.system[name] = value;
     mgmt::Query q;
     q.of = connections ? mgmt::Query::Of::connections : system ? mgmt::Query::Of::system : mgmt::Query::Of::nodes;
     q.all = all;
@@ -113,6 +117,8 @@ struct QueryCommand final : Command {
       print(r.text);
     return kExitDone;
   }
+
+  std::map<std::string, std::string> system_;  // of the cluster, and in no file
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "cli/config.h"
+#include "cli/status.h"
 #include "cli/tool.h"
 #include "commands.h"
 #include "mgmt/parameters.h"
@@ -156,7 +157,10 @@ struct Execute final : Command {
   static int drop_group(Tool& tool, const std::vector<std::string>& words) {
     if (words.size() != 1) return tool.usage("DROP NODEGROUP takes one number");
     auto r = tool.change("ndb drop nodegroup", {{"group", words[0]}}, {});
-    if (!r && Tool::unknown_command(r.failure())) r = tool.order("drop nodegroup", {{"ng", words[0]}});
+    if (!r && Tool::unknown_command(r.failure())) {
+      r = tool.order("drop nodegroup", {{"ng", words[0]}});
+      if (!r) return tool.fail(drop_in_words(r.failure(), words[0]));
+    }
     return r ? say(tool, "Drop Node Group " + words[0] + " done") : tool.fail(r.failure());
   }
 

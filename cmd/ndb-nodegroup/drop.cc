@@ -1,3 +1,4 @@
+#include "cli/status.h"
 #include "cli/tool.h"
 #include "commands.h"
 #include "mgmt/text_reply.h"
@@ -22,7 +23,7 @@ struct Drop final : Command {
       stock = true;
       r = tool.order("drop nodegroup", {{"ng", std::to_string(group)}});
     }
-    if (!r) return tool.fail(stock ? in_words(r.failure()) : r.failure());
+    if (!r) return tool.fail(stock ? drop_in_words(r.failure(), std::to_string(group)) : r.failure());
     const bool changed = stock || r->value("changed") == "1";
     if (tool.json()) {
       mgmt::Json j;
@@ -37,17 +38,6 @@ struct Drop final : Command {
       if (changed) tool.note("its nodes are in no group now; they can be stopped, or used for another one");
     }
     return kExitDone;
-  }
-
-  // A stock server answers with a bare negative number.
-  Failure in_words(const Failure& f) const {
-    const std::string n = "node group " + std::to_string(group);
-    if (f.text.ends_with("-1")) return {Error::no_such_group, "no " + n};
-    if (f.text.ends_with("-2")) {
-      return {Error::group_in_use,
-              n + " holds fragments of tables, even if they have no rows; drop these tables first"};
-    }
-    return f;
   }
 };
 

@@ -20,6 +20,8 @@ Result<StoredConfig> read_stock(Tool& tool) {
   StoredConfig s;
   s.stock = true;
   s.generation = mgmt::to_number((*config).system["ConfigGenerationNumber"]);
+  s.primary = mgmt::to_number((*config).system["PrimaryMGMNode"]);
+  s.name = (*config).system["Name"];
   (*config).system.erase("ConfigGenerationNumber");
   (*config).system.erase("PrimaryMGMNode");
   s.config = std::move(*config);
@@ -47,6 +49,7 @@ Result<StoredConfig> read_config(Tool& tool, std::uint64_t generation) {
   s.who = r->value("who");
   s.source = r->value("source");
   s.message = r->value("message");
+  s.name = r->value("name");
   mgmt::ParseResult parsed = mgmt::parse_any(s.text);
   if (!parsed.ok()) {
     for (const mgmt::Problem& p : parsed.problems) {

@@ -12,8 +12,10 @@ struct StoredConfig {
   mgmt::Config config;
   std::string text;  // as it was given; of a stock server: printed from what it serves
   std::uint64_t generation = 0;
+  std::uint64_t primary = 0;  // PrimaryMGMNode of a stock server
   std::int64_t when_s = 0;
   std::string who, source, message;
+  std::string name;  // of the cluster, whether the text says it or not
   bool stock = false;
 };
 // generation 0 = the present one. Fails when the text cannot be parsed (bad_definition): it was accepted once, by

@@ -173,4 +173,13 @@ Failure check_version(const ClusterStatus& s, std::uint64_t if_version) {
           "the cluster changed at version " + std::to_string(s.view) + ", after version " + std::to_string(if_version)};
 }
 
+Failure drop_in_words(const Failure& f, const std::string& group) {
+  const std::string n = "node group " + group;
+  if (f.text.ends_with("-1")) return {Error::no_such_group, "no " + n};
+  if (f.text.ends_with("-2")) {
+    return {Error::group_in_use, n + " holds fragments of tables, even if they have no rows; drop these tables first"};
+  }
+  return f;
+}
+
 }  // namespace ndb::cli

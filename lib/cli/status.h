@@ -61,4 +61,7 @@ ClusterStatus parse_stock_status(const std::map<std::string, std::string>& value
 // does not compare itself.
 Failure check_version(const ClusterStatus& status, std::uint64_t if_version);
 
+// Why a stock server did not drop a node group: it answers with a bare negative number.
+Failure drop_in_words(const Failure& f, const std::string& group);
+
 }  // namespace ndb::cli

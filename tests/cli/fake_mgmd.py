@@ -2,8 +2,8 @@
 
   fake_mgmd.py MODE LOG PORTFILE
 
-MODE is `deaf`, `stock`, or `recorded:FOLDER`. `recorded` answers as the server of the dialogues in that folder did
-(NAME.txt, which is no part of this project): the same request gets the recorded answer, an
+MODE is `deaf`, `stock`, or `recorded:FOLDER[:NAME]`. `recorded` answers as the server of the dialogues in that folder did
+(NAME.txt, which is no part of this project; the one that is named comes before all others): the same request gets the recorded answer, an
 unknown one with a recorded command the first answer to that command, everything else "Unknown command". `deaf` knows our commands, and closes the connection instead of answering the first two `ndb create nodegroup`; `stock`
 knows NDB's commands alone. Every request is written to LOG, one line each: command, then its arguments in order. Ends
 after 60 seconds.
@@ -43,10 +43,10 @@ node.49.address: 10.0.0.9
 """
 
 
-def recorded_dialogues(folder):
+def recorded_dialogues(folder, first):
     """{(command, sorted keys): reply} and {command: reply} of all dialogues."""
     exact, by_command = {}, {}
-    for name in sorted(os.listdir(folder), key=lambda n: (n != "show.txt", n)):  # the state that most tests ask for
+    for name in sorted(os.listdir(folder), key=lambda n: (n != first + ".txt", n)):
         if not name.endswith(".txt"):
             continue
         with open(os.path.join(folder, name)) as f:
@@ -139,7 +139,8 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 if mode.startswith("recorded:"):
-    exact, by_command = recorded_dialogues(mode.partition(":")[2])
+    folder, _, first = mode.partition(":")[2].partition(":")
+    exact, by_command = recorded_dialogues(folder, first or "show")  # the state that most tests ask for
 
 with Server(("127.0.0.1", 0), Session) as server:
     with open(port_name + ".new", "w") as f:

@@ -217,6 +217,43 @@ CASES
   until_total '[48, 48]'
 }
 
+@test "a statement that waits for a row of another session ends with 266 after TransactionDeadlockDetectionTimeout, as configured and as told" {
+  ndb-sql -e 'CREATE TABLE w (id INT PRIMARY KEY, n INT)' -e 'INSERT INTO w VALUES (1, 0)'
+  mkfifo "$DIR/holder.in"
+  ndb-sql --format=csv <"$DIR/holder.in" >"$DIR/holder.out" 2>&1 3>&- &
+  holder=$!
+  exec 5>"$DIR/holder.in"
+  echo "BEGIN; UPDATE w SET n = 1 WHERE id = 1; SELECT 'it is' || ' held';" >&5
+  for _ in $(seq 100); do
+    grep -q 'it is held' "$DIR/holder.out" && break
+    sleep 0.05
+  done
+  grep -q 'it is held' "$DIR/holder.out"
+  ends_after() { # MS: the second statement of a transaction waits so long at least, and takes the first one with it
+    local from
+    from=$(date +%s%3N)
+    run ndb-sql <<<'BEGIN; INSERT INTO w VALUES (2, 2); UPDATE w SET n = 2 WHERE id = 1; COMMIT;'
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"error 266: time-out while waiting for a row lock"*"the transaction was rolled back"* ]]
+    [ $(($(date +%s%3N) - from)) -ge "$1" ]
+    [ "$(ndb-sql --format=csv -e 'SELECT count(*) FROM w' | tail -1 | tr -d '\r')" = 1 ]
+  }
+  [ "$(ndb-config -q TransactionDeadlockDetectionTimeout --nodeid=1)" = 1200 ]
+  ends_after 1200
+  ndb-config set --live TransactionDeadlockDetectionTimeout=3000
+  ends_after 3000
+  ndb-config set --live TransactionDeadlockDetectionTimeout=50
+  ends_after 50
+  ndb-config set --live TransactionDeadlockDetectionTimeout=
+  echo 'COMMIT;' >&5
+  exec 5>&-
+  wait "$holder"
+  ndb-sql <<<'BEGIN; INSERT INTO w VALUES (2, 2); UPDATE w SET n = n + 2 WHERE id = 1; COMMIT;'
+  [ "$(ndb-sql --format=csv -e 'SELECT n FROM w WHERE id = 1' | tail -1 | tr -d '\r')" = 3 ]
+  ndb-sql -e 'DROP TABLE w'
+}
+
 @test "pending restarts are found and done, and then there are none" {
   ndb-config set StartFailureTimeout=600000
   [ "$(ndb-mgm rolling-restart --pending --dry-run --format=json | json '[(s["node"], s["why"]) for s in j["order"]]')" = \
@@ -242,6 +279,8 @@ CASES
   [ "$(ndb-config --config-from-node=1 -q StartFailureTimeout --nodeid=1)" = 600000 ]
   run ndb-config --connections -q nodeid1,nodeid2 -r '\n'
   [[ $output == *1,2* ]]
+  generation=$(ndb-mgm show --format=json | json 'j["generation"]')
+  [[ $(ndb-config --system -q Name,ConfigGenerationNumber,PrimaryMGMNode) =~ ^MC_[0-9]{14},$generation,0$ ]]
   run ndb-config -q nodeid --type=toaster
   [ "$status" -eq 2 ]
 }

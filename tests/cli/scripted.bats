@@ -13,7 +13,13 @@ setup() {
     [ -d "$recorded" ] || skip "no recorded dialogues at '$recorded' (NDB_MGM_DIALOGUES says where)"
     mode=recorded:$recorded
   fi
-  python3 "$BATS_TEST_DIRNAME/fake_mgmd.py" "$mode" log port 3>&- &
+  start_server "$mode"
+}
+teardown() { stop_server; }
+
+start_server() { # MODE
+  rm -f port
+  python3 "$BATS_TEST_DIRNAME/fake_mgmd.py" "$1" log port 3>&- &
   SERVER=$!
   for _ in $(seq 100); do
     [ -e port ] && break
@@ -22,7 +28,10 @@ setup() {
   NDB_CONNECTSTRING=127.0.0.1:$(cat port)
   export NDB_CONNECTSTRING
 }
-teardown() { if [ -n "${SERVER:-}" ]; then kill "$SERVER"; fi; }
+stop_server() {
+  if [ -n "${SERVER:-}" ]; then kill "$SERVER"; fi
+  SERVER=
+}
 
 @test "a change whose answer is lost is repeated with the same request id" {
   run ndb-nodegroup create --nodes=3,4
@@ -244,4 +253,47 @@ VERBS='0 ndb-mgm show
   done
   run grep -E '^(create|drop|stop|restart|set con|reload)' log
   [ "$status" -ne 0 ]
+}
+
+# Each dialogue by itself: our tool is asked what the stock client was, and says what that printed.
+@test "recorded server: every dialogue, one after the other" {
+  local name command words said compared=0
+  stop_server
+  for name in "$recorded"/*.cmd; do
+    name=$(basename "$name" .cmd)
+    start_server "recorded:$recorded:$name"
+    said=$(grep -v -e '^Connected to' -e '^exit ' "$recorded/$name.out")
+    command=$(sed -n 's/^command: //p' "$recorded/$name.cmd")
+    case $command in
+      'ndb_mgm -e '*) run ndb-mgm -e "${command#ndb_mgm -e }" ;;
+      'ndb_waiter -t '*) run ndb-mgm wait --timeout="${command##* }" ;;
+      'ndb_config '*)
+        read -ra words <<<"${command#ndb_config }"
+        run ndb-config "${words[@]}"
+        ;;
+      *) false ;;
+    esac
+    echo "$name: $command: $status"
+    echo "$output"
+    case $name in
+      show* | *status* | clusterlog-info)
+        [ "$status" -eq 0 ]
+        while read -r line; do [[ $output == *"${line% }"* ]] || { echo "missing: $line"; return 1; }; done < <(grep -E '^(id=|Node|Sev|\[)' <<<"$said")
+        ;;
+      config-*) [ "$output" = "$said" ] ;;
+      *-ok | *-again | stop-* | restart-* | single-user-* | waiter) [ "$status" -eq 0 ] ;;
+      create-nodegroup-*)
+        [ "$status" -eq 1 ]
+        [[ $output == *"error $(sed -n 's/^\* *\([0-9]*\): Error$/\1/p' <<<"$said"): "* ]]
+        ;;
+      drop-nodegroup-missing) [[ $status -eq 1 && $output == *"error 9010"* ]] ;;
+      drop-nodegroup-used) [[ $status -eq 1 && $output == *"error 9011"* ]] ;;
+      bad-command) [ "$status" -eq 2 ] ;;
+      report-memory | start-backup) [ "$status" -eq 1 ] ;; # what no server of another make is asked for
+      *) echo "nobody compares $name"; return 1 ;;
+    esac
+    compared=$((compared + 1))
+    stop_server
+  done
+  [ "$compared" -gt 20 ]
 }

@@ -330,7 +330,7 @@ TEST_CASE("a log line has time, severity, name and one line", "[os]") {
 
 TEST_CASE("a table of host names is asked without waiting, and knows all addresses of this computer", "[os]") {
   std::atomic<int> changes{0};
-  HostTable table([&] { ++changes; });
+  HostTable table([&] { ++changes; }, 600 * kSecond);
   const std::string nobody = "no-such-host.invalid";
   CHECK_FALSE(table.addresses("localhost").has_value());
   CHECK_FALSE(table.addresses("192.0.2.1").has_value());
