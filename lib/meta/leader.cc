@@ -128,7 +128,8 @@ void Leader::want_members(Time now, Member& member, const Peers& peers) {
     if (node.type == NodeType::data && node.raft_id != 0) {
       const bool up = node.state != NodeState::down;
       // Its node may have come back without files, under another raft id: then this one is gone for good.
-      const bool alive = peers.link_of_raft(node.raft_id) != 0 || (up && link == 0 && heard_lately(now, node));
+      const bool linked = peers.link_of_raft(node.raft_id) != 0;
+      const bool alive = up ? linked || (link == 0 && heard_lately(now, node)) : linked && speaks(now, id);
       wanted.try_emplace(node.raft_id, WantedMember{node.raft_id, up, alive, false});
       present[id] = node.raft_id;
       holders_[node.raft_id] = id;
@@ -192,6 +193,12 @@ bool Leader::heard_lately(Time now, const Node& node) const {
   auto w = watched_.find(node.id);
   return w != watched_.end() && w->second.incarnation == node.incarnation && w->second.heard &&
          now < silent_from(w->second);
+}
+
+// A link proves nothing of a node that was declared dead: its computer may have lost its power.
+bool Leader::speaks(Time now, NodeId id) const {
+  const Report* r = report(id);
+  return r != nullptr && now < r->received + longest_ + longest_ / 10;
 }
 
 bool Leader::all_heard(const Catalog& catalog) const {
