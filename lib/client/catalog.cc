@@ -35,6 +35,7 @@ void ClientMachine::look_for_catalog(Time now, env::Outbox& out) {
   if (catalog_request_ != 0) {
     if (now - catalog_asked_ < limits::kClientPatience) return;
     catalog_request_ = 0;  // another one then
+    if (Peer* p = peer(catalog_from_)) p->silent = true;
   }
   if (now < next_refresh_) {
     out.wake_at(next_refresh_);
@@ -44,7 +45,7 @@ void ClientMachine::look_for_catalog(Time now, env::Outbox& out) {
   const std::size_t n = peers_.size();
   for (std::size_t i = 1; i <= n; i++) {
     Peer& p = peers_[(catalog_from_ + i) % n];
-    if (p.node == 0 || p.state != Peer::State::up || p.closing) continue;
+    if (p.node == 0 || p.state != Peer::State::up || p.closing || p.silent) continue;
     catalog_from_ = p.node;
     catalog_asked_ = now;
     catalog_request_ = static_cast<std::uint32_t>(prng_.next() | 1);
@@ -56,6 +57,7 @@ void ClientMachine::look_for_catalog(Time now, env::Outbox& out) {
     wire::end_message(w, at);
     return;
   }
+  for (Peer& p : peers_) p.silent = false;  // asked again, in turn with the others
   if (catalog_) {
     for (const auto& [id, node] : catalog_->nodes) {
       if (node.type == meta::NodeType::data && node.state == meta::NodeState::in_sync) up(id, now, out);

@@ -89,6 +89,7 @@ void ClientMachine::on_link_up(Time now, const env::Event& e, env::Outbox& out) 
   p->since = now;
   p->link = e.link;
   p->closing = false;
+  p->silent = false;
   link_node_[e.link] = p->node;
   wire::Hello hello;
   hello.kind = wire::PeerKind::api;

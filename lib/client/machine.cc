@@ -89,6 +89,7 @@ void ClientMachine::flush(Time now, env::Outbox& out) {
 void ClientMachine::on_frame(Time now, const env::Event& e, env::Outbox& out) {
   Peer* p = peer_of_link(e.link);
   if (p == nullptr) return;
+  p->silent = false;
   Bytes payload = e.data;
   wire::Message m;
   bool damaged = false;

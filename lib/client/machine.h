@@ -29,7 +29,8 @@
 //  pass,
 //    when its request lies in a link that is cut and heals, until its outcome is asked for with its id: ask_again().
 //  * A node's newer view, a stale_view, silence for kClientPatience or a lost link make it fetch the catalog again,
-//    from a data node or, when none answers, from a management server.
+//    from a data node it has a link with or, when none answers within kClientPatience, from a management server and
+//    from data nodes that it connects to for that.
 //  * Writes of a table with unique indexes bring the changes of the index rows along (indexes.h): a step may become two
 //    messages, reads under locks and then the writes; its results are those of the owner's operations. A step that
 //    has such writes fails as a whole: kKeepGoing does not count for it.
@@ -246,7 +247,8 @@ class ClientMachine : public env::Machine {
     Time next_connect = 0;
     bool wanted = false;  // somebody waits for it
     bool closing = false;
-    Time since = 0;  // of the state
+    bool silent = false;  // asked for the catalog and did not answer; nothing was heard from it since
+    Time since = 0;       // of the state
     View view = 0;   // the newest one heard of
   };
   enum class CursorState : std::uint8_t { unsent, opening, open, reading, done };

@@ -1,4 +1,6 @@
 // Open transactions, scans, slots, and silence.
+#include <optional>
+
 #include "unit/client_machine_world.h"
 
 using namespace ndb;
@@ -17,6 +19,48 @@ TEST_CASE("silence makes it look at the catalog; a node that is gone is given up
   w.run(60 * kMillisecond);
   auto asked = w.expect(wire::Type::outcome);
   CHECK(asked.node != m.node);
+}
+
+TEST_CASE("the one node that a client has a link with falls silent: the others are asked, and a management server") {
+  auto options = with_catalog();
+  options.management = {{"m", 1186}};
+  World w(std::move(options));
+  auto m = (w.insert(0), w.expect(wire::Type::execute));
+  const NodeId other = m.node == 1 ? 2 : 1;
+  REQUIRE(w.link_of.count(other) == 0);
+  auto newer = two_nodes(30);
+  newer->nodes[m.node].state = meta::NodeState::down;
+
+  SECTION("a data node tells of the death") {
+    w.run(kSecond);
+    std::optional<World::Sent> asked;
+    while (w.said(wire::Type::get_catalog)) {
+      auto s = w.expect(wire::Type::get_catalog);
+      if (s.node == other) asked = s;
+    }
+    REQUIRE(asked);
+    w.give_catalog(*asked, newer.get());
+  }
+  SECTION("a management server does, when no data node answers a new link") {
+    w.dead.insert(other);
+    w.management_up = true;
+    w.run(kSecond);
+    REQUIRE(w.text_link != 0);
+    CHECK(w.text_sent == "ndb get catalog\nhave: 10\n\n");
+    return;
+  }
+  w.run(100 * kMillisecond);
+  CHECK(w.expect(wire::Type::outcome).node == other);
+}
+
+TEST_CASE("a node that was silent for a while is asked again") {
+  World w(with_catalog());
+  auto m = (w.insert(0), w.expect(wire::Type::execute));
+  w.dead.insert(m.node == 1 ? 2 : 1);
+  w.run(2 * kSecond);
+  while (w.said(wire::Type::get_catalog)) w.expect(wire::Type::get_catalog);
+  w.run(kSecond);
+  CHECK(w.said(wire::Type::get_catalog));
 }
 
 TEST_CASE("an open transaction: steps, commit, and what a lost link does to it") {
