@@ -69,7 +69,7 @@ Result<Settings> settings_for(NodeId id, const std::string& text, const std::str
 Result<Settings> fetch_settings(const cli::ConnectString& servers, NodeId id, const Options& o) {
   for (int attempt = 0;; attempt++) {
     cli::Management m(servers);
-    auto reply = m.request("ndb get config", {{"generation", "0"}, {"effective", "0"}});
+    auto reply = m.ask("ndb get config", {{"generation", "0"}, {"effective", "0"}});
     if (reply.ok() && !reply->bulk.empty()) {
       auto s = settings_for(id, reply->bulk, reply->value("disabled"));
       if (s.ok()) s->cluster = std::strtoull(reply->value("cluster_id").c_str(), nullptr, 10);

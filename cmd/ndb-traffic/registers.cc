@@ -3,6 +3,7 @@
 // (client/linearizable.h). Rows are changed for new ones every so often, which keeps histories short.
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -102,6 +103,7 @@ struct Registers final : cli::Command {
                                     static_cast<Time>(patience_s) * kSecond);
     const Time returned = os::Loop::now();
     std::lock_guard lock(mutex_);
+    longest_ = std::max(longest_, returned - op.called);
     const bool unknown = f.error == Error::outcome_unknown || f.error == Error::timed_out;
     if (f && !unknown) {  // it has not happened
       errors_++;
@@ -150,7 +152,8 @@ struct Registers final : cli::Command {
         .member("changed", true)
         .member("operations", done_)
         .member("unknown", unknown_);
-    j.member("errors", errors_).member("rows", history_.size()).member("linearizable", wrong.empty()).end_object();
+    j.member("errors", errors_).member("longest_ms", longest_ / kMillisecond);
+    j.member("rows", history_.size()).member("linearizable", wrong.empty()).end_object();
     if (summary_file.empty()) {
       cli::print_line(j.text());
     } else if (Failure f = os::write_file_atomically(summary_file, j.text() + "\n")) {
@@ -167,6 +170,7 @@ struct Registers final : cli::Command {
   std::atomic<std::uint64_t> begun_{0}, values_{0};
   std::mutex mutex_;
   std::map<std::int64_t, std::vector<RegisterOp>> history_;
+  Time longest_ = 0;  // an operation, repeats included
   std::uint64_t done_ = 0, unknown_ = 0, errors_ = 0;
   std::string last_error_;
 };

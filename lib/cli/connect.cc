@@ -1,5 +1,6 @@
 #include "cli/connect.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "client/base64.h"
@@ -9,6 +10,8 @@
 namespace ndb::cli {
 
 namespace {
+
+constexpr Time kSilence = 3 * kSecond;  // then another management server is asked, when there is one
 
 std::string_view trimmed(std::string_view s) {
   while (!s.empty() && (s.front() == ' ' || s.front() == '\t' || s.front() == '"')) s.remove_prefix(1);
@@ -122,7 +125,6 @@ struct Management::Impl : env::Machine {
   std::size_t at = 0, tried = 0;
   env::LinkId link = 0;
   std::uint64_t connects = 0;
-  bool fresh = false;  // nothing was received on this link yet
   std::string request, input, trouble;
   Reply reply;
   os::LoopOptions quiet;
@@ -274,6 +276,14 @@ Result<Management::Reply> Management::request(const std::string& command, const 
     return Failure{static_cast<Error>(n), result.substr(dash + 1)};
   }
   return Failure{Error::internal, result};
+}
+
+Result<Management::Reply> Management::ask(const std::string& command, const Keys& keys, Time timeout) {
+  for (std::size_t others = impl_->servers.servers.size() - 1;; others--) {
+    auto r = request(command, keys, {}, others == 0 ? timeout : std::min(timeout, kSilence));
+    const bool silent = !r && (r.failure().error == Error::unreachable || r.failure().error == Error::timed_out);
+    if (!silent || others == 0) return r;
+  }
 }
 
 const Management::Reply& Management::last_reply() const { return impl_->reply; }

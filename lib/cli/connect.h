@@ -49,6 +49,9 @@ class Management {
   // number of the table of errors and the server's words.
   Result<Reply> request(const std::string& command, const Keys& keys = {}, const std::string& bulk = {},
                         Time timeout = 15 * kSecond);
+  // The same for what changes nothing: when a server closes the connection instead of answering, or says nothing for
+  // 3 s while there are others, the next of the list is asked.
+  Result<Reply> ask(const std::string& command, const Keys& keys = {}, Time timeout = 15 * kSecond);
   // The last reply that was read whole, also one that refused: what its bulk says besides the sentence.
   const Reply& last_reply() const;
   // 32 hexadecimal digits: the `request` of a change that may be repeated.

@@ -67,7 +67,8 @@ Result<Tool::Reply> Tool::request(const std::string& command, const Keys& keys, 
 Result<Tool::Reply> Tool::ask(const std::string& command, const Keys& keys, Time patience) {
   const Time deadline = os::monotonic_now() + patience;
   while (true) {
-    auto r = request(command, keys, {});
+    auto f = connect();
+    auto r = f ? Result<Reply>(f) : management_->ask(command, framed(keys));
     if (r || !silent(r.failure())) return r;
     if (os::monotonic_now() >= deadline) {
       // A question has no outcome to be unsure about.

@@ -249,7 +249,7 @@ class ClientMachine : public env::Machine {
     bool closing = false;
     bool silent = false;  // asked for the catalog and did not answer; nothing was heard from it since
     Time since = 0;       // of the state
-    View view = 0;   // the newest one heard of
+    View view = 0;        // the newest one heard of
   };
   enum class CursorState : std::uint8_t { unsent, opening, open, reading, done };
   struct Cursor {

@@ -2,9 +2,9 @@
 
   fake_mgmd.py MODE LOG PORTFILE
 
-MODE is `deaf`, `stock`, or `recorded:FOLDER[:NAME]`. `recorded` answers as the server of the dialogues in that folder did
+MODE is `closing`, `silent`, `deaf`, `stock`, or `recorded:FOLDER[:NAME]`. `recorded` answers as the server of the dialogues in that folder did
 (NAME.txt, which is no part of this project; the one that is named comes before all others): the same request gets the recorded answer, an
-unknown one with a recorded command the first answer to that command, everything else "Unknown command". `deaf` knows our commands, and closes the connection instead of answering the first two `ndb create nodegroup`; `stock`
+unknown one with a recorded command the first answer to that command, everything else "Unknown command". `closing` closes the connection instead of answering anything, `silent` says nothing. `deaf` knows our commands, and closes the connection instead of answering the first two `ndb create nodegroup`; `stock`
 knows NDB's commands alone. Every request is written to LOG, one line each: command, then its arguments in order. Ends
 after 60 seconds.
 """
@@ -127,7 +127,9 @@ class Session(socketserver.StreamRequestHandler):
             keys = dict(l.split(": ", 1) for l in lines[1:])
             with open(log_name, "a") as f:
                 f.write(" | ".join(lines) + "\n")
-            text = answer(lines[0], keys)
+            if mode == "silent":
+                continue
+            text = None if mode == "closing" else answer(lines[0], keys)
             if text is None:
                 return
             self.wfile.write(text.encode() + b"\n")

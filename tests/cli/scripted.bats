@@ -42,6 +42,24 @@ stop_server() {
   [ "$(grep -o 'request: [0-9a-f]\{32\}' log | sort -u | wc -l)" = 1 ]
 }
 
+@test "stock server: a question goes to the next server when the first closes the connection, or says nothing" {
+  local first
+  for first in closing silent; do
+    rm -f first.port
+    python3 "$BATS_TEST_DIRNAME/fake_mgmd.py" "$first" first.log first.port 3>&- &
+    FIRST=$!
+    for _ in $(seq 100); do
+      [ -e first.port ] && break
+      sleep 0.05
+    done
+    run timeout 20 ndb-mgm status --connectstring="127.0.0.1:$(cat first.port),$NDB_CONNECTSTRING"
+    kill "$FIRST"
+    echo "$first: $output"
+    [ "$status" -eq 0 ]
+    grep -q 'status' first.log
+  done
+}
+
 @test "another run draws another request id" {
   ndb-nodegroup create --nodes=3,4
   ndb-nodegroup create --nodes=3,4

@@ -40,7 +40,9 @@ teardown() { finish; }
   [ "$fetched" -ge 10 ] && [ "$fetched" -lt 500 ]
   touch "$DIR/stop.registers"
   wait "$(cat "$DIR/registers.started")"
-  [ "$(json 'j["operations"] > 500' <"$DIR/registers.json")" = True ]
+  cat "$DIR/registers.json"
+  # nobody stood still with the node: 32 s of which one operation may have waited for the takeover
+  [ "$(json 'j["operations"] > 500 and j["longest_ms"] < 10000' <"$DIR/registers.json")" = True ]
   # what it has fetched is right, too
   kill -9 "$(cat "$DIR/node2.started")"
   run ndb-sql --format=csv -e "SELECT count(*), sum(n) FROM u"
