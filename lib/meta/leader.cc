@@ -121,6 +121,11 @@ void Leader::want_members(Time now, Member& member, const Peers& peers) {
       wanted.try_emplace(raft, WantedMember{raft, true, true, true});
   }
   const auto catalog = member.catalog();
+  const std::vector<MemberInfo> members = member.log().members();
+  auto votes = [&](std::uint64_t raft) {
+    return std::any_of(members.begin(), members.end(),
+                       [&](const MemberInfo& m) { return m.raft_id == raft && m.role == Role::voter; });
+  };
   std::map<NodeId, std::uint64_t> present;  // node -> the raft id that it has now
   for (const auto& [id, node] : catalog->nodes) {
     if (node.type == NodeType::api || node.disabled) continue;
@@ -128,7 +133,9 @@ void Leader::want_members(Time now, Member& member, const Peers& peers) {
     if (node.type == NodeType::data && node.raft_id != 0) {
       const bool up = node.state != NodeState::down;
       // Its node may have come back without files, under another raft id: then this one is gone for good.
-      const bool alive = peers.link_of_raft(node.raft_id) != 0 || (up && link == 0 && heard_lately(now, node));
+      const bool linked = peers.link_of_raft(node.raft_id) != 0;
+      const bool alive =
+          linked ? up || !votes(node.raft_id) || speaks(now, id) : up && link == 0 && heard_lately(now, node);
       wanted.try_emplace(node.raft_id, WantedMember{node.raft_id, up, alive, false});
       present[id] = node.raft_id;
       holders_[node.raft_id] = id;
@@ -138,7 +145,7 @@ void Leader::want_members(Time now, Member& member, const Peers& peers) {
     wanted.try_emplace(raft, WantedMember{raft, node.type == NodeType::mgm, true, node.type == NodeType::mgm});
     if (node.type == NodeType::mgm) present[id] = raft;
   }
-  for (const MemberInfo& m : member.log().members()) {
+  for (const MemberInfo& m : members) {
     auto holder = holders_.find(m.raft_id);
     if (holder != holders_.end()) {
       auto now_has = present.find(holder->second);
@@ -192,6 +199,13 @@ bool Leader::heard_lately(Time now, const Node& node) const {
   auto w = watched_.find(node.id);
   return w != watched_.end() && w->second.incarnation == node.incarnation && w->second.heard &&
          now < silent_from(w->second);
+}
+
+// A link proves nothing of a voter that was declared dead: its computer may have lost its power. (Who has no vote may
+// not know yet whom to speak to.)
+bool Leader::speaks(Time now, NodeId id) const {
+  const Report* r = report(id);
+  return r != nullptr && now < r->received + longest_ + longest_ / 10;
 }
 
 bool Leader::all_heard(const Catalog& catalog) const {

@@ -120,6 +120,7 @@ class Leader {
   void watch_nodes(Time now, Member& member, env::Outbox& out);
   Time silent_from(const Watch& w) const;
   bool heard_lately(Time now, const Node& node) const;
+  bool speaks(Time now, NodeId id) const;
   bool all_heard(const Catalog& catalog) const;
   bool last_in_sync(const Catalog& catalog, const Node& node) const;
   void declare(Time now, Member& member, const Node& node, Watch& watch, bool forced, env::Outbox& out);

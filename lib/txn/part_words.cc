@@ -18,8 +18,9 @@ void Worker::on_part_execute(const wire::Message& m, NodeId from) {
     if (!parts_.used(p) || parts_[p].txn != TxnId{h.session, h.number} || parts_[p].state != PartState::idle) {
       e = Error::node_failure;
     }
-  } else if (r == nullptr || r->role != Role::primary || !serving() || h.view < r->born) {
-    // (Older than the fragment: it means one of the same number, of a reorganisation that was rolled back.)
+  } else if (r == nullptr || r->role != Role::primary || !serving() || h.view < r->born || !in_sync(from)) {
+    // (Older than the fragment: it means one of the same number, of a reorganisation that was rolled back. From a node
+    // that was declared dead: no barrier has waited for it, so its rows may have moved on and been removed here.)
     e = Error::stale_view;
   } else if ((h.flags & kPartWantImages) != 0 && h.view > catalog_->view) {
     e = Error::not_ready;  // it is doubled, and transactions of our view are not yet: see writes_once_too_late()

@@ -164,6 +164,11 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   friend class WorkerTest;
   // worker.cc
   bool serving() const { return now_ < serve_until_; }
+  // As far as the catalog is known here: it serves, or may have until a moment ago.
+  bool in_sync(NodeId node) const {
+    const meta::Node* n = catalog_->node(node);
+    return n != nullptr && n->state == meta::NodeState::in_sync;
+  }
   TableState* table_state(TableId id) const { return id < tables_.size() ? tables_[id].get() : nullptr; }
   Writer& link_writer(env::LinkId link) { return link == env::kSelf ? *self_ : out_->link(link); }
   env::LinkId link_to(NodeId n) const { return n == options_.node ? env::kSelf : links_[n]; }

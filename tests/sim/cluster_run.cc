@@ -161,7 +161,8 @@ void ClusterRun::calm(const std::function<bool()>& idle) {
   if (nemesis) nemesis->calm();
   if (world.failed()) return;
   quiet = true;
-  if (!world.run_until(idle, kSettleLimit)) world.fail("something still waits for an answer after a minute of calm");
+  if (!world.run_until(idle, kSettleLimit))
+    world.fail("something still waits for an answer after a minute of calm: " + cluster.describe());
   if (world.failed()) return;
   cluster.settle(kSettleLimit);
   world.run_for(kSecond);  // the last commit points travel
