@@ -155,7 +155,7 @@ std::string Model::words(const Txn& t) const {
 // Finds the last transaction whose value the row can have: all acknowledged ones before it are in, those behind it out.
 void Model::verify_row(std::uint64_t id, Row& row, std::uint64_t value, std::vector<Place>& places) {
   const std::size_t n = row.history.size();
-  std::size_t first = SIZE_MAX, last = 0;  // how many of the history are in: least and most
+  std::vector<std::size_t> lengths;  // how many of the history may be in, ascending
   for (std::size_t k = 0; k <= n; k++) {
     const bool fits = k == 0 ? row.base.contains(value) : value_of(txns_[row.history[k - 1]], id) == value;
     if (!fits || (k > 0 && judge(txns_[row.history[k - 1]]) == Verdict::out)) continue;
@@ -166,10 +166,9 @@ void Model::verify_row(std::uint64_t id, Row& row, std::uint64_t value, std::vec
           return precedes(txns_[t], txns_[row.history[k - 1]]) && judge(txns_[t]) == Verdict::out;
         });
     if (!keeps || !follows) continue;
-    first = std::min(first, k);
-    last = k;
+    lengths.push_back(k);
   }
-  if (first == SIZE_MAX) {
+  if (lengths.empty()) {
     std::string s = "is " + std::to_string(value) + " (0 = absent); it was";
     for (std::uint64_t b : row.base) s += " " + std::to_string(b);
     for (std::uint32_t t : row.history) s += ", then " + std::to_string(value_of(txns_[t], id)) + " " + words(txns_[t]);
@@ -178,9 +177,11 @@ void Model::verify_row(std::uint64_t id, Row& row, std::uint64_t value, std::vec
   for (std::size_t k = 0; k < n; k++) {
     const Txn& t = txns_[row.history[k]];
     Place& p = places[row.history[k]];
-    const bool shown = k + 1 == first && first == last;
-    if (first > 0 && (shown || (k < first && precedes(t, txns_[row.history[first - 1]])))) p.in = true;
-    if (k >= last) p.out = true;
+    // A transaction is in for sure when it is so whichever of them the value is from.
+    p.in |= std::all_of(lengths.begin(), lengths.end(), [&](std::size_t length) {
+      return k + 1 == length || (k < length && precedes(t, txns_[row.history[length - 1]]));
+    });
+    p.out |= k >= lengths.back();
   }
 }
 
