@@ -16,25 +16,45 @@ write_config() {
   printf '\n[mysqld]\nNodeId=50\n\n[mysqld]\nNodeId=51\n%s\n' "${EXTRA:-}"
 }
 
-# A port that nobody listens on now.
-free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+# free_ports N: so many ports that nobody listens on now, all different.
+free_ports() {
+  python3 -c 'import socket, sys
+held = [socket.socket() for _ in range(int(sys.argv[1]))]
+for s in held: s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])' "$1"
 }
+free_port() { free_ports 1; }
+
+# until_true COMMAND..: again and again until it succeeds, for half a minute.
+until_true() {
+  local end=$((SECONDS + 30))
+  while [ "$SECONDS" -lt "$end" ]; do
+    "$@" && return 0
+    sleep 0.05
+  done
+  "$@"
+}
+# gone PID: it has ended.
+gone() { ! kill -0 "$1" 2>/dev/null; }
+# talks PID: it has a connection, so it has said what Ctrl-C is to say.
+talks() { find "/proc/$1/fd" -lname "socket:*" | grep -q .; }
+
+has_generation() { ndb-config history --format=tsv 2>/dev/null | grep -q '^1'; }
 
 start_mgmd() {
   DIR=$(mktemp -d)
   PORT=$(free_port)
   export DIR PORT NDB_CONNECTSTRING=127.0.0.1:$PORT
   write_config "$@" >"$DIR/config.ini"
-  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >"$DIR/mgmd.log" 2>&1 3>&- &
-  echo $! >"$DIR/mgmd.started"
-  local i
-  for i in $(seq 100); do
-    if ndb-config history --format=tsv 2>/dev/null | grep -q '^1'; then return 0; fi
-    sleep 0.1
-  done
+  mgmd_again
+  until_true has_generation && return 0
   cat "$DIR/mgmd.log"
   return 1
+}
+
+# The management server, once more on what it has stored; returns at once.
+mgmd_again() {
+  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- 4>&- &
+  echo $! >"$DIR/mgmd.started"
 }
 
 start_node() {
@@ -51,7 +71,7 @@ stop_cluster() {
   for f in "$DIR"/*.started; do
     pid=$(cat "$f")
     for _ in $(seq 50); do
-      kill -0 "$pid" 2>/dev/null || break
+      gone "$pid" && break
       sleep 0.1
     done
     kill -9 "$pid" 2>/dev/null || true

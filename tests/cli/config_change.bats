@@ -5,8 +5,7 @@ load cluster.bash
 
 setup() {
   DIR=$(mktemp -d)
-  mapfile -t PORTS < <(for _ in 1 2 3 4; do free_port; done | sort -u)
-  [ "${#PORTS[@]}" -eq 4 ]
+  mapfile -t PORTS < <(free_ports 2)
   mkdir "$DIR/m10" "$DIR/m11"
   cd "$DIR" || return 1 # pid files and logs of servers without a DataDir
   P10=${PORTS[0]} P11=${PORTS[1]}
@@ -43,11 +42,7 @@ running() { kill -0 "$(cat "$DIR/$1.started")" 2>/dev/null; }
 ended() {
   local pid status=0
   pid=$(cat "$DIR/$1.started")
-  for _ in $(seq 100); do
-    kill -0 "$pid" 2>/dev/null || break
-    sleep 0.1
-  done
-  ! kill -0 "$pid" 2>/dev/null || return 1
+  until_true gone "$pid" || { echo "$1 has not ended"; return 1; }
   wait "$pid" || status=$?
   [ "$status" -eq "$2" ] || { echo "$1 ended with $status"; return 1; }
 }
@@ -64,17 +59,16 @@ ask() {
   exec 4>&-
 }
 generation() { ask "$1" 'ndb get config' 2>/dev/null | sed -n 's/^generation: //p'; }
+has_generation() { [ "$(generation "$1")" = "$2" ]; }
 # at_generation N ID..: waits until the servers have it
 at_generation() {
   local id
   for id in "${@:2}"; do
-    for _ in $(seq 150); do
-      [ "$(generation "$id")" = "$1" ] && break
-      sleep 0.1
-    done
-    [ "$(generation "$id")" = "$1" ] || { echo "server $id is at generation '$(generation "$id")', not $1"; return 1; }
+    until_true has_generation "$id" "$1" || { echo "server $id is at generation '$(generation "$id")', not $1"; return 1; }
   done
 }
+# sees ID OTHER STATUS: what a server says of another node
+sees() { ask "$1" 'get status' 2>/dev/null | grep -q "^node.$2.status: $3"; }
 both_started() {
   start 10 -f "$DIR/two.ini"
   start 11 -f "$DIR/two.ini"
@@ -147,11 +141,7 @@ both_started() {
 
 @test "scenario 6: a server without a file takes the configuration from its peer, also when that comes later" {
   start 11 -c "127.0.0.1:$P10"
-  for _ in $(seq 50); do
-    grep -q 'waiting for a configuration' "$DIR/11.log" && break
-    sleep 0.1
-  done
-  grep -q 'waiting for a configuration' "$DIR/11.log"
+  until_true grep -q 'waiting for a configuration' "$DIR/11.log"
   start 10 -f "$DIR/two.ini" --nowait-nodes=11
   at_generation 1 10 11
   stop 11
@@ -212,7 +202,7 @@ both_started() {
   stop 11
   start 11 -c "127.0.0.1:$P10" --skip-config-cache
   at_generation 1 11
-  ask 10 'get status' | grep -q 'node.11.status: CONNECTED'
+  until_true sees 10 11 CONNECTED
   [ -z "$(find "$DIR/m11" -name '*_mgm')" ]
 }
 
@@ -248,20 +238,12 @@ both_started() {
 
 @test "scenario 12: a stopped server is seen as such by the other one, and as connected when it is back" {
   both_started
-  ask 10 'get status' | grep -q '^node.11.status: CONNECTED'
+  until_true sees 10 11 CONNECTED
   stop 11
-  for _ in $(seq 50); do
-    ask 10 'get status' | grep -q '^node.11.status: NO_CONTACT' && break
-    sleep 0.1
-  done
-  ask 10 'get status' | grep -q '^node.11.status: NO_CONTACT'
+  until_true sees 10 11 NO_CONTACT
   start 11
   at_generation 1 11
-  for _ in $(seq 50); do
-    ask 10 'get status' | grep -q '^node.11.status: CONNECTED' && break
-    sleep 0.1
-  done
-  ask 10 'get status' | grep -q '^node.11.status: CONNECTED'
+  until_true sees 10 11 CONNECTED
 }
 
 @test "scenario 15: a host name that cannot be resolved is refused, or tolerated when the file says so" {
@@ -292,17 +274,12 @@ both_started() {
   start 11 -f "$DIR/two.ini"
   at_generation 1 11
   kill -9 "$(cat "$DIR/relay.started")"
-  for _ in $(seq 50); do
-    ask 11 'get status' | grep -q '^node.10.status: NO_CONTACT' && break
-    sleep 0.1
-  done
-  ask 11 'get status' | grep -q '^node.10.status: NO_CONTACT'
+  until_true sees 11 10 NO_CONTACT
+  until_true gone "$(cat "$DIR/relay.started")"
   start_relay
   write more.ini '[api]' 'NodeId=21'
-  for _ in $(seq 100); do
-    ask 11 "reload config\nconfig_filename: $DIR/more.ini" | grep -q '^result: Ok' && break
-    sleep 0.1
-  done
+  reloaded() { ask 11 "reload config\nconfig_filename: $DIR/more.ini" | grep -q '^result: Ok'; }
+  until_true reloaded
   at_generation 2 10 11
 }
 
@@ -362,10 +339,8 @@ both_started() {
 
 @test "before the first configuration: who is waited for is said, and node ids wait" {
   start 10 -f "$DIR/two.ini"
-  for _ in $(seq 50); do
-    ask 10 'check connection' 2>/dev/null | grep -q Ok && break
-    sleep 0.1
-  done
+  answers() { ask 10 'check connection' 2>/dev/null | grep -q Ok; }
+  until_true answers
   ask 10 'get config_v2\nversion: 525320' | grep -q 'waiting for the management servers 11'
   ask 10 'get config_v2\nversion: 525320\nnodetype: 0\nnode: 1' | grep -q 'waiting for the management servers 11'
   ask 10 'get config_v2\nversion: 525320\nnodetype: 2\nnode: 11' | grep -q '^result: Ok'

@@ -6,7 +6,7 @@ MODE is `closing`, `silent`, `deaf`, `stock`, or `recorded:FOLDER[:NAME]`. `reco
 (NAME.txt, which is no part of this project; the one that is named comes before all others): the same request gets the recorded answer, an
 unknown one with a recorded command the first answer to that command, everything else "Unknown command". `closing` closes the connection instead of answering anything, `silent` says nothing. `deaf` knows our commands, and closes the connection instead of answering the first two `ndb create nodegroup`; `stock`
 knows NDB's commands alone. Every request is written to LOG, one line each: command, then its arguments in order. Ends
-after 60 seconds.
+after five minutes, as tests do.
 """
 import os
 import re
@@ -15,7 +15,7 @@ import socketserver
 import sys
 
 mode, log_name, port_name = sys.argv[1:4]
-signal.alarm(60)
+signal.alarm(300)
 fixture = os.path.join(os.path.dirname(__file__), "..", "fixtures", "config-v2.b64")
 deaf_calls = 2
 waits = False

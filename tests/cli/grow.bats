@@ -148,7 +148,7 @@ CASES
 @test "Ctrl-C ends the waiting with 130 and says what goes on" {
   ndb-mgm wait 3 --state=down --timeout=30 2>"$DIR/err" 3>&- &
   pid=$!
-  sleep 0.5
+  until_true talks "$pid"
   kill -INT "$pid"
   wait "$pid" && status=0 || status=$?
   [ "$status" -eq 130 ]

@@ -97,11 +97,8 @@ CASES
   local pid=$!
   exec 5>"$DIR/slow"
   printf '1,1,a\n2,2,b\n3,3' >&5
-  for _ in $(seq 100); do
-    [ "$(rows)" = '1,1,a 2,2,b ' ] && break
-    sleep 0.05
-  done
-  [ "$(rows)" = '1,1,a 2,2,b ' ]
+  are_rows() { [ "$(rows)" = "$1" ]; }
+  until_true are_rows '1,1,a 2,2,b '
   printf ',c\n4,4,d' >&5
   exec 5>&-
   wait "$pid"
@@ -115,15 +112,13 @@ CASES
   exec 5>"$DIR/pipe" # open until the end: the import waits for more
   seq 1 400000 | sed 's/.*/&,1,w/' >&5 2>/dev/null 3>&- &
   local writer=$!
-  for _ in $(seq 100); do
-    [ "$(ndb-sql --format=csv -e 'SELECT count(*) > 0 FROM t' | tail -n 1 | tr -d '\r')" = 1 ] && break
-    sleep 0.05
-  done
+  any_row() { [ "$(ndb-sql --format=csv -e 'SELECT count(*) > 0 FROM t' | tail -n 1 | tr -d '\r')" = 1 ]; }
+  until_true any_row
   kill -INT "$pid"
   wait "$pid" || status=$?
   exec 5>&-
   wait "$writer" || true # it lost its reader
   cat "$DIR/out"
   [ "$status" -eq 130 ]
-  [ "$(ndb-sql --format=csv -e 'SELECT count(*) > 0 FROM t' | tail -n 1 | tr -d '\r')" = 1 ]
+  any_row
 }

@@ -10,8 +10,11 @@ setup() {
 }
 
 teardown() {
-  if [ -s "$DIR/pid" ]; then kill -9 "$(cat "$DIR/pid")" 2>/dev/null || true; fi
-  if [ -s "$DIR/ndb_10.pid" ]; then kill -9 "$(cat "$DIR/ndb_10.pid")" 2>/dev/null || true; fi
+  local f
+  for f in "$DIR"/pid "$DIR"/*.pid; do
+    [ -s "$f" ] && kill -9 "$(cat "$f")" 2>/dev/null
+  done
+  if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then tail -n 5 "$DIR"/log* || true; fi
   rm -rf "$DIR"
 }
 
@@ -19,13 +22,12 @@ run_mgmd() {
   rm -f "$DIR/pid"
   ndb-mgmd -f "$CONFIG" --configdir="$DIR" --port-file="$DIR/port" --nodaemon "$@" >>"$DIR/log" 2>&1 3>&- &
   echo $! >"$DIR/pid"
-  for _ in $(seq 100); do
-    if [ -s "$DIR/port" ] && ask 'ndb get config' 2>/dev/null | grep -q '^result: Ok'; then return 0; fi
-    sleep 0.05
-  done
+  until_true serves && return 0
   cat "$DIR/log"
   return 1
 }
+
+serves() { [ -s "$DIR/port" ] && ask 'ndb get config' 2>/dev/null | grep -q '^result: Ok'; }
 
 # Says the lines of $1 and prints everything that comes back.
 ask() {
@@ -39,11 +41,7 @@ stop_mgmd() {
   local pid
   pid=$(cat "$DIR/pid")
   kill -TERM "$pid"
-  for _ in $(seq 100); do
-    kill -0 "$pid" 2>/dev/null || return 0
-    sleep 0.05
-  done
-  return 1
+  until_true gone "$pid"
 }
 
 @test "a first start commits the file as generation 1 and answers" {
@@ -82,11 +80,8 @@ stop_mgmd() {
   ask 'ndb status' | grep -q '^generation: 1$'
   stop_mgmd
   run_mgmd --reload
-  for _ in $(seq 50); do
-    if ask 'ndb status' | grep -q '^generation: 2$'; then break; fi
-    sleep 0.1
-  done
-  ask 'ndb status' | grep -q '^generation: 2$'
+  reloaded() { ask 'ndb status' | grep -q '^generation: 2$'; }
+  until_true reloaded
   stop_mgmd
   run_mgmd --reload
   sleep 0.3
@@ -283,8 +278,7 @@ PYTHON
 
 @test "three servers: one may be lost, and one that lost its files is given everything again" {
   local ports id i=0 config=$DIR/three.ini
-  mapfile -t ports < <(for _ in 1 2 3; do free_port; done | sort -u)
-  [ "${#ports[@]}" -eq 3 ]
+  mapfile -t ports < <(free_ports 3)
   {
     printf '[ndbd default]\nNoOfReplicas=1\n[ndbd]\nNodeId=1\nHostName=127.0.0.1\n[api]\nNodeId=20\n'
     for id in 10 11 12; do
@@ -297,23 +291,18 @@ PYTHON
     ndb-mgmd -f "$config" --ndb-nodeid="$1" --configdir="$DIR/m$1" --nodaemon >>"$DIR/log$1" 2>&1 3>&- &
     echo $! >"$DIR/m$1.pid"
   }
-  all_gone() { for f in "$DIR"/m*.pid; do kill -9 "$(cat "$f")" 2>/dev/null || true; done; }
   # says, on the port of the first argument, the second until the third shows up in the answer
   until_told() {
     echo "$1" >"$DIR/port"
-    for _ in $(seq 150); do
-      if ask "$2" 2>/dev/null | grep -q "$3"; then return 0; fi
-      sleep 0.1
-    done
-    all_gone
-    tail -n 5 "$DIR"/log1?
-    return 1
+    told() { ask "$1" 2>/dev/null | grep -q "$2"; }
+    until_true told "$2" "$3"
   }
   start 10
   start 11
+  until_told "${ports[0]}" 'ndb status' '^generation: 0$' # the third one is missing
+  until_told "${ports[1]}" 'ndb status' '^generation: 0$'
   sleep 0.5
-  echo "${ports[0]}" >"$DIR/port"
-  ask 'ndb status' | grep -q '^generation: 0$' || { all_gone; return 1; }  # the third one is missing
+  until_told "${ports[0]}" 'ndb status' '^generation: 0$'
   start 12
   until_told "${ports[2]}" 'ndb status' '^generation: 1$'
   kill -9 "$(cat "$DIR/m10.pid")"
@@ -322,7 +311,6 @@ PYTHON
   start 10
   until_told "${ports[0]}" 'ndb status' '"disabled":true'
   until_told "${ports[2]}" 'ndb status' '^leader: 1[12]'
-  all_gone
 }
 
 @test "node ids are given by the addresses of host names, and a name that nobody knows holds up nobody" {
@@ -347,8 +335,8 @@ PYTHON
   ndb-mgmd -f "$CONFIG" --configdir="$DIR" --port-file="$DIR/port" --interactive --ndb-tls-search-path=/etc/tls \
     --ndb-mgm-tls=relaxed --ndb-log-timestamps=legacy >"$DIR/log" 2>&1 3>&- &
   echo $! >"$DIR/pid"
-  until_answers() { for _ in $(seq 100); do ask 'get version' 2>/dev/null | grep -q '^version' && return 0; sleep 0.05; done; cat "$DIR/log"; return 1; }
-  until_answers
+  answers() { ask 'get version' 2>/dev/null | grep -q '^version'; }
+  until_true answers
   kill -0 "$(cat "$DIR/pid")" # in the foreground
   grep -q "no client runs inside this server" "$DIR/log"
   grep -q -- "--ndb-tls-search-path is ignored: this server has no TLS" "$DIR/log"

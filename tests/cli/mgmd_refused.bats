@@ -22,10 +22,7 @@ teardown() {
 server() { # ARGUMENTS..: in the foreground; waits until it has a configuration
   ndb-mgmd -f "$DIR/config.ini" --nodaemon "$@" >>"$DIR/log" 2>&1 3>&- &
   SERVER=$!
-  for _ in $(seq 100); do
-    ! ndb-config history -c "127.0.0.1:$PORT" --format=tsv 2>/dev/null | grep -q '^1' || return 0
-    sleep 0.05
-  done
+  NDB_CONNECTSTRING=127.0.0.1:$PORT until_true has_generation && return 0
   cat "$DIR/log"
   return 1
 }
@@ -168,7 +165,7 @@ nobody() {
 s = socket.socket(); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); print("up", flush=True); time.sleep(300)' \
     "$PORT" >"$DIR/listener.log" 3>&- &
   LISTENER=$!
-  for _ in $(seq 100); do [ -s "$DIR/listener.log" ] && break; sleep 0.05; done
+  until_true [ -s "$DIR/listener.log" ]
   refused_always "ndb-mgmd: *127.0.0.1:$PORT*in use*" --configdir="$BASE"
   rm -r "$STORE"
   refused_always "ndb-mgmd: *127.0.0.1:$PORT*in use*" --configdir="$BASE"

@@ -34,11 +34,7 @@ other_cluster() {
   mkdir "$DIR/other"
   ndb-mgmd -f "$DIR/other.ini" --configdir="$DIR/other" --nodaemon >"$DIR/mgmd.log" 2>&1 3>&- &
   echo $! >"$DIR/mgmd.started"
-  for _ in $(seq 100); do
-    ! ndb-config history --format=tsv 2>/dev/null | grep -q '^1' || return 0
-    sleep 0.1
-  done
-  return 1
+  until_true has_generation
 }
 
 # The files of node 1 and what else a start of it could make; not the lock, which says who tried last.
@@ -116,7 +112,7 @@ refused() {
 s = socket.socket(); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); print("up", flush=True); time.sleep(300)' "$port" \
     >"$DIR/listener.log" 3>&- &
   LISTENER=$!
-  for _ in $(seq 100); do [ -s "$DIR/listener.log" ] && break; sleep 0.05; done
+  until_true [ -s "$DIR/listener.log" ]
   refused 1 "ndb-node: *127.0.0.1:$port*in use*" --ndb-nodeid=1
   refused 1 "ndb-node: *127.0.0.1:$port*in use*" --ndb-nodeid=1 --initial
 }

@@ -12,23 +12,14 @@ setup_file() {
 teardown_file() { stop_cluster; }
 
 kill_mgmd() {
-  local pid
-  pid=$(cat "$DIR/mgmd.started")
-  kill -9 "$pid"
-  for _ in $(seq 100); do
-    kill -0 "$pid" 2>/dev/null || return 0
-    sleep 0.05
-  done
+  kill -9 "$(cat "$DIR/mgmd.started")"
+  until_true gone "$(cat "$DIR/mgmd.started")"
 }
 # Returns as soon as it listens.
 restart_mgmd() {
-  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
-  echo $! >"$DIR/mgmd.started"
-  for _ in $(seq 200); do
-    if (exec 4<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; then return 0; fi
-    sleep 0.02
-  done
-  return 1
+  mgmd_again
+  listens() { (exec 4<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; }
+  until_true listens
 }
 
 @test "several nodes at once, unknown ones and API nodes are refused, and nothing stops" {
@@ -121,16 +112,17 @@ CASES
 @test "events are followed, an object a line, as they happen" {
   ndb-mgm events --follow --format=json --category=schema --limit=0 >"$DIR/followed" 2>/dev/null 3>&- &
   follower=$!
-  sleep 0.5
+  is_followed() { # it tells what happens from now on: a table that comes and goes is seen some time
+    ndb-sql -e 'CREATE TABLE passing (id INTEGER PRIMARY KEY)' -e 'DROP TABLE passing'
+    grep -q passing "$DIR/followed"
+  }
+  until_true is_followed
   ndb-sql -e 'CREATE TABLE seen (id INTEGER PRIMARY KEY)'
-  for _ in $(seq 50); do
-    grep -q "created table 'seen'" "$DIR/followed" && break
-    sleep 0.1
-  done
+  until_true grep -q "created table 'seen'" "$DIR/followed"
   kill -INT "$follower"
   wait "$follower" && status=0 || status=$?
   [ "$status" -eq 130 ]
-  [ "$(head -1 "$DIR/followed" | json '[j["format_version"], j["severity"], j["category"], j["text"]]')" = \
+  [ "$(grep "'seen'" "$DIR/followed" | json '[j["format_version"], j["severity"], j["category"], j["text"]]')" = \
     "[1, 'info', 'schema', \"created table 'seen'\"]" ]
 }
 
@@ -140,10 +132,8 @@ CASES
   other=$!
   exec 5>"$DIR/in"
   echo 'INSERT INTO seen VALUES (1);' >&5
-  for _ in $(seq 50); do
-    [ "$(ndb-sql --format=csv -e 'SELECT count(*) FROM seen' | tail -1 | tr -d '\r')" = 1 ] && break
-    sleep 0.1
-  done
+  has_begun() { [ "$(ndb-sql --format=csv -e 'SELECT count(*) FROM seen' | tail -1 | tr -d '\r')" = 1 ]; }
+  until_true has_begun
   ndb-mgm -e 'ENTER SINGLE USER MODE 50'
   ndb-mgm -e SHOW | grep -q '^id=50.*allowed single user'
   ndb-mgm -e '1 STATUS' | grep -q 'single user mode'
@@ -191,14 +181,8 @@ CASES
   run ndb-config set --live DataMemory=96M --nodes=1,77
   [ "$status" -ne 0 ]
   total() { ndb-mgm report memory --format=json | json '[n["memory_total"] >> 20 for n in j["nodes"]]'; }
-  until_total() {
-    for _ in $(seq 50); do
-      [ "$(total)" = "$1" ] && return 0
-      sleep 0.1
-    done
-    total
-    return 1
-  }
+  is_total() { [ "$(total)" = "$1" ]; }
+  until_total() { until_true is_total "$1" || { total; return 1; }; }
   [ "$(ndb-config set --live DataMemory=96M --nodes=1 --format=json | json '[j["changed"], j["generation"]]')" = '[True, 2]' ]
   until_total '[96, 48]'
   ndb-config set --live DataMemory=96M
@@ -224,11 +208,7 @@ CASES
   holder=$!
   exec 5>"$DIR/holder.in"
   echo "BEGIN; UPDATE w SET n = 1 WHERE id = 1; SELECT 'it is' || ' held';" >&5
-  for _ in $(seq 100); do
-    grep -q 'it is held' "$DIR/holder.out" && break
-    sleep 0.05
-  done
-  grep -q 'it is held' "$DIR/holder.out"
+  until_true grep -q 'it is held' "$DIR/holder.out"
   ends_after() { # MS: the second statement of a transaction waits so long at least, and takes the first one with it
     local from
     from=$(date +%s%3N)
@@ -333,10 +313,8 @@ CASES
   [ "$(level schema)" = 3 ]
   ndb-mgm events --format=json --category=info | grep -q 'the cluster: TimeBetweenEpochs is 20 until its next start'
   ndb-config set --live HeartbeatIntervalDbDb=5000 # longer than ever
-  for _ in $(seq 100); do
-    ndb-mgm events --category=info --severity=debug 2>/dev/null | grep -q 'leases last up to 20000 ms' && break
-    sleep 0.05
-  done
+  longer() { ndb-mgm events --category=info --severity=debug 2>/dev/null | grep -q 'leases last up to 20000 ms'; }
+  until_true longer
   run ndb-config set --live TimeBetweenEpochs=20 --nodes=1
   [ "$status" -eq 1 ]
   [[ $output == *9024*"whole cluster"* ]]
@@ -437,14 +415,7 @@ ROWS
   run ndb-mgm shutdown --dry-run
   [[ $output == "would stop nodes 1, 2, 10" ]]
   ndb-mgm shutdown
-  for f in "$DIR"/*.started; do
-    for _ in $(seq 100); do
-      kill -0 "$(cat "$f")" 2>/dev/null || break
-      sleep 0.1
-    done
-    run kill -0 "$(cat "$f")"
-    [ "$status" -ne 0 ]
-  done
+  for f in "$DIR"/*.started; do until_true gone "$(cat "$f")"; done
   run ndb-mgm show
   [ "$status" -eq 5 ]
 }

@@ -36,11 +36,7 @@ hold_transaction() {
   HOLDER=$!
   exec 5>"$DIR/in"
   printf "BEGIN;\nINSERT INTO u VALUES (1);\nSELECT 'open';\n" >&5
-  for _ in $(seq 100); do
-    grep -q open "$DIR/out" && return 0
-    sleep 0.05
-  done
-  return 1
+  until_true grep -q open "$DIR/out"
 }
 end_transaction() {
   printf '%s;\n' "$1" >&5
@@ -95,11 +91,7 @@ end_transaction() {
   hold_transaction
   ndb-reorg start --table=u --drain=1 --wait >"$DIR/wait.out" 2>"$DIR/wait.err" 3>&- 5>&- &
   local pid=$! status=0
-  for _ in $(seq 100); do
-    [ "$(ndb-reorg status --format=json | json 'j["state"]')" = running ] && break
-    sleep 0.05
-  done
-  sleep 0.3 # it has said what it has started and waits
+  until_true grep -q '^started job' "$DIR/wait.out"
   kill -INT "$pid"
   wait "$pid" || status=$?
   cat "$DIR/wait.err"
@@ -116,11 +108,8 @@ end_transaction() {
   head -c 2000 /dev/urandom >"/dev/tcp/127.0.0.1/$port" || true
   printf 'GET / HTTP/1.0\r\n\r\n' >"/dev/tcp/127.0.0.1/$port"
   printf 'NDBF\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377' >"/dev/tcp/127.0.0.1/$port"
-  for _ in $(seq 100); do
-    [ "$(grep -c 'what it sent is no frame' "$DIR/node1.log")" -ge 3 ] && break
-    sleep 0.05
-  done
-  [ "$(grep -c 'what it sent is no frame' "$DIR/node1.log")" -ge 3 ]
+  three_are_logged() { [ "$(grep -c 'what it sent is no frame' "$DIR/node1.log")" -ge 3 ]; }
+  until_true three_are_logged
   ndb-mgm status 1
   [ "$(ndb-sql --format=csv -e 'SELECT count(*) FROM t' | tail -n 1 | tr -d '\r')" = 20000 ]
 }

@@ -1,8 +1,6 @@
 #!/usr/bin/env bats
 # The tools against a server that plays a script: one that loses connections, and one that is NDB's own.
-
-BIN=${NDB_BIN:?}
-PATH=$BIN:$PATH
+source "$BATS_TEST_DIRNAME/cluster.bash"
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
@@ -21,10 +19,7 @@ start_server() { # MODE
   rm -f port
   python3 "$BATS_TEST_DIRNAME/fake_mgmd.py" "$1" log port 3>&- &
   SERVER=$!
-  for _ in $(seq 100); do
-    [ -e port ] && break
-    sleep 0.05
-  done
+  until_true [ -e port ]
   NDB_CONNECTSTRING=127.0.0.1:$(cat port)
   export NDB_CONNECTSTRING
 }
@@ -48,11 +43,8 @@ stop_server() {
     rm -f first.port
     python3 "$BATS_TEST_DIRNAME/fake_mgmd.py" "$first" first.log first.port 3>&- &
     FIRST=$!
-    for _ in $(seq 100); do
-      [ -e first.port ] && break
-      sleep 0.05
-    done
-    run timeout 20 ndb-mgm status --connectstring="127.0.0.1:$(cat first.port),$NDB_CONNECTSTRING"
+    until_true [ -e first.port ]
+    run timeout 60 ndb-mgm status --connectstring="127.0.0.1:$(cat first.port),$NDB_CONNECTSTRING"
     kill "$FIRST"
     echo "$first: $output"
     [ "$status" -eq 0 ]

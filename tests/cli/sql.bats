@@ -111,10 +111,7 @@ CASES
   local pid=$!
   exec 5>"$DIR/in"
   printf "BEGIN;\nINSERT INTO t VALUES (70, 1, 'x', 0);\nSELECT 'inserted';\n" >&5
-  for _ in $(seq 100); do
-    grep -q inserted "$DIR/out" && break
-    sleep 0.05
-  done
+  until_true grep -q inserted "$DIR/out"
   kill -INT "$pid"
   local status=0
   wait "$pid" || status=$?

@@ -15,13 +15,7 @@ teardown() { finish; }
   [[ "${lines[1]}" =~ ^30 ]]
   ndb-mgm shutdown
   local pid
-  for pid in $(cat "$DIR"/*.started); do
-    for _ in $(seq 100); do
-      kill -0 "$pid" 2>/dev/null || break
-      sleep 0.1
-    done
-    ! kill -0 "$pid" 2>/dev/null
-  done
+  for pid in $(cat "$DIR"/*.started); do until_true gone "$pid"; done
   run ndb-mgm show
   [ "$status" -eq 5 ]
 }
@@ -31,7 +25,7 @@ teardown() { finish; }
   load_rows 5000
   start_traffic
   sleep 0.5
-  kill_node 1
+  kill_all node1
   sleep 1.5
   run ndb-sql --format=csv -e "SELECT count(*) FROM t WHERE id <= 5000"
   [ "$status" -eq 0 ]
@@ -39,7 +33,7 @@ teardown() { finish; }
   start_node 1
   ndb-mgm wait 1 --timeout=60
   sleep 0.5
-  kill_node 2
+  kill_all node2
   sleep 1
   start_node 2
   ndb-mgm wait 2 --timeout=60
@@ -49,10 +43,9 @@ teardown() { finish; }
 @test "a management server that is killed and comes back is not missed by clients" {
   start_cluster 1 2
   start_traffic
-  kill -9 "$(cat "$DIR/mgmd.started")"
+  kill_all mgmd
   sleep 0.3
-  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
-  echo $! >"$DIR/mgmd.started"
+  mgmd_again
   sleep 2
   ndb-mgm wait 1 2 --timeout=60
   prove

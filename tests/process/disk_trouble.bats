@@ -17,16 +17,31 @@ start_with_shim() {
   mkdir "$DIR/shim"
   if [ -n "${1:-}" ]; then mkdir -p "$DIR/small"; mount -t tmpfs -o size="$1" none "$DIR/small" && MOUNTED=$DIR/small; fi
   LD_PRELOAD=$BIN/tests/ndb_shim.so NDB_SHIM=$DIR/shim start_node 1 --initial ${MOUNTED:+--datadir="$MOUNTED"}
+  finish_pair
+}
+# The same without; the words before it are the environment of the management server.
+start_pair() {
+  start_mgmd 1 2
+  start_node 1 --initial
+  finish_pair
+}
+finish_pair() {
   start_node 2 --initial
   ndb-mgm wait 1 2 --timeout=30
   ndb-sql -e 'CREATE TABLE t (id BIGINT PRIMARY KEY, n INT NOT NULL, word VARCHAR(20))'
 }
-start_pair() {
-  start_mgmd 1 2
+# The same with a management server whose disk and clock can be made to fail: a file in $SHIM does it.
+start_server_with_shim() {
+  SHIM=$BATS_TEST_TMPDIR/shim
+  mkdir "$SHIM"
+  LD_PRELOAD=$BIN/tests/ndb_shim.so NDB_SHIM=$SHIM start_mgmd 1 2
   start_node 1 --initial
-  start_node 2 --initial
-  ndb-mgm wait 1 2 --timeout=30
-  ndb-sql -e 'CREATE TABLE t (id BIGINT PRIMARY KEY, n INT NOT NULL, word VARCHAR(20))'
+  finish_pair
+}
+# The management server ends by itself, or as it was told; its exit status is $STATUS.
+server_ends() {
+  mv "$DIR/mgmd.started" "$DIR/node10.started"
+  ends 10
 }
 stop_processes() {
   local f
@@ -35,15 +50,9 @@ stop_processes() {
 }
 # ends NODE: its process has ended; the answer is its exit status.
 ends() {
-  for _ in $(seq 200); do
-    if ! kill -0 "$(cat "$DIR/node$1.started")" 2>/dev/null; then
-      STATUS=0
-      wait "$(cat "$DIR/node$1.started")" || STATUS=$?
-      return 0
-    fi
-    sleep 0.05
-  done
-  return 1
+  until_true gone "$(cat "$DIR/node$1.started")"
+  STATUS=0
+  wait "$(cat "$DIR/node$1.started")" || STATUS=$?
 }
 count() { ndb-sql --format=csv -e "SELECT count(*) FROM t" | sed -n 2p | tr -d '\r'; }
 flip() { # FILE OFFSET: one byte becomes another
@@ -120,22 +129,15 @@ damage() {
 }
 
 @test "an fsync of the management server's metadata file that fails stops the server with a sentence, data nodes go on" {
-  mkdir -p "$BATS_TEST_TMPDIR/shim"
-  LD_PRELOAD=$BIN/tests/ndb_shim.so NDB_SHIM=$BATS_TEST_TMPDIR/shim start_mgmd 1 2
-  start_node 1 --initial
-  start_node 2 --initial
-  ndb-mgm wait 1 2 --timeout=30
-  ndb-sql -e 'CREATE TABLE t (id BIGINT PRIMARY KEY, n INT NOT NULL, word VARCHAR(20))'
+  start_server_with_shim
   load_rows 1000
-  echo "/ndb_meta.sqlite" >"$BATS_TEST_TMPDIR/shim/fsync"
+  echo "/ndb_meta.sqlite" >"$SHIM/fsync"
   ndb-sql -e 'CREATE TABLE u (id INT PRIMARY KEY)' || true # whoever leads then may know of it, or not
-  mv "$DIR/mgmd.started" "$DIR/node10.started"
-  ends 10
+  server_ends
   [ "$STATUS" -eq 1 ]
   grep -E "CRITICAL.*metadata log.*ndb_meta.sqlite" "$DIR/mgmd.log"
-  rm "$BATS_TEST_TMPDIR/shim/fsync"
-  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
-  echo $! >"$DIR/mgmd.started"
+  rm "$SHIM/fsync"
+  mgmd_again
   ndb-mgm wait 1 2 --timeout=30
   [ "$(count)" = 1000 ]
 }
@@ -216,24 +218,18 @@ damage() {
 }
 
 @test "a management server whose time of day lies ten days back, while it runs and over a restart, goes on" {
-  mkdir -p "$BATS_TEST_TMPDIR/shim"
-  LD_PRELOAD=$BIN/tests/ndb_shim.so NDB_SHIM=$BATS_TEST_TMPDIR/shim start_mgmd 1 2
-  start_node 1 --initial
-  start_node 2 --initial
-  ndb-mgm wait 1 2 --timeout=30
-  touch "$BATS_TEST_TMPDIR/shim/clock"
+  start_server_with_shim
+  touch "$SHIM/clock"
   ndb-config set TransactionInactiveTimeout=50000 --accept-warnings
   kill "$(cat "$DIR/mgmd.started")"
-  mv "$DIR/mgmd.started" "$DIR/node10.started"
-  ends 10
+  server_ends
   [ "$STATUS" -eq 0 ]
-  LD_PRELOAD=$BIN/tests/ndb_shim.so NDB_SHIM=$BATS_TEST_TMPDIR/shim ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon \
-    >"$DIR/mgmd.again" 2>&1 3>&- &
-  echo $! >"$DIR/mgmd.started"
+  mv "$DIR/mgmd.log" "$DIR/mgmd.first.log"
+  LD_PRELOAD=$BIN/tests/ndb_shim.so NDB_SHIM=$SHIM mgmd_again
   ndb-mgm wait 1 2 --timeout=30
   ndb-config set TransactionInactiveTimeout=60000 --accept-warnings
   run ndb-config history --format=tsv
   [ "$(echo "$output" | grep -c '^[123]	')" -eq 3 ]
   # It really was another time: the lines of its log say so.
-  [[ "$(head -1 "$DIR/mgmd.again")" < "$(date -u -d '9 days ago' +%Y-%m-%d)" ]]
+  [[ "$(head -1 "$DIR/mgmd.log")" < "$(date -u -d '9 days ago' +%Y-%m-%d)" ]]
 }

@@ -8,8 +8,7 @@ setup() {
 teardown() { finish; }
 
 start_again() {
-  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
-  echo $! >"$DIR/mgmd.started"
+  mgmd_again
   local id
   for id in "$@"; do start_node "$id"; done
   ndb-mgm wait "$@" --timeout=60
@@ -40,12 +39,7 @@ start_again() {
   load_rows 5000
   ndb-mgm shutdown
   local pid
-  for pid in $(cat "$DIR"/*.started); do
-    for _ in $(seq 100); do
-      kill -0 "$pid" 2>/dev/null || break
-      sleep 0.1
-    done
-  done
+  for pid in $(cat "$DIR"/*.started); do until_true gone "$pid"; done
   start_again 1 2
   run ndb-sql --format=csv -e "SELECT count(*) FROM t"
   echo "$output"

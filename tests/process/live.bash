@@ -35,13 +35,18 @@ start_traffic() {
   TRAFFIC=$!
   echo "$TRAFFIC" >"$DIR/traffic.started"
 
-  for _ in $(seq 200); do
-    [ -e "$DIR/journal" ] && return 0
-    kill -0 "$TRAFFIC" 2>/dev/null || break
-    sleep 0.05
-  done
+  begun_or_gone() { [ -e "$DIR/journal" ] || gone "$TRAFFIC"; }
+  until_true begun_or_gone && [ -e "$DIR/journal" ] && return 0
   cat "$DIR/traffic.log"
   return 1
+}
+
+# Waits until some 500 more writes were acknowledged.
+traffic_goes_on() {
+  local before
+  before=$(stat -c %s "$DIR/journal")
+  has_grown() { [ "$(stat -c %s "$DIR/journal")" -ge $(($1 + 16384)) ]; } # 24 bytes a write, in blocks
+  until_true has_grown "$before"
 }
 
 # Ends the traffic; fails when a client saw an error, or when anything acknowledged is not there.
@@ -66,10 +71,4 @@ finish() {
 }
 
 # logged TEXT FILE..: within 30 s one of the files has it.
-logged() {
-  for _ in $(seq 600); do
-    grep -q "$1" "${@:2}" && return 0
-    sleep 0.05
-  done
-  return 1
-}
+logged() { until_true grep -q "$1" "${@:2}"; }

@@ -14,11 +14,10 @@ lose() {
   start_traffic --marks="$DIR/marks"
   sleep 0.3
   echo lost >>"$DIR/marks"
-  kill -9 "$(cat "$DIR/$1.started")"
-  sleep 1.5
+  kill_all "$1"
+  traffic_goes_on
   if [ "$1" = mgmd ]; then
-    ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
-    echo $! >"$DIR/mgmd.started"
+    mgmd_again
     ndb-mgm wait 1 2 --timeout=30
   else
     # a change of the metadata log needs a majority of what is left

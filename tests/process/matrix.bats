@@ -88,20 +88,14 @@ give_order() {
 wait_for_death() {
   local pid
   pid=$(cat "$DIR/$1.started")
-  for _ in $(seq 400); do
-    kill -0 "$pid" 2>/dev/null || return 0
-    sleep 0.05
-  done
+  until_true gone "$pid" && return 0
   echo "$1 has not reached '$FAULT'"
   return 1
 }
 
 start_again() {
   case $1 in
-    mgmd)
-      ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- 4>&- &
-      echo $! >"$DIR/mgmd.started"
-      ;;
+    mgmd) mgmd_again ;;
     node*) start_node "${1#node}" ;;
   esac
 }
@@ -109,32 +103,17 @@ start_again() {
 # A management server that comes back knows what happened meanwhile when a change of its own, here one that is refused, has an
 # outcome of the log.
 catch_up() {
-  for _ in $(seq 100); do
+  refused() {
     run ndb-nodegroup create --nodes=99
-    [ "$status" -ne 1 ] || return 0
-    sleep 0.1
-  done
-  echo "$output"
-  return 1
+    [ "$status" -eq 1 ]
+  }
+  until_true refused || { echo "$output"; return 1; }
 }
 
 # Nodes that hold rows have come back, not only not been missed yet.
 wait_for_second_life() {
-  for _ in $(seq 300); do
-    [ "$(ndb-mgm show --format=json | json 'all(n["incarnation"] > 1 and n["state"] == "in_sync" for n in j["nodes"] if n["id"] < 3)')" = True ] &&
-      return 0
-    sleep 0.1
-  done
-  return 1
-}
-
-# A command that may be early: nodes without rows are still coming back.
-soon() {
-  for _ in $(seq 100); do
-    "$@" && return 0
-    sleep 0.2
-  done
-  return 1
+  are_back() { [ "$(ndb-mgm show --format=json | json 'all(n["incarnation"] > 1 and n["state"] == "in_sync" for n in j["nodes"] if n["id"] < 3)')" = True ]; }
+  until_true are_back
 }
 
 groups() { ndb-nodegroup list --format=json | json 'len(j["groups"])'; }
@@ -216,8 +195,8 @@ run_cell() {
   esac
   # What was undone can be done now.
   case "$OUTCOME, $WORK" in
-    "rolled back, creation"* | *"old groups, creation"*) soon ndb-nodegroup create --nodes=3,4 ;;
-    "rolled back, "* | *"old groups, "*) soon ndb-reorg start --table=t --wait --timeout=60 ;;
+    "rolled back, creation"* | *"old groups, creation"*) until_true ndb-nodegroup create --nodes=3,4 ;; # nodes without rows are still coming back
+    "rolled back, "* | *"old groups, "*) until_true ndb-reorg start --table=t --wait --timeout=60 ;;
   esac
   check_done
   prove

@@ -72,8 +72,7 @@ log_end() { ndb-node --check-files --datadir="$DIR" --ndb-nodeid="$1" | sed -n '
   kill_all node1 node2 mgmd
   local id
   for id in 1 2; do [ "$(log_end $id)" -gt $((3 * 12 * 1024 * 1024)) ]; done
-  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
-  echo $! >"$DIR/mgmd.started"
+  mgmd_again
   start_node 1
   start_node 2
   ndb-mgm wait 1 2 --timeout=60

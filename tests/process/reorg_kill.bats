@@ -29,7 +29,7 @@ reorganise_to_the_end() {
 
 @test "an old node is killed" {
   ndb-reorg start --table=t
-  kill_node 1
+  kill_all node1
   sleep 1
   start_node 1
   ndb-mgm wait 1 --timeout=60
@@ -39,7 +39,7 @@ reorganise_to_the_end() {
 
 @test "a new node is killed" {
   ndb-reorg start --table=t
-  kill_node 4
+  kill_all node4
   sleep 1
   start_node 4
   ndb-mgm wait 4 --timeout=60
@@ -49,10 +49,9 @@ reorganise_to_the_end() {
 
 @test "the management server is killed" {
   ndb-reorg start --table=t
-  kill -9 "$(cat "$DIR/mgmd.started")"
+  kill_all mgmd
   sleep 0.5
-  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
-  echo $! >"$DIR/mgmd.started"
+  mgmd_again
   sleep 1
   ndb-mgm wait 1 2 3 4 --timeout=60
   reorganise_to_the_end

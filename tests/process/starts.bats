@@ -7,30 +7,14 @@ setup() {
 }
 teardown() { finish; }
 
-mgmd_again() {
-  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- &
-  echo $! >"$DIR/mgmd.started"
-}
 # doing ID: what the node says that it does.
 doing() { ndb-mgm status "$1" --format=json 2>/dev/null | json 'j["nodes"][0]["doing"]' 2>/dev/null || true; }
-# await_doing ID PATTERN
+# await_doing ID TEXT
 await_doing() {
-  for _ in $(seq 200); do
-    # shellcheck disable=SC2053
-    [[ "$(doing "$1")" == $2 ]] && return 0
-    sleep 0.05
-  done
-  doing "$1"
-  return 1
+  does() { [[ "$(doing "$1")" == "$2" ]]; }
+  until_true does "$1" "$2" || { doing "$1"; return 1; }
 }
 count() { ndb-sql --format=csv -e "SELECT count(*) FROM t" | sed -n 2p | tr -d '\r'; }
-await_line() { # FILE PATTERN
-  for _ in $(seq 200); do
-    grep -q "$2" "$1" && return 0
-    sleep 0.05
-  done
-  return 1
-}
 
 @test "a restart without its peer waits, says for whom and how long, and starts with --nowait-nodes" {
   start_cluster 1 2

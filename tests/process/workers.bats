@@ -25,7 +25,7 @@ threads_of() { grep -l '^worker [0-9]' "/proc/$(cat "$DIR/node$1.started")"/task
   ndb-nodegroup create --nodes=3,4
   start_traffic
   ndb-reorg start --table=t
-  kill_node 2
+  kill_all node2
   sleep 1
   start_node 2
   ndb-mgm wait 2 --timeout=60
@@ -38,7 +38,7 @@ threads_of() { grep -l '^worker [0-9]' "/proc/$(cat "$DIR/node$1.started")"/task
   [ "$(query 'SELECT count(*), sum(n) FROM t WHERE id <= 40000')" = 40000,800020000 ]
   ndb-sql --durable -e "INSERT INTO t VALUES (-1, 1, 'last')"
 
-  for id in 1 2 3 4; do kill_node $id; done
+  kill_all node1 node2 node3 node4
   for id in 1 2 3 4; do start_node $id; done
   ndb-mgm wait 1 2 3 4 --timeout=60
   [ "$(query 'SELECT count(*), sum(n) FROM t WHERE id BETWEEN -1 AND 40000')" = 40001,800020001 ]
@@ -59,7 +59,7 @@ threads_of() { grep -l '^worker [0-9]' "/proc/$(cat "$DIR/node$1.started")"/task
   start_cluster 1 2
   load_rows 30000
   [ "$(threads_of 1)" -eq 0 ]
-  kill_node 1
+  kill_all node1
   ndb-mgm wait 2 --timeout=60
   [ "$(query 'SELECT count(*), sum(n) FROM t')" = 30000,450015000 ]
   start_node 1
