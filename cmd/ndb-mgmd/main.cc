@@ -159,8 +159,7 @@ int serve(const Options& o, const Plan& p, os::Daemon& daemon) {
   Late machine;
   os::LoopOptions loop_options;
   loop_options.log_name = "ndb-mgmd " + std::to_string(p.node);
-  if (o.log_times == "system") loop_options.log_times = os::LogTimes::system;
-  if (o.log_times == "legacy") loop_options.log_times = os::LogTimes::legacy;
+  loop_options.log_times = os::log_times_named(o.log_times);
   if (o.verbose) loop_options.log_from = env::Severity::debug;
   os::Loop loop(machine, loop_options);
   auto port = loop.listen(p.bind, p.port != 0 ? p.port : earlier_port(o.port_file), true);

@@ -29,6 +29,14 @@ int main(int argc, char** argv) {
          "--worker-threads", o.worker_threads,
          "several workers have a thread each: yes, no (they take turns), auto: with more processors than workers")
       ->check(CLI::IsMember({"auto", "yes", "no"}));
+  app.add_option("--ndb-log-timestamps", o.log_times,
+                 "times in the node's log: utc (so it is without it), system, legacy")
+      ->transform(CLI::IsMember({"utc", "system", "legacy"}, CLI::ignore_case));
+  app.add_option("--ndb-tls-search-path", o.tls_path, "ignored with a warning: this program has no TLS");
+  app.add_option("--ndb-mgm-tls", o.tls_mode,
+                 "relaxed (so it is without it), which is all that a program without TLS can do; strict and deferred "
+                 "are refused")
+      ->transform(CLI::IsMember({"relaxed", "strict", "deferred"}, CLI::ignore_case));
   app.add_flag("--nodaemon", o.nodaemon, "stay in the foreground");
   app.add_flag("--foreground", o.foreground, "the same");
   auto* check = app.add_flag("--check-files", o.check_files, "read the files of a node that does not run, and report");

@@ -18,6 +18,9 @@ struct Options {
   std::string port_file;
   std::string nowait_nodes;
   std::string worker_threads = "auto";
+  std::string log_times;
+  std::string tls_path;
+  std::string tls_mode = "relaxed";
   int connect_retries = 12;
   int connect_retry_delay_s = 5;
   bool initial = false;

@@ -135,6 +135,7 @@ struct Process {
 Failure Process::listen() {
   os::LoopOptions o;
   o.log_name = "ndb-node " + std::to_string(id);
+  o.log_times = os::log_times_named(options.log_times);
   o.part_threads = options.worker_threads == "yes" ||
                    (options.worker_threads == "auto" && std::thread::hardware_concurrency() > settings.workers);
   loop = std::make_unique<os::Loop>(machine, o);
@@ -219,6 +220,9 @@ std::string file_system_of(const std::string& data_dir, NodeId id) {
 }
 
 int run(const Options& o, int argc, char** argv) {
+  if (o.tls_mode != "relaxed") {
+    return complain("--ndb-mgm-tls=" + o.tls_mode + " cannot be obeyed: this program has no TLS");
+  }
   auto servers = cli::find_connectstring(o.connectstring);
   if (!servers.ok()) return complain(servers.failure().sentence(), 2);
   const NodeId id = o.node_id != 0 ? static_cast<NodeId>(o.node_id) : servers->node_id;
@@ -254,6 +258,9 @@ int run(const Options& o, int argc, char** argv) {
     return 1;
   }
   daemon->ready();
+  if (!o.tls_path.empty()) {
+    process.loop->log(env::Severity::warning, "--ndb-tls-search-path is ignored: this program has no TLS");
+  }
   const std::string fault = os::arm_fault();
   if (!fault.empty()) {
     process.loop->log(env::Severity::warning, "this process will kill itself at '" + fault + "' (NDB_FAULT)");

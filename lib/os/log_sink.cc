@@ -6,6 +6,11 @@
 
 namespace ndb::os {
 
+LogTimes log_times_named(std::string_view word) {
+  if (word == "system") return LogTimes::system;
+  return word == "legacy" ? LogTimes::legacy : LogTimes::utc;
+}
+
 LogSink::LogSink(const std::string& path, std::string name, env::Severity from, LogTimes times)
     : name_(std::move(name)), from_(from), times_(times) {
   if (path.empty()) return;

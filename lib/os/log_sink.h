@@ -11,6 +11,7 @@
 namespace ndb::os {
 
 enum class LogTimes : std::uint8_t { utc, system, legacy };  // local time with its zone; without, in seconds
+LogTimes log_times_named(std::string_view word);             // "utc", "system", "legacy"; of another word: utc
 
 class LogSink {
  public:

@@ -181,3 +181,17 @@ s = socket.socket(); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); print(
   sqlite3 "$meta" 'CREATE TABLE theirs(x)'
   refused 1 "ndb-node: metadata file '$meta': it belongs to another program: *" --ndb-nodeid=1
 }
+
+@test "options of NDB's data node: times of the log, TLS" {
+  start_mgmd 1 2
+  refused 1 "ndb-node: --ndb-mgm-tls=strict cannot be obeyed: this program has no TLS" --ndb-nodeid=1 --ndb-mgm-tls=strict
+  run ndb-node --ndb-nodeid=1 --ndb-log-timestamps=moon
+  [ "$status" -eq 2 ]
+  TZ=EST5 start_node 1 --ndb-log-timestamps=System --ndb-tls-search-path=/etc/tls --ndb-mgm-tls=Relaxed
+  until_true grep -q -- "--ndb-tls-search-path is ignored: this program has no TLS" "$DIR/node1.log"
+  grep -Eq '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\.[0-9]{6} -0500 WARNING -- ndb-node 1: ' "$DIR/node1.log"
+  end_processes node1
+  start_node 1 --ndb-log-timestamps=legacy
+  until_true grep -Eq '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} INFO -- ndb-node 1: ' "$DIR/node1.log"
+  end_processes node1
+}
