@@ -150,7 +150,7 @@ void Worker::on_part_reply(const wire::Message& msg) {
   auto r = load<PartReply>(msg.body.data());
   if (!coords_.used(r.coordinator)) return;
   Coordination& c = coords_[r.coordinator];
-  if (c.txn.number != r.number || r.slot >= c.members_used || !c.members[r.slot].busy) return;
+  if (c.txn != r.txn() || r.slot >= c.members_used || !c.members[r.slot].busy) return;
   if (c.state != CoordState::executing) return;
   Member& m = c.members[r.slot];
   m.busy = false;

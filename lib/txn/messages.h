@@ -32,12 +32,14 @@ struct PartExecute {
 struct PartReply {
   std::uint32_t coordinator;
   std::uint32_t part;
+  std::uint64_t session;  // numbers are each session's own, and a coordinator's number is given out again
   std::uint64_t number;
   std::uint16_t slot;
   Error error;            // of the first failed operation; the part is gone then (unless kPartKeepGoing)
   std::uint16_t results;  // wire::OpResult, bytes each
   std::uint8_t prepared;
   std::uint8_t wrote;  // kPart...
+  TxnId txn() const { return {session, number}; }
 };
 inline constexpr std::uint8_t kPartWrote = 1;
 // Until second places are compared nobody reads them, and comparing waits for whatever is not finished there. From then

@@ -398,6 +398,7 @@ void Worker::tell_coordinator(const Part& part, std::uint32_t p, wire::Type type
     const bool compared = part.replica->table.table->distribution.phase >= meta::Phase::deciding;
     PartReply r{part.coordinator,
                 e == Error::ok ? p : 0,
+                part.txn.session,
                 part.txn.number,
                 part.slot,
                 e,

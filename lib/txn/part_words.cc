@@ -45,7 +45,7 @@ void Worker::on_part_execute(const wire::Message& m, NodeId from) {
     if (!can_reach(from)) return;
     Writer& w = link_writer(link_to(from));
     std::size_t at = wire::begin_message(w, wire::Type::part_reply, m.from, options_.worker);
-    w.put(PartReply{h.coordinator, 0, h.number, h.slot, e, 0, 0, 0});
+    w.put(PartReply{h.coordinator, 0, h.session, h.number, h.slot, e, 0, 0, 0});
     wire::end_message(w, at);
     return;
   }

@@ -13,7 +13,7 @@
 
 namespace ndb::wire {
 
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 
 enum class Type : std::uint16_t {
   // --- links; to worker kControl

@@ -25,7 +25,7 @@ def main():
     words = dict(w.split("=", 1) for w in sys.argv[2:])
     cluster, name = words.get("cluster", "0:").split(":")
     name = name.encode()
-    body = struct.pack("<IQI", int(words.get("protocol", 2)), int(cluster, 16), len(name)) + name
+    body = struct.pack("<IQI", int(words.get("protocol", 3)), int(cluster, 16), len(name)) + name
     body += struct.pack("<BHQIQHBQ", 1, int(words.get("node", 0)), 0, 0, 77, 0, 0, 0)
     with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10) as s:
         s.sendall(frame(struct.pack("<IHBB", len(body), 1, 255, 0) + body))

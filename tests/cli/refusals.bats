@@ -121,7 +121,7 @@ end_transaction() {
   [ "$(hello node=0)" = accepted ]
   run hello protocol=7
   echo "$output"
-  [[ $output == *"protocol version 7 at the peer, 2 here"* ]]
+  [[ $output == *"protocol version 7 at the peer, 3 here"* ]]
   run hello cluster=5:other
   echo "$output"
   [[ $output == *"cluster 'other' (0000000000000005) at the peer, cluster "*" here"* ]]

@@ -23,11 +23,15 @@ TEST_CASE("a participant's answer to a transaction that is over is not taken for
   w.make_table();
   const std::int32_t a = row_at(w, 1, 0), b = row_at(w, 2, 0), c = row_at(w, 2, b);
   for (const std::int32_t k : {a, b, c}) REQUIRE(w.exec({{Op::insert, k, 10 * k}}).head.state == TxnState::committed);
+  const std::uint64_t number = w.new_number();
+  std::uint64_t session = kSession, next_number = number;
+  SECTION("of the same client") { next_number = w.new_number(); }
+  SECTION("of another client, with the same number") { session = kSession + 1; }
   w.hold(2, 1);
-  const std::uint32_t lost = w.send({{Op::read_exclusive, a}, {Op::read_exclusive, b}}, wire::kBegin, 0, 1);
+  const std::uint32_t lost = w.send({{Op::read_exclusive, a}, {Op::read_exclusive, b}}, wire::kBegin, number, 1);
   w.step(1, [](txn::Worker& x) { x.client_down(kClientLink); });
-  w.step(1, [](txn::Worker& x) { x.client_up(kClientLink, kSession, 0); });
-  const std::uint32_t next = w.send({{Op::read_exclusive, a}, {Op::read_exclusive, c}}, wire::kBegin, 0, 1);
+  w.step(1, [&](txn::Worker& x) { x.client_up(kClientLink, session, 0); });
+  const std::uint32_t next = w.send({{Op::read_exclusive, a}, {Op::read_exclusive, c}}, wire::kBegin, next_number, 1);
   CHECK(w.replies.count(next) == 0);
   w.release(2, 1);
   CHECK(w.replies.count(lost) == 0);
