@@ -138,6 +138,7 @@ Failure Process::listen() {
   o.log_times = os::log_times_named(options.log_times);
   o.part_threads = options.worker_threads == "yes" ||
                    (options.worker_threads == "auto" && std::thread::hardware_concurrency() > settings.workers);
+  n.worker_links = o.part_threads;
   loop = std::make_unique<os::Loop>(machine, o);
   auto port = loop->listen(options.bind_address.empty() ? settings.host : options.bind_address, settings.port, false);
   if (!port.ok()) return port.failure();

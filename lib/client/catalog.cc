@@ -108,17 +108,21 @@ void ClientMachine::adopt(std::shared_ptr<const meta::Catalog> c, Time now, env:
   catalog_ = std::move(c);
   routing_ = std::make_unique<Routing>(*catalog_);
   std::erase_if(indexed_, [&](const auto& t) { return catalog_->table(t.first) == nullptr; });
-  for (Peer& p : peers_) {
-    if (p.node == 0) continue;
+  auto leave_if_gone = [&](Peer& p) {
     const meta::Node* n = catalog_->node(p.node);
     const bool gone = n == nullptr || n->state == meta::NodeState::down || n->port != p.port || n->address != p.host ||
                       n->incarnation != p.incarnation;
-    if (!gone) continue;
+    if (!gone) return;
     p.next_connect = now;
     if (p.link != 0 && !p.closing) {
       p.closing = true;
       out.close(p.link);
     }
+  };
+  for (Peer& p : peers_) {
+    if (p.node == 0) continue;
+    leave_if_gone(p);
+    for (Peer& lane : p.lanes) leave_if_gone(lane);
   }
   retry_now_ = true;
   next_tick_ = now;  // those who waited for it

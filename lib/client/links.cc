@@ -7,14 +7,35 @@ namespace {
 constexpr std::uint64_t kManagementTag = std::uint64_t{1} << 63;
 }
 
-ClientMachine::Peer* ClientMachine::peer(NodeId node) {
-  return node < peers_.size() && peers_[node].node != 0 ? &peers_[node] : nullptr;
+ClientMachine::Peer* ClientMachine::peer(NodeId node, std::uint8_t lane) {
+  if (node >= peers_.size() || peers_[node].node == 0) return nullptr;
+  Peer& p = peers_[node];
+  if (lane == 0) return &p;
+  return lane <= p.lanes.size() ? &p.lanes[lane - 1u] : nullptr;
 }
 
 ClientMachine::Peer* ClientMachine::peer_of_link(env::LinkId link) {
-  if (link >= link_node_.size() || link_node_[link] == 0) return nullptr;
-  Peer* p = peer(link_node_[link]);
+  if (link >= link_end_.size() || link_end_[link].node == 0) return nullptr;
+  Peer* p = peer(link_end_[link].node, link_end_[link].lane);
   return p != nullptr && p->link == link && !p->closing ? p : nullptr;
+}
+
+// Of a connect() that is still the newest one of its peer.
+ClientMachine::Peer* ClientMachine::peer_of_tag(std::uint64_t tag) {
+  Peer* p = peer(static_cast<NodeId>(tag & 0xffff), static_cast<std::uint8_t>(tag >> 48 & 0xff));
+  return p != nullptr && p->state == Peer::State::connecting && p->connects == static_cast<std::uint32_t>(tag >> 16)
+             ? p
+             : nullptr;
+}
+
+// To a worker: by its own link when that is up, else by its node's.
+ClientMachine::Peer* ClientMachine::up(const Route& r, Time now, env::Outbox& out) {
+  if (Peer* lane = peer(r.node, static_cast<std::uint8_t>(r.worker + 1))) {
+    if (lane->state == Peer::State::up && !lane->closing) return lane;
+    const Peer& node = peers_[r.node];
+    if (node.state == Peer::State::up && !node.closing && r.worker < node.worker_links) lane->wanted = true;
+  }
+  return up(r.node, now, out);
 }
 
 // The peer when its link is ready for requests; otherwise a link is asked for.
@@ -42,33 +63,38 @@ ClientMachine::Peer* ClientMachine::up(NodeId node, Time now, env::Outbox& out) 
 
 void ClientMachine::connect_peers(Time now, env::Outbox& out) {
   for (Peer& p : peers_) {
-    if (p.state == Peer::State::greeting && now - p.since > limits::kConnectTimeout && !p.closing) {
-      p.closing = true;  // it takes connections, but nobody is at home
-      out.close(p.link);
-    }
-    if (!p.wanted || p.state != Peer::State::idle) continue;
-    if (now < p.next_connect) {
-      out.wake_at(p.next_connect);
-      continue;
-    }
-    const meta::Node* n = catalog_ ? catalog_->node(p.node) : nullptr;
-    if (n == nullptr || n->port == 0 || n->state == meta::NodeState::down) {
-      p.wanted = false;  // asked for again by the next who needs it
-      continue;
-    }
-    p.host = n->address;
-    p.port = n->port;
-    p.incarnation = n->incarnation;
-    p.state = Peer::State::connecting;
-    p.since = now;
-    p.connects++;
-    p.next_connect = now + limits::kConnectRetry;
-    out.connect(std::uint64_t{p.connects} << 16 | p.node, p.host, p.port);
+    connect_peer(p, now, out);
+    for (Peer& lane : p.lanes) connect_peer(lane, now, out);
   }
 }
 
+void ClientMachine::connect_peer(Peer& p, Time now, env::Outbox& out) {
+  if (p.state == Peer::State::greeting && now - p.since > limits::kConnectTimeout && !p.closing) {
+    p.closing = true;  // it takes connections, but nobody is at home
+    out.close(p.link);
+  }
+  if (!p.wanted || p.state != Peer::State::idle) return;
+  if (now < p.next_connect) {
+    out.wake_at(p.next_connect);
+    return;
+  }
+  const meta::Node* n = catalog_ ? catalog_->node(p.node) : nullptr;
+  if (n == nullptr || n->port == 0 || n->state == meta::NodeState::down) {
+    p.wanted = false;  // asked for again by the next who needs it
+    return;
+  }
+  p.host = n->address;
+  p.port = n->port;
+  p.incarnation = n->incarnation;
+  p.state = Peer::State::connecting;
+  p.since = now;
+  p.connects++;
+  p.next_connect = now + limits::kConnectRetry;
+  out.connect(std::uint64_t{p.lane} << 48 | std::uint64_t{p.connects} << 16 | p.node, p.host, p.port);
+}
+
 void ClientMachine::on_link_up(Time now, const env::Event& e, env::Outbox& out) {
-  if (e.link >= link_node_.size()) link_node_.resize(e.link + 1);
+  if (e.link >= link_end_.size()) link_end_.resize(e.link + 1);
   if (e.tag == kManagementTag) {
     if (management_ != Management::connecting) {
       out.close(e.link);
@@ -80,8 +106,8 @@ void ClientMachine::on_link_up(Time now, const env::Event& e, env::Outbox& out) 
     out.link(e.link).raw("ndb get catalog\nhave: " + std::to_string(catalog_ ? catalog_->version : 0) + "\n\n");
     return;
   }
-  Peer* p = peer(static_cast<NodeId>(e.tag & 0xffff));
-  if (p == nullptr || p->state != Peer::State::connecting || p->connects != e.tag >> 16) {
+  Peer* p = peer_of_tag(e.tag);
+  if (p == nullptr) {
     out.close(e.link);
     return;
   }
@@ -90,11 +116,12 @@ void ClientMachine::on_link_up(Time now, const env::Event& e, env::Outbox& out) 
   p->link = e.link;
   p->closing = false;
   p->silent = false;
-  link_node_[e.link] = p->node;
+  link_end_[e.link] = {p->node, p->lane};
   wire::Hello hello;
   hello.kind = wire::PeerKind::api;
   hello.node = options_.node;
   hello.session = options_.session;
+  hello.worker_links = p->lane;
   if (catalog_) {
     hello.cluster_id = catalog_->cluster_id;
     hello.cluster_name = catalog_->name;
@@ -111,9 +138,9 @@ void ClientMachine::on_link_down(Time now, const env::Event& e, env::Outbox& out
     finish_management(now, out, "the management server closed the connection");
     return;
   }
-  if (e.link >= link_node_.size() || link_node_[e.link] == 0) return;
-  Peer* p = peer(link_node_[e.link]);
-  link_node_[e.link] = 0;
+  if (e.link >= link_end_.size() || link_end_[e.link].node == 0) return;
+  Peer* p = peer(link_end_[e.link].node, link_end_[e.link].lane);
+  link_end_[e.link] = {};
   if (p == nullptr || p->link != e.link) return;
   const bool was_up = p->state == Peer::State::up;
   p->state = Peer::State::idle;
@@ -121,7 +148,7 @@ void ClientMachine::on_link_down(Time now, const env::Event& e, env::Outbox& out
   p->closing = false;
   p->wanted = false;
   if (was_up) counts_.links_lost++;
-  if (catalog_from_ == p->node) catalog_request_ = 0;
+  if (catalog_from_ == p->node && p->lane == 0) catalog_request_ = 0;
   for (Handle h = 0; h < slots_.size(); h++) {
     if (!slots_[h]) continue;
     Slot& s = *slots_[h];
@@ -148,12 +175,12 @@ void ClientMachine::on_no_link(Time now, const env::Event& e, env::Outbox& out) 
     }
     return;
   }
-  Peer* p = peer(static_cast<NodeId>(e.tag & 0xffff));
-  if (p == nullptr || p->state != Peer::State::connecting || p->connects != e.tag >> 16) return;
+  Peer* p = peer_of_tag(e.tag);
+  if (p == nullptr) return;
   p->state = Peer::State::idle;
   p->wanted = false;
   trouble_ = "node " + std::to_string(p->node) + " does not answer on " + p->host + ":" + std::to_string(p->port);
-  if (catalog_from_ == p->node) catalog_request_ = 0;
+  if (catalog_from_ == p->node && p->lane == 0) catalog_request_ = 0;
   refresh();
 }
 

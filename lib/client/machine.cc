@@ -70,7 +70,7 @@ void ClientMachine::flush(Time now, env::Outbox& out) {
     if (scans_[h]->used) flush_scan(*scans_[h], h, now, out);
   }
   for (const auto& [link, cursor] : scans_to_close_) {
-    if (link >= link_node_.size() || link_node_[link] == 0) continue;
+    if (link >= link_end_.size() || link_end_[link].node == 0) continue;
     Writer& w = out.link(link);
     auto at = wire::begin_message(w, wire::Type::scan_close, cursor.first, 0);
     w.put(wire::ScanNext{0, cursor.second});
@@ -133,6 +133,14 @@ void ClientMachine::on_message(Time now, Peer& p, const wire::Message& m, env::O
       }
       p.state = Peer::State::up;
       p.view = hello.view;
+      if (p.lane == 0) {
+        p.worker_links = hello.worker_links;
+        while (p.lanes.size() < p.worker_links) {
+          Peer& lane = p.lanes.emplace_back();
+          lane.node = p.node;
+          lane.lane = static_cast<std::uint8_t>(p.lanes.size());
+        }
+      }
       saw_view(hello.view);
       trouble_.clear();
       retry_now_ = true;  // those who waited for this link go now
@@ -145,6 +153,7 @@ void ClientMachine::on_message(Time now, Peer& p, const wire::Message& m, env::O
       std::string why = r.text();
       trouble_ = "node " + std::to_string(p.node) + " refused the connection: " + why;
       p.closing = true;
+      if (p.lane != 0) p.next_connect = now + limits::kRefusedRetry;
       out.close(p.link);
       refresh();
       break;

@@ -250,6 +250,15 @@ class ClientMachine : public env::Machine {
     bool silent = false;  // asked for the catalog and did not answer; nothing was heard from it since
     Time since = 0;       // of the state
     View view = 0;        // the newest one heard of
+    // Workers of this node that take us on links of their own (wire::Hello::worker_links), and these links: each a Peer
+    // with `lane` = 1 + the worker. Until such a link is up, what is for its worker goes over the node's.
+    std::uint8_t worker_links = 0;
+    std::uint8_t lane = 0;
+    std::vector<Peer> lanes;
+  };
+  struct LinkEnd {
+    NodeId node = 0;  // 0 = none
+    std::uint8_t lane = 0;
   };
   enum class CursorState : std::uint8_t { unsent, opening, open, reading, done };
   struct Cursor {
@@ -289,10 +298,13 @@ class ClientMachine : public env::Machine {
   void on_link_up(Time now, const env::Event& e, env::Outbox& out);
   void on_link_down(Time now, const env::Event& e, env::Outbox& out);
   void on_no_link(Time now, const env::Event& e, env::Outbox& out);
-  Peer* peer(NodeId node);
+  Peer* peer(NodeId node, std::uint8_t lane = 0);
+  Peer* peer_of_tag(std::uint64_t tag);
   Peer* peer_of_link(env::LinkId link);
   Peer* up(NodeId node, Time now, env::Outbox& out);  // nullptr: not now; a connection is being made
+  Peer* up(const Route& r, Time now, env::Outbox& out);
   void connect_peers(Time now, env::Outbox& out);
+  void connect_peer(Peer& p, Time now, env::Outbox& out);
   // --- catalog.cc
   void adopt(std::shared_ptr<const meta::Catalog> c, Time now, env::Outbox& out);
   void look_for_catalog(Time now, env::Outbox& out);
@@ -346,7 +358,7 @@ class ClientMachine : public env::Machine {
   std::string trouble_;
 
   std::vector<Peer> peers_;        // by node id; made when a catalog names it
-  std::vector<NodeId> link_node_;  // link -> node, 0 = none
+  std::vector<LinkEnd> link_end_;  // by link
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Handle> free_;
   std::vector<Handle> ready_;

@@ -116,7 +116,7 @@ void ClientMachine::open_cursors(Scan& s, ScanHandle h, Time now, env::Outbox& o
     Cursor c;
     c.route = routing_->fragment(s.table, f);
     if (c.route.node == 0) refresh();
-    Peer* p = up(c.route.node, now, out);
+    Peer* p = up(c.route, now, out);
     if (p == nullptr)
       all_up = false;
     else

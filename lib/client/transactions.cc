@@ -148,7 +148,7 @@ bool ClientMachine::try_send(Slot& s, Handle h, Time now, env::Outbox& out) {
       return false;
     }
     s.route = s.writes ? routing_->write(s.table, s.hash) : routing_->read(s.table, s.hash);
-    Peer* p = up(s.route.node, now, out);
+    Peer* p = up(s.route, now, out);
     if (p == nullptr) {
       if (s.last_error == Error::ok) s.last_error = Error::unreachable;
       if (s.route.node == 0) refresh();
@@ -262,7 +262,7 @@ void ClientMachine::pause(Slot& s, Time now, SlotState next) {
 // transaction ran, what became of it is known there.
 void ClientMachine::ask_outcome(Slot& s, Handle h, Time now, env::Outbox& out) {
   Route r = routing_ && routing_->knows(s.table) ? routing_->write(s.table, s.hash) : Route{};
-  Peer* p = up(r.node, now, out);
+  Peer* p = up(r, now, out);
   if (p == nullptr) {
     refresh();
     pause(s, now, SlotState::must_ask);

@@ -42,6 +42,8 @@ inline constexpr std::size_t kReceiveBytes = std::size_t{256} << 10;  // read fr
 inline constexpr Epoch kEpochLeapMax = 1u << 20;                      // a peer that claims more is not believed
 inline constexpr std::size_t kPartBytesFull = 2 * kReceiveBytes;  // waiting for a worker in a thread: no link is read
 inline constexpr std::uint32_t kLinksMax = 4096;
+// Of a node's workers, with clients: what is left is for clients that have no link yet. Afterwards they share one.
+inline constexpr std::uint32_t kWorkerLinksMax = kLinksMax / 2;
 inline constexpr std::size_t kUnsentBytesMax = std::size_t{256} << 20;  // a peer that reads this little is cut off
 inline constexpr std::size_t kAcceptsPerRound = 64;
 // transactions, per worker

@@ -32,12 +32,16 @@ enum class EventKind : std::uint8_t {
   timer,      // now >= the time asked for by wake_at
   stored,     // an asynchronous order to a store (metadata, redo, checkpoint) ended: tag, status 0 = durable
   stop,       // the operator asks the process to stop in good order (SIGTERM)
-  parcel,     // from the part with the number `tag`, see Part
+  parcel,     // from the part with the number `tag`, or from the machine that the part belongs to; see Part
 };
 
 // What a machine and its parts hand each other, whole: it belongs to one of them at a time.
 struct Parcel {
   virtual ~Parcel() = default;
+  // To a part: frame links of the machine that go with it. When the part is stepped with the parcel they are its own:
+  // it hears of their frames and their end, never of a link_up, and what it writes on them leaves by itself. The
+  // machine hears nothing of them any more; their numbers are taken until the part has seen link_down.
+  std::vector<LinkId> links;
 };
 
 struct Event {
@@ -131,16 +135,7 @@ class Outbox {
   std::vector<LinkId> touched_;
 };
 
-// A piece of a machine that can be stepped in a thread of its own: it shares nothing with the machine or another part
-// but what parcels carry. Parcels of one direction arrive in the order in which they were given.
-class Part {
- public:
-  virtual ~Part() = default;
-  // `in`: what the machine gave; nullptr: the time of wake() has come. The answer is for the machine, nullptr =
-  // nothing.
-  virtual std::unique_ptr<Parcel> step(Time now, std::unique_ptr<Parcel> in) = 0;
-  virtual Time wake() const = 0;  // asked after each step
-};
+class Part;
 
 class Machine {
  public:
@@ -151,6 +146,17 @@ class Machine {
   virtual Part* part(std::size_t) { return nullptr; }
   // What the steps since the last call have left for a part; nullptr = nothing, or the part has enough to do.
   virtual std::unique_ptr<Parcel> parcel_for(std::size_t) { return nullptr; }
+};
+
+// A piece of a machine that can be stepped in a thread of its own: a machine that shares nothing with the one it
+// belongs to, or with another part, but what parcels carry. It hears of parcels, of links that came with them, of time;
+// not of a start. What it writes on links that are not its own it has to give away in its parcels before the step ends.
+// Parcels of one direction arrive in the order in which they were given.
+class Part : public Machine {
+ public:
+  // What the steps since the last call have left for the machine; nullptr = nothing. Asked after each step, or after a
+  // few.
+  virtual std::unique_ptr<Parcel> parcel() = 0;
 };
 
 }  // namespace ndb::env

@@ -148,6 +148,7 @@ void Peers::tell(Change::Kind kind, env::LinkId id, const Link& link) {
   c.raft_id = link.hello.raft_id;
   c.incarnation = link.hello.incarnation;
   c.session = link.hello.session;
+  c.worker_links = link.hello.worker_links;
   changes.push_back(std::move(c));
 }
 
@@ -173,6 +174,8 @@ bool Peers::no_link(Time now, const env::Event& event) {
   if (link_of(c.node) == 0) changes.push_back(std::move(c));
   return true;
 }
+
+void Peers::forget(env::LinkId id) { links_[id].reset(); }
 
 void Peers::adopt(Time now, env::LinkId id, std::string address) {
   next_ = 0;

@@ -55,6 +55,7 @@ class Peers {
     std::uint8_t workers = 0;
     std::uint64_t cluster_id = 0;
     std::string cluster_name;
+    std::uint8_t worker_links = 0;  // so many workers want links of their own with clients
   };
   // Where a management server listens. node 0: from a connect string, its id shows in its Hello. port 0: not dialled.
   struct Server {
@@ -76,6 +77,7 @@ class Peers {
     std::uint64_t raft_id = 0;
     std::uint32_t incarnation = 0;  // of its Hello; port_refused: the catalog's at that time
     std::uint64_t session = 0;
+    std::uint8_t worker_links = 0;  // of its Hello: 1 + the worker that this link of a client is for
     Error error = Error::ok;
     std::string text;
   };
@@ -86,6 +88,7 @@ class Peers {
   void set_incarnation(std::uint32_t incarnation) { self_.incarnation = incarnation; }
   void set_cluster(std::uint64_t cluster_id) { self_.cluster_id = cluster_id; }  // before a catalog tells it
   void set_port(std::uint16_t port) { self_.port = port; }
+  void set_worker_links(std::uint8_t n) { self_.worker_links = n; }
 
   // The catalog to check Hellos against and to find data nodes in, and the management servers. Call it again when
   // either changed. Links to nodes that the catalog does not allow any more are closed in the next tick().
@@ -98,6 +101,7 @@ class Peers {
   void adopt(Time now, env::LinkId link, std::string address);
   void tick(Time now, env::Outbox& out);     // dials, knocks, times out, and states its wish with wake_at()
   void drop(NodeId node, env::Outbox& out);  // closes that node's link
+  void forget(env::LinkId link);             // somebody else reads it from here on
 
   // 0 = no such link; only links that have said Hello count.
   env::LinkId link_of(NodeId node) const;
@@ -149,7 +153,7 @@ class Peers {
   void retire(env::LinkId id, env::Outbox& out);  // an open link: `down` now, then close
   void unmap(env::LinkId id, const Link& link);
   void tell(Change::Kind kind, env::LinkId id, const Link& link);
-  void say_hello(env::LinkId id, env::Outbox& out);
+  void say_hello(env::LinkId id, env::Outbox& out, std::uint8_t worker_links = 0);
   void close(env::LinkId id, Link& link, env::Outbox& out);
   void dial_servers(Time now, env::Outbox& out);
   void dial_nodes(Time now, env::Outbox& out);

@@ -81,7 +81,7 @@ void Peers::received_hello(Time now, env::LinkId id, Link& link, Bytes body, env
     by_node_[hello.node] = id;
     if (hello.raft_id != 0) by_raft_[hello.raft_id] = id;
   }
-  if (!link.ours) say_hello(id, out);
+  if (!link.ours) say_hello(id, out, hello.kind == wire::PeerKind::api ? self_.worker_links : std::uint8_t{0});
   link.stage = Stage::open;
   link.deadline = kNever;
   link.hello = std::move(hello);
@@ -134,6 +134,11 @@ Failure Peers::check(const wire::Hello& hello) const {
   if (!hello.cluster_name.empty() && !self_.cluster_name.empty() && hello.cluster_name != self_.cluster_name) {
     return {Error::wrong_cluster,
             "cluster '" + hello.cluster_name + "' at the peer, cluster '" + self_.cluster_name + "' here"};
+  }
+  const std::uint8_t most = hello.kind == wire::PeerKind::api ? self_.worker_links : std::uint8_t{0};
+  if (hello.worker_links > most) {
+    return {Error::bad_message, "a link for worker " + std::to_string(hello.worker_links - 1) + ", where " +
+                                    std::to_string(most) + " workers take such links"};
   }
   const std::string who = "node id " + std::to_string(hello.node);
   if (hello.node == 0) {
@@ -213,7 +218,7 @@ void Peers::drop(NodeId node, env::Outbox& out) {
   if (env::LinkId id = link_of(node)) retire(id, out);
 }
 
-void Peers::say_hello(env::LinkId id, env::Outbox& out) {
+void Peers::say_hello(env::LinkId id, env::Outbox& out, std::uint8_t worker_links) {
   wire::Hello h;
   h.cluster_id = self_.cluster_id;
   h.cluster_name = self_.cluster_name;
@@ -224,6 +229,7 @@ void Peers::say_hello(env::LinkId id, env::Outbox& out) {
   h.port = self_.port;
   h.workers = self_.workers;
   h.view = catalog_ ? catalog_->view : 0;
+  h.worker_links = worker_links;
   Writer& w = out.link(id);
   std::size_t at = wire::begin_message(w, wire::Type::hello, kControl, kControl);
   wire::encode(w, h);

@@ -234,11 +234,7 @@ void Node::on_peer_changes() {
         if (c.kind == Kind::up) tell_all({.kind = Word::Kind::node_up, .node = c.node, .link = c.link});
         if (c.kind == Kind::down) tell_all({.kind = Word::Kind::node_down, .node = c.node});
       }
-      if (c.peer == wire::PeerKind::api) {
-        if (c.kind == Kind::up)
-          tell_all({.kind = Word::Kind::client_up, .node = c.node, .link = c.link, .a = c.session});
-        if (c.kind == Kind::down) tell_all({.kind = Word::Kind::client_down, .link = c.link});
-      }
+      if (c.peer == wire::PeerKind::api) client_changed(c);
       if (c.kind == Kind::up) {
         if (c.link >= link_since_.size()) link_since_.resize(c.link + 1);
         link_since_[c.link] = mark_;

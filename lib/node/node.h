@@ -42,6 +42,7 @@ struct NodeOptions {
   std::string address;                       // where other processes reach our port
   std::uint16_t port = 0;
   std::uint8_t workers = 1;
+  bool worker_links = false;       // several workers have threads: each takes clients on links of its own
   std::uint64_t memory_bytes = 0;  // 0 = DataMemory of the configuration
   store::Memory::Ahead memory_ahead;
   std::uint64_t disk_cluster = 0;   // whose files these are
@@ -83,12 +84,13 @@ class Node : public env::Machine {
     // of a part
     std::unique_ptr<ToUnit> next;
     std::vector<std::unique_ptr<ToUnit>> spare;
-    std::unique_ptr<FromUnit> empty;
+    std::vector<std::unique_ptr<FromUnit>> empties;
     Epoch told_epoch = 0;
     unsigned under_way = 0;  // parcels without an answer
   };
   static constexpr unsigned kUnderWayMax = 2;  // one in work, one waiting; the next one grows meanwhile
-  struct Asked {                               // for a report
+  static constexpr std::size_t kEmptiesMax = 8;
+  struct Asked {  // for a report
     env::LinkId link = 0;
     WorkerId from = 0;
     std::uint32_t request = 0;
@@ -114,6 +116,7 @@ class Node : public env::Machine {
   void on_parcel(const env::Event& event);
   void accept(Desk& d, FromUnit& r);
   void send_pieces(const FromUnit& r);
+  void client_changed(const meta::Peers::Change& c);
   void raise_epoch(Epoch e);
   void tell_state();
   Version version() const;
@@ -198,6 +201,7 @@ class Node : public env::Machine {
   bool stop_forced_ = false;
   Epoch stop_epoch_ = 0;         // to be durable before the node leaves
   std::uint64_t stop_mark_ = 0;  // the units take nothing new
+  bool stop_heard_ = false;
   bool lease_returned_ = false;
   std::uint64_t lease_mark_ = 0;  // ... and serve nobody
   Time stop_deadline_ = kNever;

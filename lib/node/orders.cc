@@ -78,7 +78,8 @@ void Node::begin_stop(int status, bool forced) {
 // fragments have new primaries before its ports close.
 void Node::continue_stop() {
   if (stop_ == Stop::draining) {
-    if (!heard(stop_mark_) && stop_epoch_ != 0) stop_epoch_ = epoch_;
+    if (!stop_heard_ && stop_epoch_ != 0) stop_epoch_ = epoch_;  // what they were in when they heard it, too
+    stop_heard_ = heard(stop_mark_);
     const bool quiet =
         heard(stop_mark_) && std::all_of(desks_.begin(), desks_.end(), [](const Desk& d) { return d.status.quiet; });
     const bool durable = catalog_->durable_epoch >= stop_epoch_;

@@ -8,6 +8,11 @@
 // its units (heartbeats, reports of epochs and jobs, "in sync", "leaving") it reads from their states, each of which
 // says how much the unit had heard; so a promise is never ahead of the units. Links: `heard` also tells what a unit
 // wrote for an earlier holder of a link's number.
+//
+// A client whose Hello names a worker has its link to the unit alone: the word `client_here` goes in the order of all
+// words, what the node has read of the link by then goes with it or before, and the socket goes with that parcel. So
+// the unit sees the link's messages in their order, and nothing of the number's earlier holders after them. What it
+// hears there makes it move to a later epoch by itself; its parcels tell the node, before anything else they hold.
 #pragma once
 #include <memory>
 #include <set>
@@ -26,6 +31,7 @@ struct Word {
   enum class Kind : std::uint8_t {
     messages,   // from `link` and `node` (0 = a client): bytes [a, b) of the parcel; backlog = unsent bytes of the link
     client_up,  // link, session a, node
+    client_here,  // the same; its link comes with this parcel (env::Parcel::links)
     client_down,  // link
     node_up,      // node, link
     node_down,    // node
@@ -65,6 +71,7 @@ struct Status {
   Epoch restored = 0;
   std::uint64_t epoch_done = 0;
   std::uint64_t fetched_rows = 0;
+  std::uint32_t own_links = 0;  // of clients
   bool filled = false;
   bool quiet = false;
   bool recovered = false;
@@ -91,7 +98,7 @@ struct ToUnit : env::Parcel {
   Epoch epoch = 0;
   std::vector<Word> words;
   Writer bytes;
-  std::unique_ptr<FromUnit> empty;  // buffers that go round
+  std::vector<std::unique_ptr<FromUnit>> empties;  // buffers that go round
 };
 
 struct FromUnit : env::Parcel {
@@ -99,7 +106,8 @@ struct FromUnit : env::Parcel {
     env::LinkId link = 0;
     std::size_t begin = 0, end = 0;
   };
-  bool answer = false;  // to a ToUnit
+  unsigned answers = 0;  // to so many ToUnits
+  Epoch epoch = 0;
   Status status;
   std::vector<Piece> pieces;  // of `bytes`: what the unit says on links
   Writer bytes;
@@ -111,7 +119,7 @@ struct FromUnit : env::Parcel {
   reorg::JobReport job;
   std::uint64_t reports = 0;  // report words heard
   std::string fragments;      // to the latest of them
-  std::unique_ptr<ToUnit> empty;
+  std::vector<std::unique_ptr<ToUnit>> empties;
 };
 
 }  // namespace ndb::node

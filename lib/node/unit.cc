@@ -33,6 +33,7 @@ void Unit::obey(const Word& w) {
     case Kind::messages:
       break;  // step() has the bytes
     case Kind::client_up:
+    case Kind::client_here:
       worker_.client_up(w.link, w.a, w.node);
       break;
     case Kind::client_down:
@@ -208,6 +209,7 @@ void Unit::tell_status(Status* s) const {
   s->damaged = worker_.files_damaged();
   s->disk_failed = worker_.disk_failed();
   s->out_of_memory = worker_.out_of_memory();
+  s->own_links = own_links_;
 }
 
 void Unit::tell_details(Details* d) const {
@@ -244,11 +246,11 @@ std::string Unit::fragments_text() const {
   return t;
 }
 
-void Unit::tell(FromUnit* r) {
+void Unit::tell(FromUnit* r, bool details) {
   tell_status(&r->status);
   tell_job(r);
   const bool asked = reports_ != reports_told_;
-  r->has_details = asked || now_ >= next_details_;
+  r->has_details = asked || (details && now_ >= next_details_);
   if (r->has_details) {
     next_details_ = now_ + limits::kNodeHeartbeat;
     tell_details(&r->details);
@@ -258,65 +260,6 @@ void Unit::tell(FromUnit* r) {
     r->fragments = fragments_text();
   }
   r->reports = reports_told_;
-}
-
-void Unit::give_output(FromUnit* r) {
-  r->pieces.clear();
-  r->bytes.clear();
-  for (env::LinkId link : own_.touched()) {
-    env::Outbox::Out& slot = own_.slot(link);
-    slot.touched = false;
-    if (!slot.bytes.empty()) r->pieces.push_back({link, r->bytes.size(), r->bytes.size() + slot.bytes.size()});
-    r->bytes.raw(slot.bytes.view());
-    slot.bytes.clear();
-  }
-  own_.touched().clear();
-  r->others.clear();
-  std::swap(r->others, others_);
-  r->logs.clear();
-  std::swap(r->logs, own_.logs);
-}
-
-// What was said in this step on a link that went, before the word of that: it must not go to who has its number by now.
-std::unique_ptr<env::Parcel> Unit::step(Time now, std::unique_ptr<env::Parcel> in) {
-  std::unique_ptr<ToUnit> words(static_cast<ToUnit*>(in.release()));
-  own_.begin_step();
-  begin(now, words ? std::max(words->epoch, epoch_) : epoch_, own_);
-  if (words) {
-    heard_ = words->mark;
-    for (const Word& w : words->words) {
-      if (w.kind == Word::Kind::messages) {
-        own_.slot(w.link).unsent = w.backlog;
-        take_all(words->bytes.view().substr(w.a, w.b - w.a), w.link, w.node);
-      } else {
-        if (w.kind == Word::Kind::client_down) own_.slot(w.link).bytes.clear();
-        if (w.kind == Word::Kind::node_down && links_[w.node] != 0) own_.slot(links_[w.node]).bytes.clear();
-        obey(w);
-      }
-    }
-  }
-  run();
-  const bool answer = words != nullptr;
-  if (answer) {
-    if (words->empty) spare_out_ = std::move(words->empty);
-    words->words.clear();
-    words->bytes.clear();
-    spare_in_ = std::move(words);
-  }
-  std::unique_ptr<FromUnit> r = spare_out_ ? std::move(spare_out_) : std::make_unique<FromUnit>();
-  give_output(r.get());
-  tell(r.get());
-  r->answer = answer;
-  // Details alone wait for the next answer, unless somebody watches a start.
-  const bool silent = r->pieces.empty() && r->others.empty() && r->logs.empty() && !r->has_job && r->status == told_;
-  if (!answer && silent && !(r->has_details && (joining_ || !r->status.recovered))) {
-    if (r->has_details) next_details_ = now;
-    spare_out_ = std::move(r);
-    return nullptr;
-  }
-  told_ = r->status;
-  r->empty = std::move(spare_in_);
-  return r;
 }
 
 }  // namespace ndb::node

@@ -1,5 +1,5 @@
 // A worker with its mover: everything of a node that touches rows. The only unit of a node is stepped by the node, in
-// its thread; several are parts (env/machine.h), each with links' buffers of its own, spoken to by parcels (parcel.h).
+// its thread; several are parts (env/machine.h), spoken to by parcels (parcel.h) and by clients on links of their own.
 //
 // One step: begin, then words and messages in order, then run.
 #pragma once
@@ -28,12 +28,13 @@ class Unit final : public env::Part, private reorg::Rows, private reorg::Mover::
   static constexpr std::size_t kRun = 16;
   void take(const wire::Message* m, std::size_t n, env::LinkId link, NodeId from);
   void run();
-  // The state after it; what is news of the rest.
-  void tell(FromUnit* r);
+  // The state after it; what is news of the rest. Details only when they are asked for, or are due and wanted.
+  void tell(FromUnit* r, bool details = true);
 
   // --- as a part
-  std::unique_ptr<env::Parcel> step(Time now, std::unique_ptr<env::Parcel> in) override;
-  Time wake() const override;
+  void step(Time now, const env::Event& event, env::Outbox& out) override;
+  std::unique_ptr<env::Parcel> parcel() override;
+  Time wake() const;
 
  private:
   void run_loopback();
@@ -44,7 +45,16 @@ class Unit final : public env::Part, private reorg::Rows, private reorg::Mover::
   void tell_details(Details* d) const;
   void tell_job(FromUnit* r);
   std::string fragments_text() const;
-  void give_output(FromUnit* r);
+  // unit_part.cc
+  bool owns(env::LinkId link) const { return link < own_.size() && own_[link].here; }
+  void hear(ToUnit& words);
+  void client_came(const Word& w);
+  void client_left(env::LinkId link);
+  void take_foreign(Bytes payload, env::LinkId link);
+  void check_clients();
+  FromUnit& next();
+  void collect();
+  void forget_output(env::LinkId link);
   // reorg::Rows
   bool leads(FragmentRef f) const override { return worker_.leads(f); }
   reorg::Taken take(FragmentRef from, FragmentId to, std::uint64_t cursor, std::size_t rows_max, Writer& w) override {
@@ -108,11 +118,17 @@ class Unit final : public env::Part, private reorg::Rows, private reorg::Mover::
   reorg::JobReport job_;
 
   // as a part
-  env::Outbox own_;
+  struct Own {
+    bool here = false;
+    NodeId api_node = 0;
+  };
+  std::vector<Own> own_;  // by link: those whose sockets are ours
+  std::uint32_t own_links_ = 0;
+  std::size_t collected_ = 0;  // of the outbox's touched links: these are our own
   std::uint64_t heard_ = 0;
   Status told_;
-  std::unique_ptr<ToUnit> spare_in_;
-  std::unique_ptr<FromUnit> spare_out_;
+  std::unique_ptr<FromUnit> next_;  // the next parcel, as far as it is known
+  std::vector<std::unique_ptr<FromUnit>> spare_;
 };
 
 }  // namespace ndb::node

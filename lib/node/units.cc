@@ -106,6 +106,28 @@ void Node::pass_on(const wire::Message& m, env::LinkId link, NodeId from) {
   next.words.push_back(std::move(w));
 }
 
+// A client whose link is for one worker is that unit's alone.
+void Node::client_changed(const meta::Peers::Change& c) {
+  using Kind = meta::Peers::Change::Kind;
+  const bool up = c.kind == Kind::up;
+  if (!up && c.kind != Kind::down) return;
+  Word w{.kind = up ? Word::Kind::client_up : Word::Kind::client_down, .node = c.node, .link = c.link, .a = c.session};
+  if (c.worker_links == 0) {
+    tell_all(w);
+    return;
+  }
+  Desk& d = desks_[c.worker_links - 1u];
+  mark_++;
+  if (up) {
+    w.kind = Word::Kind::client_here;
+    tell(d, w);
+    d.next->links.push_back(c.link);
+  } else {  // before it went there
+    std::erase(next_for(d).links, c.link);
+    tell(d, w);
+  }
+}
+
 std::unique_ptr<env::Parcel> Node::parcel_for(std::size_t part) {
   Desk& d = desks_[part];
   if (d.under_way == kUnderWayMax) return nullptr;
@@ -113,7 +135,9 @@ std::unique_ptr<env::Parcel> Node::parcel_for(std::size_t part) {
   ToUnit& next = next_for(d);
   next.mark = mark_;
   next.epoch = d.told_epoch = epoch_;
-  next.empty = std::move(d.empty);
+  next.empties.swap(d.empties);
+  std::erase_if(next.links, [&](env::LinkId link) { return !peers_.known(link); });  // closed in this very step
+  for (env::LinkId link : next.links) peers_.forget(link);
   d.under_way++;
   return std::move(d.next);
 }
@@ -133,11 +157,11 @@ void Node::tell_state() {
 void Node::on_parcel(const env::Event& event) {
   Desk& d = desks_[event.tag];
   std::unique_ptr<FromUnit> r(static_cast<FromUnit*>(event.parcel->release()));
-  if (r->answer) {
-    NDB_CHECK(d.under_way > 0);
-    d.under_way--;
-  }
-  if (r->empty) d.spare.push_back(std::move(r->empty));
+  NDB_CHECK(d.under_way >= r->answers);
+  d.under_way -= r->answers;
+  for (auto& e : r->empties) d.spare.push_back(std::move(e));
+  r->empties.clear();
+  if (r->epoch > epoch_) raise_epoch(r->epoch);  // by its clients; what it says carries that
   send_pieces(*r);
   for (auto& [severity, text] : r->logs) out_->log(severity, std::move(text));
   Bytes rest = r->others.view();
@@ -148,7 +172,7 @@ void Node::on_parcel(const env::Event& event) {
   }
   NDB_CHECK(!damaged);
   accept(d, *r);
-  d.empty = std::move(r);
+  if (d.empties.size() < kEmptiesMax) d.empties.push_back(std::move(r));
 }
 
 // What was written for a link that has another peer by now is nobody's.
@@ -167,6 +191,11 @@ void Node::accept(Desk& d, FromUnit& r) {
   if (r.has_job) {
     std::swap(d.job, r.job);
     d.job_news = true;
+  }
+  if (options_.worker_links && options_.workers > 1) {
+    std::uint32_t links = 0;
+    for (const Desk& each : desks_) links += each.status.own_links;
+    peers_.set_worker_links(links < limits::kWorkerLinksMax ? options_.workers : std::uint8_t{0});
   }
   if (r.reports > d.reports) {
     d.reports = r.reports;

@@ -55,6 +55,17 @@ void Loop::Impl::adopt(Fd fd, bool text, std::string peer, std::uint64_t tag) {
   deliver(e);
 }
 
+void Loop::Impl::take_over(std::unique_ptr<Link> owned) {
+  Link& l = *owned;
+  if (l.id >= links.size()) links.resize(l.id + 1);
+  NDB_CHECK(links[l.id] == nullptr);
+  outbox.slot(l.id).bytes.clear();
+  outbox.slot(l.id).unsent = l.unsent();
+  watch(l, EPOLL_CTL_ADD, l.interest);
+  links[l.id] = std::move(owned);
+  ++link_count;
+}
+
 void Loop::Impl::on_link(Link& l, std::uint32_t what) {
   if (l.id == 0) {
     on_lingering(l, what);

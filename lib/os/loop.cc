@@ -5,7 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "os/loop_impl.h"
+#include "os/part_thread.h"
 
 namespace ndb::os {
 namespace {
@@ -33,7 +33,7 @@ Fd make_eventfd() {
 
 }  // namespace
 
-Loop::Impl::Impl(env::Machine& m, const LoopOptions& o)
+Loop::Impl::Impl(env::Machine& m, const LoopOptions& o, PartThread* up)
     : machine(m),
       log(o.log_path, o.log_name, o.log_from, o.log_times),
       epoll(::epoll_create1(EPOLL_CLOEXEC)),
@@ -42,8 +42,10 @@ Loop::Impl::Impl(env::Machine& m, const LoopOptions& o)
       links(1),
       scratch(std::make_unique_for_overwrite<char[]>(2 * limits::kReceiveBytes)),
       events(kEventsMax),
-      part_threads(o.part_threads) {
+      upstream(up),
+      options(o) {
   NDB_CHECK(epoll);
+  started = upstream != nullptr;
   watch(waker, EPOLL_CTL_ADD, EPOLLIN);
 }
 
@@ -107,8 +109,9 @@ bool Loop::Impl::round(Time max_wait) {
   }
   if (!exited) {
     Time until = outbox.wake < next_deadline ? outbox.wake : next_deadline;
-    for (Time t : part_wakes) until = t < until ? t : until;
-    wait(until, max_wait);
+    for (const env::Outbox& o : part_outboxes) until = o.wake < until ? o.wake : until;
+    wait(until, upstream == nullptr || upstream->may_sleep() ? max_wait : 0);
+    if (upstream != nullptr) upstream->take_in();
   }
   Time t = monotonic_now();
   if (!exited && t >= next_deadline) expire(t);
@@ -210,7 +213,10 @@ void Loop::Impl::run_due() {
     step_once(e);
     if (d.kind == env::EventKind::link_down) {
       outbox.slot(d.link).bytes.clear();
-      free_ids.push(d.link);
+      if (upstream != nullptr)
+        upstream->number_back(d.link);
+      else
+        free_ids.push(d.link);
     }
   }
 }
@@ -268,6 +274,7 @@ void Loop::Impl::settle() {
     flush_touched();
   }
   give_parcels();
+  if (upstream != nullptr) upstream->give_out();
 }
 
 // --- from other threads

@@ -45,6 +45,8 @@ struct LoopOptions {
   std::string log_name;      // when set, every line carries it: "ndb-node 3"
 };
 
+class PartThread;
+
 class Loop {
  public:
   Loop(env::Machine& machine, LoopOptions options = {});
@@ -104,6 +106,7 @@ class Loop {
   Counts counts() const;
 
  private:
+  friend class PartThread;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

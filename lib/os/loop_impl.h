@@ -1,13 +1,14 @@
 // The inside of os::Loop, in four files: loop.cc (rounds, steps, effects, posts, signals), parts.cc (threads of
 // the machine's parts), links.cc (bytes in and
-// out of a link, and its end), dial.cc (accepting and connecting). Included by these only.
+// out of a link, and its end), dial.cc (accepting and connecting). Included by these and part_thread.h only.
 //
 // Life of a link's number: adopt() gives it out; end() takes the link off it and queues link_down; run_due() steps
-// the machine with link_down and only then frees the number. Life of a link's socket: end() closes it, or, when
-// bytes that were written before are still unsent, or the peer might still be sending, moves the Link to
-// `lingering`, which sends, throws away what comes, and closes at the peer's end of file or at a deadline. (A
-// close() with unread input would send a reset, which may overtake the last bytes.) Objects that epoll may still
-// name in this round wait in `graveyard`.
+// the machine with link_down and only then frees the number. A link that went to a part (give_parcels, take_over) has
+// its end() and its link_down in the loop of the part's thread, which then gives the number back. Life of a link's
+// socket: end() closes it, or, when bytes that were written before are still unsent, or the peer might still be
+// sending, moves the Link to `lingering`, which sends, throws away what comes, and closes at the peer's end of file or
+// at a deadline. (A close() with unread input would send a reset, which may overtake the last bytes.) Objects that
+// epoll may still name in this round wait in `graveyard`.
 #pragma once
 #include <atomic>
 #include <deque>
@@ -22,7 +23,6 @@
 #include "os/files.h"
 #include "os/log_sink.h"
 #include "os/loop.h"
-#include "os/part_thread.h"
 #include "os/resolver.h"
 #include "wire/frame.h"
 
@@ -71,7 +71,8 @@ struct Link : Source {
 };
 
 struct Loop::Impl {
-  Impl(env::Machine& m, const LoopOptions& o);
+  // `upstream`: this is the loop of a part's thread.
+  Impl(env::Machine& m, const LoopOptions& o, PartThread* upstream = nullptr);
   ~Impl();
 
   // --- loop.cc
@@ -90,7 +91,9 @@ struct Loop::Impl {
   void step_parts();  // in this thread, until they have nothing more to say
   void deliver_parcel(std::size_t part, std::unique_ptr<env::Parcel> parcel);
   void give_parcels();  // what the steps have left for the parts
-  void take_parcels();  // what the parts have for the machine
+  std::unique_ptr<Link> give_away(env::LinkId id);
+  void number_back(env::LinkId id);  // of a link that a part had
+  void take_parcels();               // what the parts have for the machine
   void wait_for_parts(Time sleep);
   void expire(Time now);
   void note_deadline(Time t) { next_deadline = t < next_deadline ? t : next_deadline; }
@@ -105,6 +108,7 @@ struct Loop::Impl {
   Link* find(env::LinkId id) { return id < links.size() ? links[id].get() : nullptr; }
   bool full() const { return link_count >= limits::kLinksMax; }
   void adopt(Fd fd, bool text, std::string peer, std::uint64_t tag);  // a link is up
+  void take_over(std::unique_ptr<Link> link);                         // of the machine that we are a part of
   void on_link(Link& l, std::uint32_t events);
   void receive(Link& l);
   void process(Link& l, Bytes input);        // whole frames, or text, to the machine; keeps the rest
@@ -178,9 +182,10 @@ struct Loop::Impl {
   std::vector<Posted> posted_now;
   std::atomic<bool> rung{false};
 
-  const bool part_threads;
+  PartThread* const upstream;
+  const LoopOptions options;
   std::vector<std::unique_ptr<PartThread>> parts;  // of the machine, from its start to its exit
-  std::vector<Time> part_wakes;                    // of parts without threads
+  std::vector<env::Outbox> part_outboxes;          // of parts without threads
 
   std::unique_ptr<Resolver> resolver;  // made when a name is first asked for; last, so that it goes first
 };

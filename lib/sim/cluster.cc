@@ -22,6 +22,7 @@ ClusterSettings ClusterSettings::draw(Prng& prng) {
   s.redo_files = static_cast<std::uint32_t>(prng.between(3, 6));
   s.redo_file_kib = 128u << prng.below(4);
   s.epoch_ms = static_cast<std::uint32_t>(prng.between(20, 2000));
+  s.worker_links = s.workers > 1 && s.lock_wait_ms % 4 != 0;  // three in four, without a draw of its own
   return s;
 }
 
@@ -69,8 +70,7 @@ ProcessSpec Cluster::spec_for(std::string name, std::string where, std::uint16_t
 
 std::uint64_t Cluster::raft_id(ProcessId p) {
   std::uint64_t stored = processes_[p].disk->store().durable().raft_id;
-  if (stored != 0) return stored;
-  return processes_[p].raft_id = (prng_.next() >> 1) | 1;
+  return stored != 0 ? stored : processes_[p].raft_id = (prng_.next() >> 1) | 1;
 }
 
 void Cluster::add_management(std::uint32_t i) {
@@ -110,6 +110,7 @@ void Cluster::add_data(NodeId id) {
     o.address = host("n", id);
     o.port = kDataPort;
     o.workers = settings_.workers;
+    o.worker_links = settings_.worker_links;
     if (processes_[p].rows) {
       o.has_rows = processes_[p].rows->hold_rows();
       o.disks = processes_[p].rows->disks();
@@ -393,9 +394,8 @@ bool Cluster::lose_files(NodeId id) {
     if (other != id && processes_[data_[other - 1u]].incomplete != 0) return false;
   }
   bool safe = false;
-  for (NodeId other : g->members) {
+  for (NodeId other : g->members)
     safe = safe || (other != id && serves(other) && processes_[data_[other - 1u]].settled >= kDurableRounds);
-  }
   const ProcessId p = data_[id - 1u];
   if (!safe || !log_survives_loss(id)) return false;
   world_.kill(p, true);

@@ -27,6 +27,7 @@ struct ClusterSettings {
   std::uint32_t groups = 1;  // node groups of the first start
   std::uint32_t spares = 0;  // data nodes with NodeGroup=65536
   std::uint8_t workers = 1;
+  bool worker_links = false;  // several workers: each takes clients on links of its own
   std::uint32_t lock_wait_ms = 300;
   bool diskless = false;              // rows in memory only: a group lives as long as one of its members
   std::uint32_t redo_files = 4;       // of a worker's redo log: NoOfFragmentLogFiles

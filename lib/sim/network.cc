@@ -170,6 +170,7 @@ void Network::end_down(std::uint32_t connection, std::uint32_t life, unsigned en
   event.tag = never_up ? e.tag : 0;
   end_gone(connection, end);
   if (never_up && end == 1) return;  // an accepted connection that its process never heard of
+  if (!never_up && world_.link_of_part(process, event.link)) return world_.link_event(process, event);
   world_.step_process(process, event);
   if (event.link && world_.running(process) && event.link < world_.processes_[process]->links.size() &&
       world_.processes_[process]->links[event.link].connection == connection) {
@@ -222,7 +223,7 @@ void Network::deliver_bytes(std::uint32_t connection, unsigned end, const Item& 
     NDB_CHECK(wire::open_frame(wire, &h) == wire::FrameState::whole);
     NDB_CHECK(h.payload_bytes == item.data.size() && h.epoch == item.epoch);
   }
-  world_.step_process(e.process, event);
+  world_.link_event(e.process, event);
 }
 
 // Text is cut anywhere; frames are taken whole. The machine may do anything in between, even die.
@@ -340,7 +341,7 @@ void Network::update_backlog(const Connection& c, unsigned direction) {
   if (e.gone || e.link == 0 || !world_.running(e.process)) return;
   std::size_t bytes = c.pipe[direction].bytes;
   bool held = c.pipe[direction].stalled || world_.paused(c.end[1 - direction].process);
-  world_.processes_[e.process]->outbox.slot(e.link).unsent = held && bytes > kKernelBuffer ? bytes - kKernelBuffer : 0;
+  world_.outbox_of(e.process, e.link).slot(e.link).unsent = held && bytes > kKernelBuffer ? bytes - kKernelBuffer : 0;
 }
 
 }  // namespace ndb::sim

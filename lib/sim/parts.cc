@@ -33,6 +33,12 @@ void World::give_parcels(ProcessId id) {
   Process& p = *processes_[id];
   for (std::size_t i = 0; i < p.parts.size(); i++) {
     while (std::unique_ptr<env::Parcel> parcel = p.machine->parcel_for(i)) {
+      for (env::LinkId link : parcel->links) {
+        NDB_CHECK(p.links[link].used && p.links[link].part == 0);
+        p.links[link].part = static_cast<std::uint32_t>(i) + 1;
+        p.links[link].moving = true;
+        p.parts[i].outbox.slot(link).unsent = 0;
+      }
       auto& in = p.parts[i].in;
       Time at = now_ + draw_part_delay();
       if (!in.empty() && in.back().at > at) at = in.back().at;
@@ -42,47 +48,90 @@ void World::give_parcels(ProcessId id) {
   }
 }
 
-// Something of this part may be due: a parcel for it, one that it sent, its timer.
+env::Outbox& World::outbox_of(ProcessId id, env::LinkId link) {
+  Process& p = *processes_[id];
+  return p.links[link].part == 0 ? p.outbox : p.parts[p.links[link].part - 1].outbox;
+}
+
+void World::link_event(ProcessId id, const env::Event& e) {
+  Process& p = *processes_[id];
+  if (p.links[e.link].part == 0) return step_process(id, e);
+  const std::size_t i = p.links[e.link].part - 1;
+  auto& arrivals = p.parts[i].arrivals;
+  Time at = now_ + draw_part_delay();
+  if (!arrivals.empty() && arrivals.back().at > at) at = arrivals.back().at;
+  arrivals.push_back({at, e, std::string(e.data)});
+  plan_part(id, i, at);
+}
+
+// Something of this part may be due: a parcel for it, what its links bring, a parcel that it sent, its timer.
 void World::part_due(ProcessId id, std::uint32_t life, std::size_t i) {
   Process& p = *processes_[id];
   auto alive = [&] { return p.machine && p.life == life && !p.paused && !failed_; };
-  if (!alive()) return;
   for (bool more = true; more && alive();) {
     more = false;
-    if (!p.holds_in && !p.parts[i].in.empty() && p.parts[i].in.front().at <= now_) {
-      std::unique_ptr<env::Parcel> parcel = std::move(p.parts[i].in.front().parcel);
-      p.parts[i].in.pop_front();
-      more = step_part(id, i, std::move(parcel));
-    } else if (!p.holds_out && !p.parts[i].out.empty() && p.parts[i].out.front().at <= now_) {
-      std::unique_ptr<env::Parcel> parcel = std::move(p.parts[i].out.front().parcel);
-      p.parts[i].out.pop_front();
-      env::Event e;
-      e.kind = env::EventKind::parcel;
-      e.tag = i;
-      e.parcel = &parcel;
-      step_process(id, e);
-      more = true;
-    }
+    if (!give_next(id, i, &more)) return;
   }
   if (!alive() || local_time(p, now_) < p.parts[i].wake) return;
   p.parts[i].wake = kNever;
-  step_part(id, i, nullptr);
+  env::Event e;
+  e.tag = i;
+  step_part(id, i, e);
+}
+
+// The next thing that is due. False: the process has died of it.
+bool World::give_next(ProcessId id, std::size_t i, bool* more) {
+  Process& p = *processes_[id];
+  PartState& s = p.parts[i];
+  const std::uint32_t life = p.life;
+  env::Event e;
+  if (!p.holds_in && !s.in.empty() && s.in.front().at <= now_) {
+    std::unique_ptr<env::Parcel> parcel = std::move(s.in.front().parcel);
+    s.in.pop_front();
+    for (env::LinkId link : parcel->links) p.links[link].moving = false;
+    e.kind = env::EventKind::parcel;
+    e.tag = i;
+    e.status = 1;  // for the trace: to a part
+    e.parcel = &parcel;
+    *more = true;
+    return step_part(id, i, e);
+  }
+  if (!s.arrivals.empty() && s.arrivals.front().at <= now_ && !p.links[s.arrivals.front().event.link].moving) {
+    PartState::Arrival a = std::move(s.arrivals.front());
+    s.arrivals.pop_front();
+    a.event.data = a.data;
+    *more = true;
+    if (a.event.kind == env::EventKind::frame && p.links[a.event.link].closed) return true;
+    if (!step_part(id, i, a.event)) return false;
+    if (a.event.kind == env::EventKind::link_down) free_link(id, a.event.link);
+    return true;
+  }
+  if (p.holds_out || s.out.empty() || s.out.front().at > now_) return true;
+  std::unique_ptr<env::Parcel> parcel = std::move(s.out.front().parcel);
+  s.out.pop_front();
+  e.kind = env::EventKind::parcel;
+  e.tag = i;
+  e.parcel = &parcel;
+  step_process(id, e);
+  *more = true;
+  return p.machine != nullptr && p.life == life;
 }
 
 // False: the process has died of it.
-bool World::step_part(ProcessId id, std::size_t i, std::unique_ptr<env::Parcel> in) {
+bool World::step_part(ProcessId id, std::size_t i, const env::Event& e) {
   Process& p = *processes_[id];
   const std::uint32_t life = p.life;
-  env::Event e;
-  e.kind = env::EventKind::parcel;
-  e.tag = i;
-  e.status = in != nullptr ? 1 : 2;  // for the trace: to a part
   trace_.event(now_, id, e);
   env::Part& part = *p.machine->part(i);
+  env::Outbox& outbox = p.parts[i].outbox;
   p.stepping = true;
   stepping_ = id;
-  std::unique_ptr<env::Parcel> out = part.step(local_time(p, now_), std::move(in));
+  outbox.begin_step();
+  part.step(local_time(p, now_), e, outbox);
+  std::unique_ptr<env::Parcel> out = part.parcel();
   stepping_ = kNobody;
+  for (env::LinkId link : outbox.closes) p.links[link].closed = true;
+  if (!p.kill_wanted) carry_out(id, outbox);
   p.stepping = false;
   if (out != nullptr && !p.kill_wanted) {
     auto& sent = p.parts[i].out;
@@ -91,10 +140,11 @@ bool World::step_part(ProcessId id, std::size_t i, std::unique_ptr<env::Parcel> 
     sent.push_back({at, std::move(out)});
     plan_part(id, i, at);
   }
-  const Time wake = part.wake();
-  if (wake != p.parts[i].wake) {
-    p.parts[i].wake = wake;
-    if (wake != kNever) plan_part(id, i, world_time(p, wake) + static_cast<Time>(prng_.below(50 * kMicrosecond)));
+  if (outbox.wake != p.parts[i].wake) {
+    p.parts[i].wake = outbox.wake;
+    if (outbox.wake != kNever) {
+      plan_part(id, i, world_time(p, outbox.wake) + static_cast<Time>(prng_.below(50 * kMicrosecond)));
+    }
   }
   after_effects(id);
   return p.machine != nullptr && p.life == life;

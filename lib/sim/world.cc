@@ -230,7 +230,7 @@ void World::step_process(ProcessId id, const env::Event& e) {
   stepping_ = id;
   p.machine->step(local_time(p, now_), e, p.outbox);
   stepping_ = kNobody;
-  if (!p.kill_wanted) carry_out(id);  // else it died in the midst of the step
+  if (!p.kill_wanted) carry_out(id, p.outbox);  // else it died in the midst of the step
   p.stepping = false;
   if (p.outbox.exit_wanted && !p.kill_wanted) {
     int status = p.outbox.exit_status;
@@ -259,9 +259,7 @@ void World::after_effects(ProcessId id) {
   }
 }
 
-void World::carry_out(ProcessId id) {
-  Process& p = *processes_[id];
-  env::Outbox& out = p.outbox;
+void World::carry_out(ProcessId id, env::Outbox& out) {
   for (auto& [severity, text] : out.logs) {
     if (on_log) on_log(id, severity, text);
     trace_.line(now_, id, std::move(text));

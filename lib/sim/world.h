@@ -122,6 +122,15 @@ class World {
       std::unique_ptr<env::Parcel> parcel;
     };
     std::deque<Parcel> in, out;
+    // Of links that are the part's own (env::Parcel::links), in the order in which the network brought it. What comes
+    // before the parcel that the link goes with has to wait for that.
+    struct Arrival {
+      Time at;
+      env::Event event;
+      std::string data;
+    };
+    std::deque<Arrival> arrivals;
+    env::Outbox outbox;
     Time wake = kNever;  // as the part asked, its own clock
   };
   struct Process {
@@ -141,6 +150,9 @@ class World {
       std::uint32_t connection = 0;
       unsigned end = 0;
       bool used = false;
+      std::uint32_t part = 0;  // 1 + the part whose own it is
+      bool moving = false;     // the parcel that it goes with is on its way
+      bool closed = false;     // by the part: of what is still to arrive, only its end does
     };
     std::vector<Link> links;  // by LinkId; 0 unused
     std::priority_queue<env::LinkId, std::vector<env::LinkId>, std::greater<>> free_links;
@@ -164,7 +176,10 @@ class World {
   static Time world_time(const Process& p, Time local);
   void push(Time at, Kind kind, std::uint32_t a, std::uint32_t b, std::uint64_t c, int d = 0);
   void step_process(ProcessId id, const env::Event& e);
-  void carry_out(ProcessId id);
+  void link_event(ProcessId id, const env::Event& e);  // to the machine, or to the part that has the link
+  bool link_of_part(ProcessId id, env::LinkId link) const { return processes_[id]->links[link].part != 0; }
+  env::Outbox& outbox_of(ProcessId id, env::LinkId link);
+  void carry_out(ProcessId id, env::Outbox& out);
   void plan_timer(ProcessId id);
   void timer_due(ProcessId id, std::uint64_t number);
   // parts.cc
@@ -172,7 +187,8 @@ class World {
   void give_parcels(ProcessId id);
   void plan_part(ProcessId id, std::size_t part, Time at);
   void part_due(ProcessId id, std::uint32_t life, std::size_t part);
-  bool step_part(ProcessId id, std::size_t part, std::unique_ptr<env::Parcel> in);
+  bool give_next(ProcessId id, std::size_t part, bool* more);
+  bool step_part(ProcessId id, std::size_t part, const env::Event& e);
   void after_effects(ProcessId id);
   void deliver_plain(ProcessId id, const env::Event& e);  // or keeps it while paused
   env::LinkId take_link(ProcessId id, std::uint32_t connection, unsigned end);

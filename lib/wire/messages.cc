@@ -14,6 +14,7 @@ void encode(Writer& w, const Hello& h) {
   w.u16(h.port);
   w.u8(h.workers);
   w.u64(h.view);
+  if (h.worker_links != 0) w.u8(h.worker_links);
 }
 bool decode(Reader& r, Hello* h) {
   h->protocol = r.u32();
@@ -27,7 +28,9 @@ bool decode(Reader& r, Hello* h) {
   h->port = r.u16();
   h->workers = r.u8();
   h->view = r.u64();
-  return !r.bad() && h->kind <= PeerKind::mgm && h->node <= limits::kNodeIdMax;
+  h->worker_links = r.bad() || r.done() ? std::uint8_t{0} : r.u8();
+  return !r.bad() && h->kind <= PeerKind::mgm && h->node <= limits::kNodeIdMax &&
+         h->worker_links <= limits::kWorkersMax;
 }
 
 void encode(Writer& w, const Heartbeat& h) {

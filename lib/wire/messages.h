@@ -85,6 +85,9 @@ struct Hello {
   std::uint16_t port = 0;     // where it listens for frame links; 0 = it does not
   std::uint8_t workers = 0;
   std::uint64_t view = 0;  // of the sender's catalog
+  // Of an API client: 1 + the worker that this link is for, and for nobody else; 0 = for all. Of a data node to a
+  // client: so many workers want links of their own. Left out of the bytes when it is 0.
+  std::uint8_t worker_links = 0;
 };
 void encode(Writer& w, const Hello& h);
 bool decode(Reader& r, Hello* h);

@@ -53,6 +53,7 @@ struct World {
     wire::Type type;
     WorkerId to;
     std::string body;
+    env::LinkId link = 0;
   };
   explicit World(client::ClientOptions o) : machine(std::move(o)) {}
 
@@ -70,7 +71,7 @@ struct World {
         bool damaged = false;
         if (l == text_link) text_sent += payload;
         while (l != text_link && wire::next_message(payload, &m, &damaged)) {
-          sent.push_back({node_of[l], static_cast<wire::Type>(m.type), m.to, std::string(m.body)});
+          sent.push_back({node_of[l], static_cast<wire::Type>(m.type), m.to, std::string(m.body), l});
         }
         CHECK_FALSE(damaged);
         out.slot(l).bytes.clear();
@@ -87,7 +88,8 @@ struct World {
     const NodeId node = c.text ? NodeId{0} : static_cast<NodeId>(c.port - 1000);
     env::Event e;
     e.tag = c.tag;
-    if (c.text ? !management_up : dead.count(node) != 0) {
+    const bool for_worker = (c.tag >> 48 & 0xff) != 0;
+    if (c.text ? !management_up : dead.count(node) != 0 || (for_worker && node_links_only)) {
       e.kind = env::EventKind::no_link;
       e.refused = true;
     } else {
@@ -96,7 +98,7 @@ struct World {
       node_of[e.link] = node;
       if (c.text)
         text_link = e.link;
-      else
+      else if (!for_worker)
         link_of[node] = e.link;
     }
     machine.step(now, e, out);
@@ -105,23 +107,30 @@ struct World {
     for (auto i = sent.begin(); i != sent.end(); ++i) {
       if (i->type != wire::Type::hello) continue;
       const NodeId node = i->node;
+      const env::LinkId link = i->link;
+      Reader r(i->body);
+      wire::Hello said;
+      REQUIRE(wire::decode(r, &said));
+      if (said.worker_links != 0) worker_link_of[{node, said.worker_links - 1}] = link;
       sent.erase(i);
       wire::Hello h;
       h.kind = wire::PeerKind::data;
       h.node = node;
+      h.worker_links = worker_links;
       Writer w;
       auto at = wire::begin_message(w, wire::Type::hello, 0, kControl);
       wire::encode(w, h);
       wire::end_message(w, at);
-      frame(node, w.view());
+      frame_on(link, w.view());
       return true;
     }
     return false;
   }
-  void frame(NodeId node, Bytes payload) {
+  void frame(NodeId node, Bytes payload) { frame_on(link_of[node], payload); }
+  void frame_on(env::LinkId link, Bytes payload) {
     env::Event e;
     e.kind = env::EventKind::frame;
-    e.link = link_of[node];
+    e.link = link;
     e.data = payload;
     machine.step(now, e, out);
   }
@@ -173,7 +182,7 @@ struct World {
     w.put(wire::OpResult{error, 0, static_cast<std::uint32_t>(image.size())});
     w.raw(image);
     wire::end_message(w, at);
-    frame(to.node, w.view());
+    frame_on(to.link, w.view());
     carry_out();
   }
   void tell_outcome(const Sent& to, std::uint8_t outcome, Epoch epoch = 0) {
@@ -185,7 +194,7 @@ struct World {
     w.u64(0);
     w.u64(epoch);
     wire::end_message(w, at);
-    frame(to.node, w.view());
+    frame_on(to.link, w.view());
     carry_out();
   }
   void give_catalog(const Sent& asked, const meta::Catalog* c) {
@@ -211,7 +220,7 @@ struct World {
     w.put(b);
     for (std::uint32_t i = 0; i < rows; i++) w.bytes32("row");
     wire::end_message(w, at);
-    frame(to.node, w.view());
+    frame_on(to.link, w.view());
     carry_out();
   }
   Handle insert(std::uint64_t hash, std::uint8_t flags = wire::kCommit) {
@@ -229,6 +238,9 @@ struct World {
   std::map<env::LinkId, NodeId> node_of;
   std::map<NodeId, env::LinkId> link_of;
   std::set<NodeId> dead;
+  std::map<std::pair<NodeId, WorkerId>, env::LinkId> worker_link_of;
+  std::uint8_t worker_links = 0;  // that the nodes want
+  bool node_links_only = false;   // connections for a worker are not taken
   bool management_up = false;
   env::LinkId next_link = 1, text_link = 0;
   std::string text_sent;

@@ -341,6 +341,81 @@ TEST_CASE("API clients, with and without a node id, are let in and found by thei
   CHECK(w.at(1).count(Kind::down, 20) == 1);
 }
 
+TEST_CASE("a client's link may be for one worker, where workers want that") {
+  World w;
+  w.configure(20, NodeType::api);
+  Peers::Self self;
+  self.node = 1;
+  self.worker_links = 2;
+  w.configure(1, NodeType::data);
+  Peers p(self);
+  p.update(w.catalog, {});
+  env::Outbox out;
+  env::LinkId next = 0;
+  // What is answered: the worker_links of a hello, or -1 for a refusal.
+  auto greet = [&](PeerKind kind, NodeId node, std::uint8_t worker_links) {
+    env::Event up;
+    up.kind = env::EventKind::link_up;
+    up.link = ++next;
+    p.on_event(w.now, up, out);
+    wire::Hello h;
+    h.kind = kind;
+    h.node = node;
+    h.worker_links = worker_links;
+    Writer body;
+    encode(body, h);
+    wire::Message m;
+    m.type = static_cast<std::uint16_t>(wire::Type::hello);
+    m.body = body.view();
+    p.on_message(w.now, next, m, out);
+    Bytes said = out.slot(next).bytes.view();
+    wire::Message answer;
+    bool damaged = false;
+    REQUIRE(wire::next_message(said, &answer, &damaged));
+    if (static_cast<wire::Type>(answer.type) == wire::Type::refused) return -1;
+    Reader r(answer.body);
+    wire::Hello back;
+    REQUIRE(decode(r, &back));
+    REQUIRE(r.done());
+    return int{back.worker_links};
+  };
+  CHECK(greet(PeerKind::api, 20, 0) == 2);
+  CHECK(greet(PeerKind::api, 20, 2) == 2);
+  REQUIRE(p.changes.size() == 2);
+  CHECK(+p.changes[0].worker_links == 0);
+  CHECK(+p.changes[1].worker_links == 2);
+  CHECK(greet(PeerKind::api, 0, 3) == -1);
+  CHECK(p.changes.size() == 2);
+  CHECK(greet(PeerKind::mgm, 0, 1) == -1);
+  p.set_worker_links(0);
+  CHECK(greet(PeerKind::api, 0, 1) == -1);
+  CHECK(greet(PeerKind::api, 0, 0) == 0);
+  REQUIRE(p.known(2));
+  p.forget(2);
+  CHECK_FALSE(p.known(2));
+  CHECK(p.changes.size() == 3);
+}
+
+TEST_CASE("the bytes of a hello are those of old where workers have no links of their own") {
+  wire::Hello h;
+  h.cluster_name = "x";
+  Writer w;
+  encode(w, h);
+  const std::size_t before = w.size();
+  CHECK(before == 4 + 8 + 5 + 1 + 2 + 8 + 4 + 8 + 2 + 1 + 8);
+  h.worker_links = 2;
+  w.clear();
+  encode(w, h);
+  CHECK(w.size() == before + 1);
+  Reader r(w.view());
+  wire::Hello back;
+  REQUIRE(decode(r, &back));
+  CHECK(+back.worker_links == 2);
+  Reader old(w.view().substr(0, before));
+  REQUIRE(decode(old, &back));
+  CHECK(+back.worker_links == 0);
+}
+
 TEST_CASE("what is not known yet is not compared") {
   Cluster w;
   wire::Hello h = hello(PeerKind::api, 0);

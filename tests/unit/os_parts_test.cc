@@ -9,27 +9,44 @@ using namespace ndb::os;
 
 namespace {
 
-struct Number : env::Parcel {
-  explicit Number(std::uint64_t v) : value(v) {}
-  std::uint64_t value;
+struct Numbers : env::Parcel {
+  std::vector<std::uint64_t> values;
   std::thread::id stepped_by;
 };
 
+constexpr std::uint64_t kTimer = 1000000, kFrame = 2000000, kDown = 3000000;  // + what
+
+// Gives every number back, and says what else it sees: the time, three times in a millisecond each; frames of its own
+// links, which it answers there; the ends of these links.
 struct Echo : env::Part {
   std::function<void()> before = [] {};
-  Time wake_at = kNever;
+  bool wakes = false;
   std::uint64_t timers = 0;
-  std::unique_ptr<env::Parcel> step(Time now, std::unique_ptr<env::Parcel> in) override {
+  std::vector<std::uint64_t> left;
+  void step(Time now, const Event& e, Outbox& out) override {
     before();
-    if (in == nullptr) {
-      timers++;
-      wake_at = timers < 3 ? now + kMillisecond : kNever;
-      return std::make_unique<Number>(timers + 1000000);
+    if (e.kind == EventKind::parcel) {
+      for (std::uint64_t v : static_cast<Numbers&>(**e.parcel).values) left.push_back(v);
+    } else if (e.kind == EventKind::frame) {
+      left.push_back(kFrame + e.link);
+      wire::Message m;
+      Bytes payload = e.data;
+      bool damaged = false;
+      while (wire::next_message(payload, &m, &damaged)) put_message(out.link(e.link), "part: " + std::string(m.body));
+    } else if (e.kind == EventKind::link_down) {
+      left.push_back(kDown + e.link);
+    } else if (wakes && timers < 3) {
+      left.push_back(kTimer + ++timers);
     }
-    static_cast<Number&>(*in).stepped_by = std::this_thread::get_id();
-    return in;
+    if (wakes && timers < 3) out.wake_at(now + kMillisecond);
   }
-  Time wake() const override { return wake_at; }
+  std::unique_ptr<env::Parcel> parcel() override {
+    if (left.empty()) return nullptr;
+    auto p = std::make_unique<Numbers>();
+    p->values.swap(left);
+    p->stepped_by = std::this_thread::get_id();
+    return p;
+  }
 };
 
 // Gives each part the numbers from 1 on, a few at a time.
@@ -39,7 +56,8 @@ struct Counter : TestMachine {
   std::uint64_t last = 0;
   unsigned under_way_max = 3;
   std::vector<std::uint64_t> given{0, 0}, back{0, 0};
-  std::vector<std::uint64_t> timers;
+  std::vector<std::uint64_t> others;  // what came back and is no number
+  std::vector<LinkId> to_give;        // with the next number for the second part
   std::set<std::thread::id> threads;
   bool in_order = true;
   bool ends = true;    // when all are back
@@ -49,7 +67,10 @@ struct Counter : TestMachine {
   env::Part* part(std::size_t i) override { return &echoes[i]; }
   std::unique_ptr<env::Parcel> parcel_for(std::size_t i) override {
     if (given[i] == last || given[i] - back[i] == under_way_max) return nullptr;
-    return std::make_unique<Number>(++given[i]);
+    auto p = std::make_unique<Numbers>();
+    p->values = {++given[i]};
+    if (i == 1) p->links.swap(to_give);
+    return p;
   }
   void step(Time now, const Event& e, Outbox& out) override {
     TestMachine::step(now, e, out);
@@ -57,15 +78,55 @@ struct Counter : TestMachine {
     out.hold_input = holds && last == 1 && back[0] == 0;
   }
   void answered(const Event& e, Outbox& out) {
-    const auto& n = static_cast<const Number&>(**e.parcel);
-    if (n.value > 1000000) {
-      timers.push_back(n.value - 1000000);
-      return;
-    }
+    const auto& n = static_cast<const Numbers&>(**e.parcel);
     threads.insert(n.stepped_by);
-    in_order = in_order && n.value == back[e.tag] + 1;
-    back[e.tag]++;
+    for (std::uint64_t v : n.values) {
+      if (v > kTimer) {
+        others.push_back(v);
+        continue;
+      }
+      in_order = in_order && v == back[e.tag] + 1;
+      back[e.tag]++;
+    }
     if (ends && back[0] == last && back[1] == last) out.exit(0);
+  }
+};
+
+// A server that gives its first link to the second part when something has come on it, and a client that says "one".
+struct Shop {
+  Counter m;
+  std::unique_ptr<Loop> server;
+  TestMachine client;
+  std::unique_ptr<Loop> client_loop;
+  LinkId link = 0;
+
+  Shop() {
+    m.ends = false;
+    m.on = [this](Time, const Event& e, Outbox& out) {
+      if (e.kind != EventKind::frame) return;
+      put_message(out.link(e.link), "machine");
+      if (m.last != 0) return;
+      m.last = 1;
+      m.to_give.push_back(e.link);
+    };
+    server = std::make_unique<Loop>(m);
+    auto port = server->listen("127.0.0.1", 0, false);
+    REQUIRE(port.ok());
+    client.on = [this, p = *port](Time, const Event& e, Outbox& out) {
+      if (e.kind == EventKind::start) out.connect(1, "127.0.0.1", p);
+      if (e.kind != EventKind::link_up) return;
+      link = e.link;
+      put_message(out.link(link), "one");
+    };
+    client_loop = std::make_unique<Loop>(client);
+  }
+  template <class Condition>
+  bool until(Condition done) {
+    return turn({server.get(), client_loop.get()}, done);
+  }
+  void say(Bytes what) {
+    put_message(client_loop->outbox().link(link), what);
+    client_loop->run_once(0);
   }
 };
 
@@ -85,7 +146,7 @@ TEST_CASE("parcels come back in order, each part in a thread of its own", "[os]"
 TEST_CASE("without threads the parts take turns in the loop's", "[os]") {
   Counter m;
   m.last = 20000;
-  m.echoes[1].wake_at = 0;
+  m.echoes[1].wakes = true;
   LoopOptions o;
   o.part_threads = false;
   Loop loop(m, o);
@@ -93,17 +154,17 @@ TEST_CASE("without threads the parts take turns in the loop's", "[os]") {
   CHECK(m.in_order);
   CHECK(m.back == std::vector<std::uint64_t>{20000, 20000});
   CHECK(m.threads == std::set{std::this_thread::get_id()});
-  CHECK(m.timers.size() <= 3);
+  CHECK(m.others.size() <= 3);
 }
 
 TEST_CASE("a part is stepped when its time has come", "[os]") {
   Counter m;
   m.last = 1;
   m.ends = false;
-  m.echoes[1].wake_at = 0;
+  m.echoes[1].wakes = true;
   Loop loop(m);
-  REQUIRE(turn({&loop}, [&] { return m.timers.size() == 3; }));
-  CHECK(m.timers == std::vector<std::uint64_t>{1, 2, 3});
+  REQUIRE(turn({&loop}, [&] { return m.others.size() == 3; }));
+  CHECK(m.others == std::vector<std::uint64_t>{kTimer + 1, kTimer + 2, kTimer + 3});
 }
 
 TEST_CASE("a machine that holds its input gets none until a part has answered", "[os]") {
@@ -136,4 +197,66 @@ TEST_CASE("a machine that holds its input gets none until a part has answered", 
   CHECK(m.payloads.size() == 1);
   go.set_value();
   REQUIRE(turn({&server, &client_loop}, [&] { return m.payloads.size() == 2; }));
+}
+
+TEST_CASE("a link that goes with a parcel is the part's own", "[os]") {
+  Shop s;
+  REQUIRE(s.until([&] { return s.client.payloads.size() == 1 && s.m.back[1] == 1; }));
+  CHECK(s.client.payloads == std::vector<std::string>{message("machine")});
+  const Loop::Counts before = s.server->counts();
+  for (std::size_t n = 0; n < 100; n++) {
+    s.say("two");
+    REQUIRE(s.until([&] { return s.client.payloads.size() == n + 2; }));
+    REQUIRE(s.client.payloads.back() == message("part: two"));
+  }
+  REQUIRE(s.until([&] { return s.m.others.size() == 100; }));
+  // The machine's loop has neither received nor sent, and its thread is not the one that did.
+  CHECK(s.server->counts().receives == before.receives);
+  CHECK(s.server->counts().sends == before.sends);
+  CHECK(s.m.payloads.size() == 1);
+  CHECK(s.m.threads.count(std::this_thread::get_id()) == 0);
+  CHECK(s.server->counts().links == 1);
+}
+
+TEST_CASE("half a frame goes along with its link, and so does what the machine has not sent", "[os]") {
+  Counter m;
+  m.ends = false;
+  std::string much(8 << 20, 'x');
+  m.on = [&](Time, const Event& e, Outbox& out) {
+    if (e.kind != EventKind::frame) return;
+    put_message(out.link(e.link), much);
+    m.last = 1;
+    m.to_give.push_back(e.link);
+  };
+  Loop server(m);
+  auto port = server.listen("127.0.0.1", 0, false);
+  REQUIRE(port.ok());
+  Socket client(*port);
+  const std::string second = frame(message("two"));
+  REQUIRE(client.send(frame(message("one")) + second.substr(0, 20)));
+  REQUIRE(turn({&server}, [&] { return m.back[1] == 1; }));
+  LoopThread runs(server);
+  CHECK(client.receive_exactly(frame(message(much)).size()) == frame(message(much)));
+  REQUIRE(client.send(second.substr(20)));
+  const std::string answer = frame(message("part: two"));
+  CHECK(client.receive_exactly(answer.size()) == answer);
+}
+
+TEST_CASE("the number of a part's link is given out again when the part has seen its end", "[os]") {
+  Shop s;
+  REQUIRE(s.until([&] { return s.client.payloads.size() == 1 && s.m.back[1] == 1; }));
+  const LinkId number = s.link;
+  s.client_loop->outbox().close(s.link);
+  s.client_loop->step(Event{});
+  REQUIRE(s.until([&] { return s.server->counts().links == 0; }));
+  REQUIRE(s.until([&] { return s.m.others == std::vector<std::uint64_t>{kDown + number}; }));
+  CHECK(s.m.count("down " + std::to_string(number)) == 0);  // not the machine's to know
+  s.client_loop->step([] {
+    Event e;
+    e.kind = EventKind::start;
+    return e;
+  }());
+  REQUIRE(s.until([&] { return s.m.count("up " + std::to_string(number)) == 2; }));
+  REQUIRE(s.until([&] { return s.client.payloads.size() == 2; }));
+  CHECK(s.client.payloads.back() == message("machine"));
 }
