@@ -110,6 +110,7 @@ bool Server::known_to_others() const {
 // when a leader says so, and what has happened since comes from there too.
 bool Server::caught_up() const {
   if (member_->leading()) return true;
+  if (cluster_known() && catalog()->generation == 0) return false;  // of one that lost its files the log is empty
   const meta::Log& log = member_->log();
   const bool heard = led_since_ != kNever && now_ >= led_since_ + 2 * limits::kMetaHeartbeat;
   return heard && log.last_applied() >= told_until_ && log.last_applied() == log.commit_index();

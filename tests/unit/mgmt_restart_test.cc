@@ -71,3 +71,37 @@ TEST_CASE("a change that comes before the catalog is known keeps its bulk") {
   CHECK_THAT(w.ask(with_bulk("ndb create table", other)), Contains("result: Ok") && Contains("changed: 1"));
   CHECK(w.catalog()->table("u") != nullptr);
 }
+
+TEST_CASE("a server that lost its files has not caught up before it has a configuration") {
+  ServerWorld w;
+  w.store = sim::MemoryLogStore();
+  w.restart();
+  // A data node of the cluster, which leads the log; its entries are still on their way.
+  const env::LinkId link = w.open();
+  w.step(event(env::EventKind::text, link, "transporter connect\n\n"));
+  wire::Hello h;
+  h.kind = wire::PeerKind::data;
+  h.node = 2;
+  h.raft_id = 102;
+  h.cluster_id = 77;
+  w.message(link, wire::Type::hello, h);
+  w.run(20 * kMillisecond);
+  const env::LinkId asker = w.open();
+  w.step(event(env::EventKind::text, asker, "ndb status\n\n"));
+  for (int i = 0; i < 20; i++) {
+    Writer m;
+    const std::size_t at = wire::begin_message(m, wire::Type::member, kControl, kControl);
+    m.u8(0);  // of the metadata log
+    m.u8(1);  // its format
+    m.u8(1);  // append entries: none, behind the 30th
+    for (std::uint64_t n : {2, 30, 2, 30}) m.u64(n);
+    m.u32(0);
+    wire::end_message(m, at);
+    w.step(event(env::EventKind::frame, link, m.view()));
+    w.run(100 * kMillisecond);
+  }
+  CHECK(w.server->member().leader_raft_id() == 102);
+  CHECK(w.received[asker].empty());
+  w.run(9 * kSecond);  // but not for ever
+  CHECK_THAT(w.received[asker], Contains("generation: 0"));
+}
