@@ -81,10 +81,12 @@ Result<FileConfig> read_config_file(const Tool& tool, const std::string& path) {
   return f;
 }
 
-Comparison compare(const mgmt::Config& from, const mgmt::Config& to, bool stock) {
+Comparison compare(const StoredConfig& from, const mgmt::Config& to, bool stock) {
+  mgmt::Config named = from.config;
+  if (!from.name.empty()) named.system["Name"] = from.name;
   Comparison c;
-  c.changes = mgmt::diff(from, to);
-  if (!c.changes.empty()) c.problems = mgmt::check_change(from, to);
+  c.changes = mgmt::diff(named, to);
+  if (!c.changes.empty()) c.problems = mgmt::check_change(named, to);
   c.plan = mgmt::restart_plan(c.changes, to, stock);
   return c;
 }
@@ -160,7 +162,7 @@ int apply_text(Tool& tool, const ApplyOptions& options, const StoredConfig& pres
                const std::string& text, const std::string& source) {
   if (present.stock) return tool.refuse_stock("apply");
   if (auto f = options.check(present)) return tool.fail(f);
-  const Comparison c = compare(present.config, next, false);
+  const Comparison c = compare(present, next, false);
   if (int status = judge(tool, options, c, source); status != kExitDone) return status;
   if (c.changes.empty()) return report_applied(tool, options, c, present.generation, false);
   Tool::Keys keys{{"expect_generation", std::to_string(present.generation)},

@@ -26,7 +26,8 @@ struct Comparison {
   std::vector<mgmt::Problem> problems;  // of the change, not of either text
   mgmt::RestartPlan plan;
 };
-Comparison compare(const mgmt::Config& from, const mgmt::Config& to, bool stock);
+// The name of the cluster, which texts need not say, is compared with one that is said.
+Comparison compare(const StoredConfig& from, const mgmt::Config& to, bool stock);
 void print_comparison(const Tool& tool, const Comparison& c, const std::string& from, const std::string& to);
 
 // --dry-run, --if-generation, --message, --accept-warnings

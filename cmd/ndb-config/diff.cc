@@ -8,9 +8,8 @@ namespace ndb::cli {
 namespace {
 
 struct Side {
-  mgmt::Config config;
-  std::string name;
-  bool stock = false;
+  StoredConfig config;
+  std::string name;  // of the side, for people
 };
 
 struct Diff final : Command {
@@ -40,7 +39,7 @@ struct Diff final : Command {
       first = std::to_string(generation_ - 1);
     }
     if (int status = load(tool, first, &a); status != kExitDone) return status;
-    const Comparison c = compare(a.config, b.config, a.stock || b.stock);
+    const Comparison c = compare(a.config, b.config.config, a.config.stock || b.config.stock);
     print_problems(tool, b.name, c.problems);
     print_comparison(tool, c, a.name, b.name);
     return kExitDone;
@@ -56,13 +55,14 @@ struct Diff final : Command {
       auto f = read_config_file(tool, word);
       if (!f) return tool.fail(f.failure());
       if (!f->ok) return tool.refuse("'" + f->source + "' has errors; correct it first");
-      *side = {f->config, f->source, false};
+      side->config.config = f->config;
+      side->name = f->source;
       return kExitDone;
     }
     auto stored = read_config(tool, std::stoull(word));
     if (!stored) return tool.fail(stored.failure());
     generation_ = stored->generation;
-    *side = {stored->config, "generation " + std::to_string(stored->generation), stored->stock};
+    *side = {*stored, "generation " + std::to_string(stored->generation)};
     return kExitDone;
   }
 

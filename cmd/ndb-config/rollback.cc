@@ -24,7 +24,7 @@ struct Rollback final : Command {
     auto old = read_config(tool, generation);
     if (!old) return tool.fail(old.failure());
     if (auto f = options.check(*present)) return tool.fail(f);
-    const Comparison c = compare(present->config, old->config, false);
+    const Comparison c = compare(*present, old->config, false);
     const std::string source = "generation " + std::to_string(generation);
     ApplyOptions lenient = options;  // what it warns of was accepted when that generation was made, or left
     lenient.accept_warnings = true;

@@ -54,6 +54,9 @@ struct Set final : Command {
       print_problems(tool, "'" + a + "'", problems);
       if (mgmt::has_errors(problems))
         return tool.fail({Error::illegal_change, "'" + a + "' is not possible; nothing was changed"});
+      if (ids->empty() && !live) {
+        if (auto f = look_at_own_values(tool, next, kind, name); f) return tool.fail(f);
+      }
     }
     if (live && !stored) return set_live(tool, *present);
     std::vector<Held> held;
@@ -74,6 +77,29 @@ struct Set final : Command {
   }
 
  private:
+  // A default does not reach nodes that have a value of their own: said, and refused when it reaches nobody.
+  static Failure look_at_own_values(const Tool& tool, const mgmt::Config& next, mgmt::Kind kind,
+                                    const std::string& name) {
+    const mgmt::Parameter* p = mgmt::find_parameter(kind, name);
+    std::vector<NodeId> own;
+    bool reaches = false;
+    for (const mgmt::Node& n : next.nodes) {
+      if (n.kind != kind) continue;
+      if (n.written.count(std::string(p->name)) != 0)
+        own.push_back(n.id);
+      else
+        reaches = true;
+    }
+    if (own.empty()) return {};
+    const std::string who = "nodes " + join_ids(own, ", ") + " have a value of their own";
+    if (!reaches) {
+      return {Error::illegal_change, "all " + who + " for '" + std::string(p->name) +
+                                         "', so a default changes nothing; name them with --nodes"};
+    }
+    tool.note(who + " for '" + std::string(p->name) + "', which stays; name them with --nodes to change it");
+    return {};
+  }
+
   struct Held {
     std::string nodes, name;
   };

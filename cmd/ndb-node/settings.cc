@@ -12,21 +12,11 @@ namespace ndb::node_program {
 
 namespace {
 
-// ThreadConfig of the ldm kind: "ldm={count=2}" gives two workers; so does a plain number in MaxNoOfExecutionThreads
-// from 4 on, as the original derives it (half of the threads).
+// ThreadConfig, else half of MaxNoOfExecutionThreads, as the original derives it.
 std::uint8_t workers_of(const mgmt::Config& c, const mgmt::Node& n) {
-  const std::string threads = mgmt::effective(c, n, "ThreadConfig");
-  std::size_t at = threads.find("ldm");
-  if (at != std::string::npos) {
-    at = threads.find("count=", at);
-    if (at != std::string::npos) {
-      const int count = std::atoi(threads.c_str() + at + 6);
-      return static_cast<std::uint8_t>(std::clamp(count, 1, static_cast<int>(limits::kWorkersMax)));
-    }
-    return 1;
-  }
-  const std::uint64_t all = mgmt::effective_number(c, n, "MaxNoOfExecutionThreads");
-  return static_cast<std::uint8_t>(std::clamp<std::uint64_t>(all / 2, 1, limits::kWorkersMax));
+  const std::uint64_t wish = mgmt::ldm_threads(mgmt::effective(c, n, "ThreadConfig"))
+                                 .value_or(mgmt::effective_number(c, n, "MaxNoOfExecutionThreads") / 2);
+  return static_cast<std::uint8_t>(std::clamp<std::uint64_t>(wish, 1, limits::kWorkersMax));
 }
 
 // `disabled`: the nodes in reserve as the server knows them now; empty: the text decides.

@@ -100,6 +100,8 @@ Values effective_system(const Config&);
 std::string effective(const Config&, const Node&, std::string_view name);
 std::uint64_t effective_number(const Config&, const Node&, std::string_view name);
 
+// How many workers a ThreadConfig asks for, "ldm={count=2}"; none when it does not say.
+std::optional<std::uint64_t> ldm_threads(std::string_view thread_config);
 std::vector<Link> all_links(const Config&);     // written and implied, by (node1, node2)
 bool in_reserve(const Config&, const Node&);    // Disabled, or not NodeActive
 std::uint32_t replicas(const Config&);          // NoOfReplicas; the default without data nodes

@@ -79,6 +79,11 @@ class Checker {
       error(line, named(n) + ": NoOfFragmentLogParts " + std::to_string(parts) +
                       " is none of 4, 6, 8, 10, 12, 16, 20, 24, 32");
     }
+    const std::uint64_t workers = ldm_threads(effective(c_, n, "ThreadConfig")).value_or(1);
+    if (workers < 1 || workers > limits::kWorkersMax) {
+      error(line, named(n) + ": ThreadConfig asks for " + std::to_string(workers) + " workers (ldm); a node has 1 to " +
+                      std::to_string(limits::kWorkersMax));
+    }
     if (!written_value(c_, n, "TransactionMemory").empty()) {
       for (const char* old : {"MaxNoOfConcurrentIndexOperations", "MaxNoOfFiredTriggers", "MaxNoOfLocalOperations",
                               "MaxNoOfLocalScans"}) {

@@ -153,6 +153,16 @@ Values effective_system(const Config& c) {
   return v;
 }
 
+std::optional<std::uint64_t> ldm_threads(std::string_view threads) {
+  constexpr std::string_view kCount = "count=";
+  std::size_t at = threads.find("ldm");
+  if (at == std::string::npos) return std::nullopt;
+  at = threads.find(kCount, at);
+  if (at == std::string::npos) return 1;
+  const std::string_view count = threads.substr(at + kCount.size());
+  return to_number(count.substr(0, count.find_first_not_of("0123456789")));
+}
+
 std::vector<Link> all_links(const Config& c) {
   std::vector<Link> out = c.links;
   std::set<std::pair<NodeId, NodeId>> written;
@@ -200,6 +210,18 @@ bool loopback_host(std::string_view host) noexcept {
   return same_name(host, "localhost") || host == "::1" || host.substr(0, 4) == "127.";
 }
 
+namespace {
+// Why a parameter is not one that is set, and what to do instead; "" when it is.
+std::string not_set(const Parameter& p) {
+  if (p.internal()) return "it is the program's own";
+  if (p.name == "NodeId") return "a node keeps its id; remove the node and add another one, with 'ndb-config apply'";
+  if (p.name == "NodeId1" || p.name == "NodeId2")
+    return "a link is between its nodes; write another one, with 'ndb-config apply'";
+  if (p.name == "ExecuteOnComputer") return "it is deprecated; set HostName";
+  return {};
+}
+}  // namespace
+
 std::vector<Problem> set_parameter(Config& config, Kind kind, const std::vector<NodeId>& nodes, std::string_view name,
                                    std::optional<std::string_view> value) {
   std::vector<Problem> problems;
@@ -209,9 +231,8 @@ std::vector<Problem> set_parameter(Config& config, Kind kind, const std::vector<
     add_error(problems, 0, "unknown parameter " + quoted(name) + " in [" + section + "]");
     return problems;
   }
-  if (p->internal() || p->name == "NodeId" || p->name == "NodeId1" || p->name == "NodeId2" ||
-      p->name == "ExecuteOnComputer") {
-    add_error(problems, 0, "parameter " + quoted(p->name) + " cannot be set this way");
+  if (const std::string why = not_set(*p); !why.empty()) {
+    add_error(problems, 0, "parameter " + quoted(p->name) + " cannot be set: " + why);
     return problems;
   }
   std::optional<std::string> canonical;

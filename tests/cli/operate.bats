@@ -379,6 +379,38 @@ ROWS
   ndb-config rollback "$generation"
 }
 
+@test "set: what keeps its value is said, and what nobody would hear of is refused" {
+  local generation
+  generation=$(ndb-mgm show --format=json | json 'j["generation"]')
+  refused() { # WORDS OF THE SENTENCE, ARGUMENTS..
+    run ndb-config set "${@:2}"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *$1* ]]
+    [ "$(ndb-mgm show --format=json | json 'j["generation"]')" = "$generation" ]
+  }
+  refused "the name of a cluster cannot change ('MC_"*"' to 'foo'); start a new cluster" Name=foo
+  refused "all nodes 10 have a value of their own for 'PortNumber'"*"--nodes" PortNumber=1 --section=ndb_mgmd
+  refused "'NodeId' cannot be set: a node keeps its id; remove the node and add another one" NodeId=9 --nodes=2
+  ndb-config --print-config-ini >"$DIR/named.ini"
+  printf '[system]\nName=foo\n' >>"$DIR/named.ini"
+  run ndb-config apply "$DIR/named.ini"
+  [ "$status" -eq 1 ]
+  [[ $output == *"the name of a cluster cannot change"* ]]
+  run ndb-config diff "$DIR/named.ini"
+  [[ $output == *"+Name=foo"* ]]
+  run ndb-config set TransactionInactiveTimeout=70000 --nodes=1 --dry-run
+  [ "$status" -eq 0 ]
+  ndb-config --print-config-ini >"$DIR/own.ini"
+  printf '[ndbd]\nNodeId=3\nHostName=127.0.0.1\nDataDir=%s\nNodeGroup=65536\nStartFailureTimeout=9000\n' "$DIR" >>"$DIR/own.ini"
+  ndb-config apply "$DIR/own.ini"
+  run ndb-config set StartFailureTimeout=8000 --dry-run
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"nodes 3 have a value of their own for 'StartFailureTimeout', which stays; name them with --nodes"* ]]
+  ndb-config rollback "$generation"
+}
+
 @test "a management server that comes back answers when it knows what there is" {
   before=$(ndb-mgm show --format=json | json '[j["generation"], [n["state"] for n in j["nodes"]]]')
   for question in 'ndb-mgm show --format=json' 'ndb-sql -e "SELECT count(*) FROM seen"' 'ndb-nodegroup list'; do
