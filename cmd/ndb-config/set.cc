@@ -54,7 +54,7 @@ struct Set final : Command {
       print_problems(tool, "'" + a + "'", problems);
       if (mgmt::has_errors(problems))
         return tool.fail({Error::illegal_change, "'" + a + "' is not possible; nothing was changed"});
-      if (ids->empty() && !live) {
+      if (ids->empty() && !live && !present->stock) {
         if (auto f = look_at_own_values(tool, next, kind, name); f) return tool.fail(f);
       }
     }
