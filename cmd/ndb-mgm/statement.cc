@@ -76,6 +76,9 @@ Result<Statement> about_nodes(const Words& w) {
   if (is(verb, "ACTIVATE") && nodes.size() == 1) return Statement{Kind::words, {"enable", nodes[0]}};
   if (is(verb, "DEACTIVATE") && nodes.size() == 1) return Statement{Kind::words, {"disable", nodes[0]}};
   if (is(verb, "DUMP")) {
+    if (nodes.size() != 1 || nodes[0] == "all") {
+      return Failure{Error::bad_definition, "invalid command: DUMP is asked of one node"};
+    }
     std::string args;
     for (const std::string& a : rest) args += (args.empty() ? "" : " ") + a;
     return Statement{Kind::request, {"dump state", "node=" + nodes[0], "args=" + args}};

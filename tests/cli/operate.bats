@@ -275,6 +275,11 @@ CASES
   ndb-mgm -e 'ALL CLUSTERLOG SCHEMA=8 CONNECTION=3'
   run ndb-mgm -e '1 CLUSTERLOG WEATHER=8'
   [ "$status" -eq 1 ]
+  for statement in 'ALL DUMP 1000' '1 2 DUMP 1000'; do
+    run ndb-mgm -e "$statement"
+    [ "$status" -eq 2 ]
+    [[ $output == *"invalid command: DUMP is asked of one node"* ]]
+  done
   ndb-mgm -e 'CLUSTERLOG INFO' | grep -q '^Severities enabled: INFO WARNING ERROR CRITICAL ALERT$'
   run ndb-mgm -e 'CREATE NODEGROUP 1,2'
   [ "$status" -eq 1 ]
