@@ -85,8 +85,9 @@ void ClientMachine::on_catalog(Time now, Bytes body, env::Outbox& out) {
   catalog_request_ = 0;
   counts_.catalog_answers++;
   if (r.left() == 0) {
-    // Not newer. Who is late stays late: looked at again by the next tick that sees it.
-    refresh_wanted_ = catalog_ && wanted_view_ > catalog_->view;
+    // Not newer. Who is late stays late: looked at again by the next tick that sees it. When a node is gone there will
+    // be a newer one in a moment.
+    refresh_wanted_ = catalog_ && (wanted_view_ > catalog_->view || misses_a_node());
     next_refresh_ = now + limits::kClientTick;
     return;
   }
@@ -109,6 +110,7 @@ void ClientMachine::adopt(std::shared_ptr<const meta::Catalog> c, Time now, env:
   routing_ = std::make_unique<Routing>(*catalog_);
   std::erase_if(indexed_, [&](const auto& t) { return catalog_->table(t.first) == nullptr; });
   auto leave_if_gone = [&](Peer& p) {
+    p.lost = false;
     const meta::Node* n = catalog_->node(p.node);
     const bool gone = n == nullptr || n->state == meta::NodeState::down || n->port != p.port || n->address != p.host ||
                       n->incarnation != p.incarnation;
@@ -130,6 +132,10 @@ void ClientMachine::adopt(std::shared_ptr<const meta::Catalog> c, Time now, env:
     refresh_wanted_ = true;
     next_refresh_ = now + limits::kClientTick;
   }
+}
+
+bool ClientMachine::misses_a_node() const {
+  return anything_open() && std::any_of(peers_.begin(), peers_.end(), [](const Peer& p) { return p.lost; });
 }
 
 void ClientMachine::on_management_text(Time now, Bytes text, env::Outbox& out) {

@@ -145,6 +145,7 @@ void ClientMachine::on_link_down(Time now, const env::Event& e, env::Outbox& out
   const bool was_up = p->state == Peer::State::up;
   p->state = Peer::State::idle;
   p->link = 0;
+  p->lost = !p->closing;
   p->closing = false;
   p->wanted = false;
   if (was_up) counts_.links_lost++;
@@ -179,6 +180,7 @@ void ClientMachine::on_no_link(Time now, const env::Event& e, env::Outbox& out) 
   if (p == nullptr) return;
   p->state = Peer::State::idle;
   p->wanted = false;
+  p->lost = true;
   trouble_ = "node " + std::to_string(p->node) + " does not answer on " + p->host + ":" + std::to_string(p->port);
   if (catalog_from_ == p->node && p->lane == 0) catalog_request_ = 0;
   refresh();

@@ -80,10 +80,12 @@ void ClientMachine::flush(Time now, env::Outbox& out) {
   if (refresh_now_ || refresh_wanted_) look_for_catalog(now, out);
   connect_peers(now, out);
   // A tick is needed while anything is open or looked for.
-  if (in_use_ > 0 || refresh_wanted_ || management_ != Management::idle || earliest_try_ != kNever ||
-      std::any_of(scans_.begin(), scans_.end(), [](const auto& s) { return s->used; })) {
+  if (anything_open() || refresh_wanted_ || management_ != Management::idle || earliest_try_ != kNever)
     out.wake_at(next_tick_);
-  }
+}
+
+bool ClientMachine::anything_open() const {
+  return in_use_ > 0 || std::any_of(scans_.begin(), scans_.end(), [](const auto& s) { return s->used; });
 }
 
 void ClientMachine::on_frame(Time now, const env::Event& e, env::Outbox& out) {
@@ -132,6 +134,7 @@ void ClientMachine::on_message(Time now, Peer& p, const wire::Message& m, env::O
         break;
       }
       p.state = Peer::State::up;
+      p.lost = false;
       p.view = hello.view;
       if (p.lane == 0) {
         p.worker_links = hello.worker_links;

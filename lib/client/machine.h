@@ -247,6 +247,7 @@ class ClientMachine : public env::Machine {
     Time next_connect = 0;
     bool wanted = false;  // somebody waits for it
     bool closing = false;
+    bool lost = false;    // its link died, or its port refused, under the catalog of now
     bool silent = false;  // asked for the catalog and did not answer; nothing was heard from it since
     Time since = 0;       // of the state
     View view = 0;        // the newest one heard of
@@ -312,6 +313,8 @@ class ClientMachine : public env::Machine {
   void on_management_text(Time now, Bytes text, env::Outbox& out);
   void finish_management(Time now, env::Outbox& out, const std::string& trouble);
   void saw_view(View v);
+  bool misses_a_node() const;  // one of the catalog's, while something is open
+  bool anything_open() const;
   // --- transactions.cc
   bool try_send(Slot& s, Handle h, Time now, env::Outbox& out);  // false: no route or no link now
   void ask_outcome(Slot& s, Handle h, Time now, env::Outbox& out);

@@ -7,6 +7,9 @@
 //     | copy_ack --------------------------->|  a few batches are under way at once
 //     |<------------------------- copy_end   |  "I wait for your acknowledgements from now on"
 //
+// A joining replica that cannot log what comes begins anew, until it has copy_end. While it has no room for rows either
+// it says so (copy_ack with kCopyBeginsAnew): the primary may have sent copy_end already.
+//
 // No row is locked: rows show a committed state at the time of their batch, and records that came later are applied
 // after them, whole images each, so the last word is right. When every replica of the node has its copy_end under the
 // present view, the node asks the log to be in sync (DESIGN "Replication, views, failure").
@@ -26,7 +29,11 @@ constexpr Time kCopyRetry = 200 * kMillisecond;
 
 // Asks for rows, of so many replicas at a time as the redo log can take in a row.
 void Worker::request_copies() {
-  if (!recovered() || room_.tight) return;
+  if (!recovered()) return;
+  if (room_.tight) {
+    withdraw_copies();
+    return;
+  }
   constexpr std::uint64_t kWhole = kCopyWindow * kCopyBatchBytes;
   const std::uint64_t at_once = has_disk() ? std::max<std::uint64_t>(1, room_.marks.fill / kWhole) : UINT64_MAX;
   const std::uint64_t window = has_disk() ? std::min(kWhole, room_.marks.fill / at_once) : 0;
@@ -43,6 +50,16 @@ void Worker::request_copies() {
       request_copy(*r, window);
     }
   }
+}
+
+// A replica that has begun anew asks again when a checkpoint has made room, which takes a durable epoch. Its primary
+// may be waiting for it since it sent copy_end, and the epoch for the primary.
+void Worker::withdraw_copies() {
+  each_replica([&](const Replica& r) {
+    if (r.role != Role::joining || r.filled || r.resumed || r.primary == 0 || !can_reach(r.primary)) return;
+    send(r.primary, r.primary_worker, wire::Type::copy_ack,
+         CopyWord{r.ref.table, r.ref.fragment, 0, r.group_view, kCopyBeginsAnew});
+  });
 }
 
 // Beside its place it says what it has already, as counts and checksums of buckets: only buckets that differ are sent.
@@ -68,8 +85,7 @@ void Worker::on_copy_request(const wire::Message& m, NodeId from, WorkerId from_
   // Who comes when the reorganisation that made this fragment is over cannot know since when there are streams of it.
   const bool younger = r->born == r->group_view && w.group_view == catalog_->group(r->group)->view;
   if (w.group_view != r->group_view && !younger) return;
-  std::erase_if(r->copies, [&](const CopySession& s) { return s.node == from; });
-  std::erase_if(r->peers, [&](const Peer& p) { return p.node == from; });
+  forget_copy(*r, from);
   Peer p;
   p.node = from;
   p.worker = from_worker;
@@ -277,9 +293,20 @@ void Worker::drop_buckets(Replica& r, Bytes bitmap) {
   }
 }
 
+void Worker::forget_copy(Replica& r, NodeId joining) {
+  std::erase_if(r.copies, [&](const CopySession& s) { return s.node == joining; });
+  std::erase_if(r.peers, [&](const Peer& p) { return p.node == joining; });
+}
+
 void Worker::on_copy_ack(const CopyWord& w, NodeId from) {
   Replica* r = replica({w.table, w.fragment});
   if (r == nullptr || r->role != Role::primary || w.group_view != r->group_view) return;
+  if (w.batch == kCopyBeginsAnew) {
+    NDB_PROBE("txn.copy_begins_anew");
+    forget_copy(*r, from);
+    mark_dirty(*r);
+    return;
+  }
   for (CopySession& s : r->copies) {
     if (s.node != from) continue;
     s.acked = w.batch;

@@ -90,8 +90,11 @@ struct CopyWord {
   std::uint16_t fragment;
   std::uint16_t reserved;
   View group_view;
-  std::uint64_t batch;  // copy_ack: batches received so far; copy_request: bytes that may be under way, 0 = any
+  // copy_ack: batches received so far, or kCopyBeginsAnew; copy_request: bytes that may be under way, 0 = any
+  std::uint64_t batch;
 };
+// The joining replica has begun anew and cannot take rows now: nobody waits for it.
+inline constexpr std::uint64_t kCopyBeginsAnew = UINT64_MAX;
 // primary -> joining: committed rows (u32 bytes, u64 sequence, image each). The first batch empties the replica and
 // names the place in the stream from which records follow; prepared transactions come with it as prepare records.
 struct CopyRows {

@@ -279,7 +279,8 @@ void Worker::on_stream(const wire::Message& m, NodeId from) {
   }
   if (r->role == Role::joining && !r->filled && !fits_redo(records.size() + n * RedoRoom::kEntryBytes)) {
     NDB_PROBE("txn.joining_overrun");
-    restart_filling(*r);  // nobody waits for it yet
+    restart_filling(*r);
+    next_round_ = now_;  // the primary may wait for it
     return;
   }
   r->ring.tail().raw(records);

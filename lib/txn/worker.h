@@ -283,6 +283,8 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void pump_copy(Replica& r, CopySession& s);
   void pump_copies();
   void request_copies();
+  void withdraw_copies();
+  static void forget_copy(Replica& r, NodeId joining);
   void request_copy(const Replica& r, std::uint64_t window);
   bool worth_a_look(const Replica& r) const;
   // scan.cc

@@ -53,6 +53,32 @@ TEST_CASE("the one node that a client has a link with falls silent: the others a
   CHECK(w.expect(wire::Type::outcome).node == other);
 }
 
+TEST_CASE("a node is gone and the catalog does not say so yet: it is looked at again every few milliseconds") {
+  World w(with_catalog());
+  w.insert(1);  // both nodes are connected
+  w.reply(w.expect(wire::Type::execute), Error::ok, wire::TxnState::committed);
+  w.insert(0);
+  const NodeId gone = w.expect(wire::Type::execute).node;
+  w.dead.insert(gone);
+  w.lose(gone);
+  int asked = 0;
+  for (Time end = w.now + 500 * kMillisecond; w.now < end;) {
+    w.run(kMillisecond);
+    if (!w.said(wire::Type::get_catalog)) continue;
+    asked++;
+    w.give_catalog(w.expect(wire::Type::get_catalog), nullptr);
+  }
+  CHECK(asked >= 30);
+  auto newer = two_nodes(30);
+  newer->nodes[gone].state = meta::NodeState::down;
+  w.run(20 * kMillisecond);
+  w.give_catalog(w.expect(wire::Type::get_catalog), newer.get());
+  w.run(kMillisecond);
+  CHECK(w.expect(wire::Type::outcome).node != gone);  // at once
+  w.run(kSecond / 10);
+  CHECK_FALSE(w.said(wire::Type::get_catalog));
+}
+
 TEST_CASE("a node that was silent for a while is asked again") {
   World w(with_catalog());
   auto m = (w.insert(0), w.expect(wire::Type::execute));
