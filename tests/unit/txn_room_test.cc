@@ -1,5 +1,6 @@
 // A redo ring that runs full: whoever writes waits, nobody breaks.
 #include <catch2/catch.hpp>
+#include <algorithm>
 #include <set>
 
 #include "sim/memory_disk.h"
@@ -233,4 +234,40 @@ TEST_CASE("more rows than the redo ring holds fill a joining replica") {
   std::uint64_t rows = 0;
   d.w.worker(2).each_replica([&](const txn::Replica& r) { rows += r.rows.rows(); });
   CHECK(rows == kRows);
+}
+
+TEST_CASE("a joining replica that begins anew while its ring is tight is not waited for") {
+  Disks d({1, 2});
+  d.give(1, store::RedoLayout{4096 + (4 << 20), 8});
+  for (std::int32_t i = 0; i < 2000; i++) d.w.send({{wire::Op::write, i, i}});
+  d.w.kill(2);
+  d.w.must(meta::NodeDown{2, d.w.catalog().node(2)->incarnation, "killed", false});
+  d.w.hold(2, 1);
+  d.w.join(2);
+  d.give(2, kSmall);
+  // All rows of one replica have been sent, and have arrived; that they have is not known yet.
+  const txn::Replica* sent = nullptr;
+  for (int i = 0; i < 1000 && sent == nullptr; i++) {
+    d.w.pass_time(10 * kMillisecond);
+    d.w.worker(1).each_replica([&](const txn::Replica& r) {
+      if (!r.copies.empty() && r.copies[0].done) sent = &r;
+    });
+    if (sent == nullptr) d.w.release_once(2, 1);
+  }
+  REQUIRE(sent != nullptr);
+  // Then so much is written that the ring of the joining node cannot take it.
+  bool anew = false;
+  std::int32_t row = 0;
+  for (int i = 0; i < 20000 && !anew; i++) {
+    do row++;
+    while (d.w.fragment_of(row) != sent->ref.fragment);
+    d.w.send({{wire::Op::write, row, row}});
+    d.w.worker(2).each_replica([&](const txn::Replica& r) { anew |= r.ref == sent->ref && !r.resumed; });
+  }
+  REQUIRE(anew);
+  d.w.release_once(2, 1);
+  d.w.pass_time(kSecond);  // no checkpoint makes room
+  d.w.release_once(2, 1);
+  CHECK(std::none_of(sent->peers.begin(), sent->peers.end(), [](const txn::Peer& p) { return p.counts; }));
+  CHECK(d.w.exec({{wire::Op::write, row, -1}}).head.error == Error::ok);
 }
