@@ -31,6 +31,8 @@
 //  * A node's newer view, a stale_view, silence for kClientPatience or a lost link make it fetch the catalog again,
 //    from a data node it has a link with or, when none answers within kClientPatience, from a management server and
 //    from data nodes that it connects to for that.
+//    As long as something is open and a node of the catalog is gone it looks again every kClientTick: the catalog that
+//    says so is about to come.
 //  * Writes of a table with unique indexes bring the changes of the index rows along (indexes.h): a step may become two
 //    messages, reads under locks and then the writes; its results are those of the owner's operations. A step that
 //    has such writes fails as a whole: kKeepGoing does not count for it.
