@@ -94,7 +94,7 @@ TEST_CASE("a server that lost its files has not caught up before it has a config
     m.u8(0);  // of the metadata log
     m.u8(1);  // its format
     m.u8(1);  // append entries: none, behind the 30th
-    for (std::uint64_t n : {2, 30, 2, 30}) m.u64(n);
+    for (std::uint64_t n : {2u, 30u, 2u, 30u}) m.u64(n);
     m.u32(0);
     wire::end_message(m, at);
     w.step(event(env::EventKind::frame, link, m.view()));
