@@ -14,7 +14,7 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 760, 260, 70, 30, 40
 # Figure, its goal (None: drawn without one): a panel each.
 PANELS = [("read", 1.0), ("insert", 0.5), ("update", 0.5), ("delete", 0.5), ("multi_per_update", 0.5), ("redo_insert", 0.8),
           ("bytes_per_row", 80), ("half_load_p99_ms", 0.3), ("reorg_seconds", 1.5), ("node_restart_seconds", 2),
-          ("cluster_restart_seconds", 2), ("kill9_stall_ms", 100)]
+          ("cluster_restart_seconds", 2), ("kill9_stall_ms", 100), ("worker_ratio", 0.9)]
 
 
 def text(x, y, s, anchor="start", size=12):

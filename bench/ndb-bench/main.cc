@@ -10,6 +10,7 @@
 #include "driver.h"
 #include "options.h"
 #include "processes.h"
+#include "threads.h"
 
 namespace {
 
@@ -20,7 +21,8 @@ struct PhaseFigures {
   std::string name;
   double seconds = 0;
   Report report;
-  std::vector<std::pair<std::string, double>> cpu;  // process, seconds per million operations
+  std::vector<std::pair<std::string, double>> cpu;                      // process, seconds per million operations
+  std::vector<std::pair<std::string, std::vector<ThreadUse>>> threads;  // of data nodes, with --by-thread
   double per_second() const { return seconds > 0 ? static_cast<double>(report.operations) / seconds : 0; }
 };
 
@@ -109,6 +111,15 @@ class Bench {
     return all;
   }
 
+  std::vector<std::pair<std::string, std::vector<ThreadUse>>> threads() const {
+    std::vector<std::pair<std::string, std::vector<ThreadUse>>> all;
+    if (own_ == nullptr || !o_.by_thread) return all;
+    for (const auto& p : own_->processes()) {
+      if (p.name != "mgmd") all.emplace_back(p.name, thread_use(p.pid()));
+    }
+    return all;
+  }
+
   Work work_of(const std::string& name) {
     static const std::map<std::string, Kind> kinds{
         {"insert", Kind::insert}, {"read", Kind::read}, {"update", Kind::update},
@@ -165,6 +176,7 @@ class Bench {
     f.name = name;
     const Work whole = work_of(name);
     const auto cpu_before = cpu();
+    const auto threads_before = this->threads();
     std::vector<std::thread> threads;
     std::vector<Report> reports(drivers_.size());
     const Time start = os::Loop::now();
@@ -188,6 +200,10 @@ class Bench {
       f.report.latency.merge(r.latency);
     }
     const auto cpu_after = cpu();
+    f.threads = this->threads();
+    for (std::size_t i = 0; i < f.threads.size(); i++) {
+      f.threads[i].second = used_between(threads_before[i].second, std::move(f.threads[i].second));
+    }
     for (std::size_t i = 0; i < cpu_after.size(); i++) {
       f.cpu.emplace_back(cpu_after[i].first, (cpu_after[i].second - cpu_before[i].second) * 1e6 /
                                                  static_cast<double>(std::max<std::uint64_t>(f.report.operations, 1)));
@@ -214,11 +230,20 @@ class Bench {
     }
     if (f.report.wrong != 0) std::printf("  %" PRIu64 " WRONG ROWS", f.report.wrong);
     std::printf("\n");
+    for (const auto& [process, threads] : f.threads) print_threads(process, threads, f.report.operations);
     std::fflush(stdout);
     if (o_.histogram) {
       f.report.latency.each([](std::uint64_t ns, std::uint64_t n) {
         std::printf("  %10.1f us %10" PRIu64 "\n", static_cast<double>(ns) / 1e3, n);
       });
+    }
+  }
+
+  static void print_threads(const std::string& process, const std::vector<ThreadUse>& threads, std::uint64_t n) {
+    const double operations = static_cast<double>(std::max<std::uint64_t>(n, 1));
+    for (const ThreadUse& t : threads) {
+      std::printf("  %-8s %-12s %.3f s, %.3f us an operation, %" PRIu64 " waits, preempted %" PRIu64 " times\n",
+                  process.c_str(), t.name.c_str(), t.seconds, t.seconds * 1e6 / operations, t.waits, t.preempted);
     }
   }
 
@@ -234,6 +259,20 @@ class Bench {
  public:
   bool failed_ = false;
 };
+
+// One object for each thread of a data node.
+void write_threads(std::ostream& j, const PhaseFigures& p) {
+  j << ",\"threads\":[";
+  const char* comma = "";
+  for (const auto& [process, threads] : p.threads) {
+    for (const ThreadUse& t : threads) {
+      j << comma << "{\"process\":\"" << process << "\",\"thread\":\"" << t.name << "\",\"seconds\":" << t.seconds
+        << ",\"waits\":" << t.waits << ",\"preempted\":" << t.preempted << "}";
+      comma = ",";
+    }
+  }
+  j << "]";
+}
 
 double median(std::vector<double> v) {
   std::sort(v.begin(), v.end());
@@ -261,6 +300,7 @@ void print_json(const Options& o, const std::vector<Run>& runs, const std::vecto
       j << (i ? "," : "") << "\"" << p.cpu[i].first << "\":" << p.cpu[i].second;
     }
     j << "}";
+    if (o.by_thread) write_threads(j, p);
     if (o.histogram) {  // upper edge in microseconds, count
       j << ",\"histogram\":[";
       const char* comma = "";
@@ -301,7 +341,7 @@ int run(int argc, char** argv) {
   const Options o = parse(argc, argv);
   std::unique_ptr<OwnCluster> own;
   if (o.start) {
-    auto c = OwnCluster::start({o.nodes, o.workers, o.memory_mb, o.keep, o.diskless});
+    auto c = OwnCluster::start({o.nodes, o.workers, o.memory_mb, o.keep, o.diskless, o.worker_threads});
     if (!c) fail(c.failure().sentence(), error_info(c.failure().error).exit_status);
     own = std::move(*c);
   }

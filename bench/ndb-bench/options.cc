@@ -36,6 +36,8 @@ void usage(FILE* to) {
       "  --operations=N      in each phase but insert and delete (as many as rows)\n"
       "  --rate=R            transactions a second in all, by the clock (as fast as possible)\n"
       "  --nodes=N --workers=W --memory=MB   of the cluster that --start starts (2, 1, enough)\n"
+      "  --worker-threads=WHEN   of its data nodes: yes, no, auto (auto); see ndb-node(8)\n"
+      "  --by-thread         what each thread of its data nodes has used in each phase\n"
       "  --pids=LIST         other processes whose processor time is shown\n"
       "  --table=NAME        dropped, created and dropped (ndb_bench)\n"
       "  --keep-table        do not drop it at the end\n"
@@ -98,6 +100,8 @@ std::vector<Known> known(Options& o) {
       count("nodes", o.nodes, 2, 16),
       count("workers", o.workers, 1, limits::kWorkersMax),
       count("memory", o.memory_mb, 16, 1u << 20),
+      text("worker-threads", o.worker_threads),
+      flag("by-thread", o.by_thread),
       {"pids", true, [&o](const char* t) { add_pids(o, t); }},
       text("table", o.table),
       flag("keep-table", o.keep_table),

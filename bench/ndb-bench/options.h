@@ -13,12 +13,12 @@ constexpr std::uint32_t kOpenInflight = 4096;  // of a client, at a fixed rate
 struct Options {
   std::string connectstring;
   bool start = false, json = false, vs_redis = false, keep = false, histogram = false, keep_table = false,
-       diskless = false, mix = false;
+       diskless = false, mix = false, by_thread = false;
   std::uint64_t rows = 1024000;
   std::uint32_t threads = 4, inflight = 64, per_transaction = 1, read_percent = 95, nodes = 2, workers = 1;
   std::uint64_t operations = 0, memory_mb = 0;
   double rate = 0;
-  std::string phases = "insert,read,update,read,delete", table = "ndb_bench";
+  std::string phases = "insert,read,update,read,delete", table = "ndb_bench", worker_threads = "auto";
   std::vector<pid_t> pids;
 };
 

@@ -188,10 +188,11 @@ Result<std::unique_ptr<OwnCluster>> OwnCluster::start(const Options& o) {
                              c->directory_ + "/mgmd.log");
   for (std::uint32_t i = 1; i <= o.nodes; i++) {
     const std::string id = std::to_string(i);
-    c->processes_.emplace_back("node" + id,
-                               std::vector<std::string>{node, "--ndb-nodeid=" + id, "--nodaemon", "--initial",
-                                                        "--connectstring=" + c->connectstring_},
-                               c->directory_ + "/node" + id + ".log");
+    c->processes_.emplace_back(
+        "node" + id,
+        std::vector<std::string>{node, "--ndb-nodeid=" + id, "--nodaemon", "--initial",
+                                 "--connectstring=" + c->connectstring_, "--worker-threads=" + o.worker_threads},
+        c->directory_ + "/node" + id + ".log");
   }
   auto servers = cli::parse_connectstring(c->connectstring_);
   cli::Management m(*servers);

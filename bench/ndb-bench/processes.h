@@ -41,6 +41,7 @@ class OwnCluster {
     std::uint64_t memory_mb = 512;
     bool keep = false;  // the directory
     bool diskless = false;
+    std::string worker_threads = "auto";
   };
   static ndb::Result<std::unique_ptr<OwnCluster>> start(const Options& o);
   ~OwnCluster();
