@@ -32,6 +32,30 @@ bool same_name(std::string_view a, std::string_view b) {
          std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
+// As a field of a CSV file that says nothing else.
+std::string quoted(Bytes text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
+
+// The beginning of a value, for a sentence, which is one line.
+std::string shown(Bytes value) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (char c : value.substr(0, 60)) {
+    const auto u = static_cast<unsigned char>(c);
+    if (u >= 0x20 && u != 0x7f)
+      out += c;
+    else
+      out.append("\\x").append({kDigits[u >> 4], kDigits[u & 15]});
+  }
+  return out;
+}
+
 }  // namespace
 
 Importer::Importer(client::ClientOptions options, ImportOptions o)
@@ -114,7 +138,8 @@ Failure Importer::take_header(const client::CsvRecord& r) {
 
 std::string Importer::encode(const client::CsvRecord& r) {
   if (r.fields.size() != field_column_.size()) {
-    return std::to_string(r.fields.size()) + " fields, " + std::to_string(field_column_.size()) + " expected";
+    return std::to_string(r.fields.size()) + (r.fields.size() == 1 ? " field, " : " fields, ") +
+           std::to_string(field_column_.size()) + " expected";
   }
   values_ = defaults_;
   for (std::size_t i = 0; i < r.fields.size(); i++) {
@@ -125,7 +150,7 @@ std::string Importer::encode(const client::CsvRecord& r) {
       if (!column.nullable) return "column '" + column.name + "' is not nullable";
       values_[c] = store::Value::null();
     } else if (client::value_from_text(column, f.text, &values_[c], &scratch_[c]) != Error::ok) {
-      return "column '" + column.name + "': '" + std::string(f.text.substr(0, 60)) + "' is no value of its type";
+      return "column '" + column.name + "': '" + shown(f.text) + "' is no value of its type";
     }
   }
   image_.clear();
@@ -149,10 +174,9 @@ Failure Importer::reject(const std::string& file, std::uint64_t line, Bytes raw,
     if (rejects_ == nullptr) return os::os_failure("write", o_.rejects_path, errno);
   }
   if (rejects_ != nullptr) {
-    std::string quoted = "\"";
-    for (char c : raw) quoted += c == '"' ? "\"\"" : std::string(1, c);
-    std::fprintf(rejects_, "%s,%llu,\"%s\",%s\"\n", file.c_str(), static_cast<unsigned long long>(line), why.c_str(),
-                 quoted.c_str());
+    const std::string name = file.find_first_of(",\"\r\n") == std::string::npos ? file : quoted(file);
+    const std::string row = name + "," + std::to_string(line) + "," + quoted(why) + "," + quoted(raw) + "\n";
+    std::fwrite(row.data(), 1, row.size(), rejects_);
     if (std::fflush(rejects_) != 0) return os::os_failure("write", o_.rejects_path, errno);
   }
   if (counts_.rejected <= kReasonsShown && o_.max_rejects != UINT64_MAX) {

@@ -12,6 +12,7 @@
 #include "cli/version.h"
 #include "importer.h"
 #include "os/files.h"
+#include "os/standard_streams.h"
 
 namespace {
 
@@ -67,9 +68,24 @@ int report(cli::Tool& tool, const tool::ImportCounts& n, double seconds, bool dr
   return n.unknown ? cli::kExitUnknown : 0;
 }
 
-}  // namespace
+Failure import_files(tool::Importer& importer, const std::vector<std::string>& files, std::uint64_t bytes_total) {
+  Failure failure;
+  for (const std::string& f : files) {
+    std::FILE* in = f == "-" ? stdin : std::fopen(f.c_str(), "rb");
+    if (in == nullptr) {
+      failure = os::os_failure("read", f, errno);
+    } else {
+      failure = importer.import_file(in, f == "-" ? "standard input" : f, bytes_total);
+      if (in != stdin) std::fclose(in);
+    }
+    if (failure) break;
+  }
+  if (!failure) return importer.finish();
+  importer.settle();
+  return failure;
+}
 
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   cli::Tool tool("ndb-import");
   CLI::App app{"rows from CSV files into a table", "ndb-import"};
   tool::ImportOptions o;
@@ -111,7 +127,7 @@ int main(int argc, char** argv) {
     std::cout << app.help();
     return 0;
   } catch (const CLI::ParseError& e) {
-    return tool.usage(std::string(e.what()) + "; see 'ndb-import --help'");
+    return tool.usage(cli::usage_sentence(e.what()) + "; see 'ndb-import --help'");
   }
   if (version) {
     std::printf("ndb-import %s\n", std::string(cli::kToolVersion).c_str());
@@ -146,21 +162,14 @@ int main(int argc, char** argv) {
     progress.update(n.imported + n.skipped + n.rejected, whole, "importing");
   };
   const Time start = os::Loop::now();
-  Failure failure;
-  for (const std::string& f : files) {
-    std::FILE* in = f == "-" ? stdin : std::fopen(f.c_str(), "rb");
-    if (in == nullptr) {
-      failure = os::os_failure("read", f, errno);
-    } else {
-      failure = importer.import_file(in, f == "-" ? "standard input" : f, bytes_total);
-      if (in != stdin) std::fclose(in);
-    }
-    if (failure) break;
-  }
-  if (!failure)
-    failure = importer.finish();
-  else
-    importer.settle();
+  const Failure failure = import_files(importer, files, bytes_total);
   progress.finish();
   return report(tool, importer.counts(), static_cast<double>(os::Loop::now() - start) / 1e9, dry_run, failure);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  os::hold_standard_streams();
+  return cli::end_output("ndb-import", run(argc, argv));
 }

@@ -12,16 +12,18 @@ namespace {
 
 constexpr const char* kSeverities[] = {"debug", "info", "warning", "error", "critical", "alert"};
 constexpr Time kPatience = 60 * kSecond;
+constexpr std::size_t kPage = 1000;  // the most that a server gives at once
+constexpr int kPagesMax = 10;
 
 struct Events final : Command {
   bool follow = false;
-  std::string severity = "debug";
+  std::string severity = "info";
   std::vector<std::string> ids, categories;
   std::uint64_t after = 0, limit = 100;
 
   void declare(Options& o) override {
     o.flag("-f,--follow", &follow, "go on and print what happens, until Ctrl-C");
-    o.choice("--severity", &severity, "only what is at least as severe",
+    o.choice("--severity", &severity, "only what is at least as severe; info without it",
              {"debug", "info", "warning", "error", "critical", "alert"});
     o.list("--category", &categories,
            "only of this kind: startup, shutdown, noderestart, connection, schema, info; may be given again", "WORD");
@@ -36,15 +38,14 @@ struct Events final : Command {
     if (!nodes) return tool.fail(nodes.failure());
     bool first = true;
     do {
-      auto r = tool.ask("ndb list events", {{"after", std::to_string(after)}, {"limit", first ? "1000" : "100"}},
-                        follow ? kPatience : 0);
-      if (!r) return Tool::unknown_command(r.failure()) ? tool.refuse_stock("events") : tool.fail(r.failure());
-      auto v = JsonValue::parse(r->bulk);
-      if (!v) return tool.fail(v.failure());
-      print_events(tool, (*v)["events"].items, *nodes, first);
-      after = std::strtoull(r->value("last").c_str(), nullptr, 10);
+      auto found = read_events(tool);
+      if (!found) {
+        return Tool::unknown_command(found.failure()) ? tool.refuse_stock("events") : tool.fail(found.failure());
+      }
+      print_events(tool, *found, *nodes, first);
       first = false;
       if (follow) {
+        if (output_failed()) return kExitDone;  // nobody hears it; the status says so at the end
         timespec pause{0, 250'000'000};
         ::nanosleep(&pause, nullptr);
       }
@@ -53,6 +54,22 @@ struct Events final : Command {
   }
 
  private:
+  // All that are remembered behind `after`, which moves on. An answer holds the oldest of them, up to a page.
+  Result<std::vector<JsonValue>> read_events(Tool& tool) {
+    std::vector<JsonValue> all;
+    for (int page = 0; page < kPagesMax; page++) {
+      auto r = tool.ask("ndb list events", {{"after", std::to_string(after)}, {"limit", std::to_string(kPage)}},
+                        follow ? kPatience : 0);
+      if (!r) return r.failure();
+      auto v = JsonValue::parse(r->bulk);
+      if (!v) return v.failure();
+      const std::vector<JsonValue>& some = (*v)["events"].items;
+      all.insert(all.end(), some.begin(), some.end());
+      after = std::strtoull(r->value("last").c_str(), nullptr, 10);
+      if (some.size() < kPage) break;
+    }
+    return all;
+  }
   static long rank(const std::string& word) {
     return std::find(std::begin(kSeverities), std::end(kSeverities), word) - std::begin(kSeverities);
   }

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "cli/exit.h"
 #include "mgmt/config_image.h"
 #include "mgmt/report.h"
 #include "mgmt/server.h"
@@ -20,6 +21,7 @@
 #include "os/rotating_log.h"
 #include "os/sqlite_log_read.h"
 #include "os/sqlite_log_store.h"
+#include "os/standard_streams.h"
 #include "plan.h"
 
 namespace {
@@ -260,9 +262,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_flag("-v,--verbose", o.verbose, "log everything");
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int do_as_told(int argc, char** argv) {
   Options o;
   CLI::App app{"A management server of the cluster."};
   app.name("ndb-mgmd");
@@ -280,7 +280,7 @@ int main(int argc, char** argv) {
     return stray ? 1 : 2;
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
-    std::cerr << "ndb-mgmd: " << e.what() << "; see 'ndb-mgmd --help'\n";
+    std::cerr << "ndb-mgmd: " << cli::usage_sentence(e.what()) << "; see 'ndb-mgmd --help'\n";
     return 2;
   }
   try {
@@ -289,4 +289,11 @@ int main(int argc, char** argv) {
     std::cerr << "ndb-mgmd: " << r.sentence << "\n";
     return 1;
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  os::hold_standard_streams();
+  return cli::end_output("ndb-mgmd", do_as_told(argc, argv));
 }

@@ -1,14 +1,16 @@
 // ndb-node: a data node as a process, and the reader of its files. One file a task: run.cc, files.cc.
 #include <CLI/CLI.hpp>
 
+#include "cli/exit.h"
+#include "os/standard_streams.h"
 #include "program.h"
 
+namespace ndb::node_program {
 namespace {
-constexpr const char* kVersion = "ndb-node 0.1.0";
-}
 
-int main(int argc, char** argv) {
-  using namespace ndb::node_program;
+constexpr const char* kVersion = "ndb-node 0.1.0";
+
+int do_as_told(int argc, char** argv) {
   Options o;
   CLI::App app{"A data node of the cluster."};
   app.name("ndb-node");
@@ -45,8 +47,17 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    return complain(cli::usage_sentence(e.what()) + "; see 'ndb-node --help'", 2);
   }
   if (!o.dump.empty()) return dump_file(o.dump);
   return o.check_files ? check_files(o) : run(o, argc, argv);
+}
+
+}  // namespace
+}  // namespace ndb::node_program
+
+int main(int argc, char** argv) {
+  ndb::os::hold_standard_streams();
+  return ndb::cli::end_output("ndb-node", ndb::node_program::do_as_told(argc, argv));
 }

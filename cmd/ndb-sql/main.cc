@@ -1,6 +1,7 @@
 // ndb-sql: SQL over the tables of a cluster.
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
 #include <fstream>
 #include <iostream>
 #include <unistd.h>
@@ -8,10 +9,23 @@
 #include "cli/connect.h"
 #include "cli/signals.h"
 #include "cli/version.h"
+#include "os/files.h"
+#include "os/standard_streams.h"
 #include "shell.h"
 
-int main(int argc, char** argv) {
-  using namespace ndb;
+namespace {
+
+using namespace ndb;
+
+// A script that is there and no directory.
+Failure open_script(const std::string& path, std::ifstream* script) {
+  errno = 0;
+  script->open(path);
+  if (os::is_directory(path)) return os::os_failure("read", path, EISDIR);
+  return *script ? Failure{} : os::os_failure("read", path, errno);
+}
+
+int run(int argc, char** argv) {
   cli::Tool tool("ndb-sql");
   CLI::App app{"SQL over the tables of a cluster", "ndb-sql"};
   std::vector<std::string> statements;
@@ -40,19 +54,15 @@ int main(int argc, char** argv) {
     std::cout << app.help();
     return 0;
   } catch (const CLI::ParseError& e) {
-    std::string why = e.what();
-    if (!why.empty() && why[0] >= 'A' && why[0] <= 'Z' && why.size() > 1 && why[1] >= 'a') {
-      why[0] = static_cast<char>(why[0] + 32);
-    }
-    return tool.usage(why + "; see 'ndb-sql --help'");
+    return tool.usage(cli::usage_sentence(e.what()) + "; see 'ndb-sql --help'");
   }
   if (version) {
     std::printf("ndb-sql %s\n", std::string(cli::kToolVersion).c_str());
     return 0;
   }
   if (!file.empty() && !statements.empty()) return tool.usage("-e and a file exclude each other");
-  std::ifstream script(file);
-  if (!file.empty() && !script) return tool.refuse("cannot read '" + file + "'");
+  std::ifstream script;
+  if (Failure f = file.empty() ? Failure{} : open_script(file, &script)) return tool.fail(f);
   const bool terminal = statements.empty() && file.empty() && ::isatty(0) != 0;
   if (!terminal) cli::on_interrupt("ndb-sql", "what was committed stays, an open transaction is rolled back");
   auto cluster = cli::connect_cluster(tool.connectstring);
@@ -70,7 +80,15 @@ int main(int argc, char** argv) {
     }
   } else {
     status = shell.run_stream(file.empty() ? std::cin : static_cast<std::istream&>(script));
+    if (std::ferror(stdin) != 0) return tool.refuse("cannot read standard input");
+    if (script.bad()) return tool.refuse("cannot read '" + file + "' to its end");
   }
-  if (std::fflush(stdout) != 0) return tool.refuse("cannot write to standard output");
   return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  os::hold_standard_streams();
+  return cli::end_output("ndb-sql", run(argc, argv));
 }

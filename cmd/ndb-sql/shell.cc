@@ -6,6 +6,7 @@
 #include <histedit.h>
 #include <sstream>
 
+#include "meta/words.h"
 #include "mgmt/text_table.h"
 #include "os/files.h"
 #include "sql/definition.h"
@@ -74,6 +75,7 @@ int Shell::statements(const std::string& text) {
     Failure f = session_->execute(statement, *printer_);
     g_running = nullptr;
     if (f) {
+      printer_->statement_failed();
       std::fflush(stdout);
       const int status = f.error == Error::cancelled ? cli::kExitInterrupted : tool_.fail(f);
       if (f.error == Error::cancelled) tool_.note("interrupted; nothing of this statement was done");
@@ -90,16 +92,22 @@ int Shell::statements(const std::string& text) {
 bool Shell::dot_command(const std::string& line, int* status) {
   std::istringstream in(line);
   std::string verb, argument;
-  in >> verb >> argument;
+  in >> verb >> std::ws;
+  std::getline(in, argument);
+  argument.resize(argument.find_last_not_of(" \t\r") + 1);
+  argument = sql::unquoted(argument);
   *status = 0;
   if (verb == ".quit" || verb == ".exit") return false;
   if (verb == ".help") {
     std::fputs(kHelp, stdout);
   } else if (verb == ".tables" || verb == ".schema") {
+    bool found = argument.empty() || verb == ".tables";
     for (const auto& t : session_->tables()) {
-      if (!argument.empty() && t->name != argument) continue;
+      if (verb == ".schema" && !argument.empty() && !meta::same_name(t->name, argument)) continue;
+      found = true;
       std::printf("%s\n", verb == ".tables" ? t->name.c_str() : (sql::create_statement(*t) + ";").c_str());
     }
+    if (!found) *status = tool_.fail({Error::no_such_table, "no such table: '" + argument + "'"});
   } else if (verb == ".format" && make_printer(argument)) {
     printer_ = make_printer(argument);
   } else if (verb == ".durable" && (argument == "on" || argument == "off")) {

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <vector>
 
+#include "mgmt/text_reply.h"
+
 namespace ndb::tool {
 
 namespace {
@@ -59,6 +61,11 @@ class TablePrinter : public Printer {
     names_.clear();
   }
   void statement_done(std::int64_t) override { std::fflush(stdout); }
+  void statement_failed() override {
+    names_.clear();
+    rows_.clear();
+    right_.clear();
+  }
 
  private:
   void show() {
@@ -133,24 +140,6 @@ class CsvPrinter : public Printer {
   }
 };
 
-void add_json(std::string* out, Bytes text) {
-  *out += '"';
-  for (char c : text) {
-    const auto u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      *out += '\\';
-      *out += c;
-    } else if (u < ' ') {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", u);
-      *out += escape;
-    } else {
-      *out += c;
-    }
-  }
-  *out += '"';
-}
-
 class JsonPrinter : public Printer {
  public:
   void columns(const std::vector<std::string>& names) override {
@@ -166,7 +155,7 @@ class JsonPrinter : public Printer {
     for (std::size_t i = 0; i < cells.size(); i++) {
       const Cell& c = cells[i];
       if (i) out += ',';
-      add_json(&out, names_[i]);
+      mgmt::quote_json(&out, names_[i]);
       out += ':';
       switch (c.kind) {
         case Cell::Kind::null:
@@ -177,10 +166,10 @@ class JsonPrinter : public Printer {
           out += c.bytes == "Inf" || c.bytes == "-Inf" ? "null" : std::string(c.bytes);
           break;
         case Cell::Kind::text:
-          add_json(&out, c.bytes);
+          mgmt::quote_json(&out, c.bytes);
           break;
         case Cell::Kind::blob:
-          add_json(&out, "0x" + hex(c.bytes));
+          mgmt::quote_json(&out, "0x" + hex(c.bytes));
           break;
       }
     }
@@ -194,6 +183,11 @@ class JsonPrinter : public Printer {
           ",\"changes\":" + std::to_string(changes) + "}\n");
     open_ = false;
     std::fflush(stdout);
+  }
+  // What began stays cut short, so that nobody takes it for the whole; the next statement has a line of its own.
+  void statement_failed() override {
+    if (open_) put("\n");
+    open_ = false;
   }
 
  private:

@@ -12,6 +12,7 @@ class Printer : public sql::Sink {
  public:
   // Behind each statement, whether it gave rows or not.
   virtual void statement_done(std::int64_t changes) = 0;
+  virtual void statement_failed() {}
 };
 
 // "table", "csv" or "json"; null: another word.

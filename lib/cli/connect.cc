@@ -13,10 +13,11 @@ namespace {
 
 constexpr Time kSilence = 3 * kSecond;  // then another management server is asked, when there is one
 
-std::string_view trimmed(std::string_view s) {
-  while (!s.empty() && (s.front() == ' ' || s.front() == '\t' || s.front() == '"')) s.remove_prefix(1);
-  while (!s.empty() && (s.back() == ' ' || s.back() == '\t' || s.back() == '\r' || s.back() == '"')) s.remove_suffix(1);
-  return s;
+constexpr std::string_view kBlanks = " \t\r";
+
+std::string_view trimmed(std::string_view s, std::string_view what = " \t\r\"") {
+  s.remove_prefix(std::min(s.find_first_not_of(what), s.size()));
+  return s.substr(0, s.find_last_not_of(what) + 1);
 }
 
 bool take_prefix(std::string_view* s, std::string_view prefix) {
@@ -197,13 +198,14 @@ struct Management::Impl : env::Machine {
     bool first = true;
     for (std::size_t i = 0; i <= end;) {
       const std::size_t eol = input.find('\n', i);
-      std::string_view line = trimmed(std::string_view(input).substr(i, eol - i));
+      std::string_view line = trimmed(std::string_view(input).substr(i, eol - i), kBlanks);
       i = eol + 1;
       const std::size_t colon = line.find(':');
       if (first && (colon == std::string_view::npos || line.substr(0, 7) != "result:")) {
         reply.header = std::string(line);
       } else if (colon != std::string_view::npos) {
-        reply.values[std::string(trimmed(line.substr(0, colon)))] = std::string(trimmed(line.substr(colon + 1)));
+        const std::string_view name = trimmed(line.substr(0, colon), kBlanks);
+        reply.values[std::string(name)] = std::string(trimmed(line.substr(colon + 1), kBlanks));
       }
       first = false;
     }

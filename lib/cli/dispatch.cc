@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "cli/version.h"
+#include "os/standard_streams.h"
 
 namespace ndb::cli {
 namespace {
@@ -50,14 +51,6 @@ void declare_common(CLI::App& app, Tool& tool) {
   o.choice("--format", &tool.format_word, "what to print on standard output", {"table", "json", "tsv"});
   app.get_formatter()->column_width(36);
   app.set_help_flag("-h,--help", "print this help and leave");
-}
-
-// Lower-case, one line: as all messages of the tools.
-std::string usage_sentence(std::string text) {
-  for (char& c : text) c = c == '\n' ? ' ' : c;
-  while (!text.empty() && (text.back() == ' ' || text.back() == '.')) text.pop_back();
-  if (text.size() > 1 && text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a') text[0] = static_cast<char>(text[0] + 32);
-  return text;
 }
 
 int parse_and_run(CLI::App& app, Tool& tool, std::span<const Subcommand> table, std::vector<std::string> words) {
@@ -119,10 +112,9 @@ int dispatch_words(Tool& tool, const char* name, const char* summary, std::span<
 }
 
 int tool_main(const char* name, const char* summary, std::span<const Subcommand> table, int argc, char** argv) {
+  os::hold_standard_streams();
   Tool tool(name);
-  const int status = dispatch_words(tool, name, summary, table, {argv + 1, argv + argc});
-  if (std::fflush(stdout) != 0) return tool.refuse("cannot write to standard output");
-  return status;
+  return end_output(name, dispatch_words(tool, name, summary, table, {argv + 1, argv + argc}));
 }
 
 }  // namespace ndb::cli

@@ -57,4 +57,18 @@ int report_refusal(std::string_view tool, std::string_view sentence, int status)
   return status;
 }
 
+std::string usage_sentence(std::string text) {
+  for (char& c : text) c = c == '\n' ? ' ' : c;
+  while (!text.empty() && (text.back() == ' ' || text.back() == '.')) text.pop_back();
+  if (text.size() > 1 && text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a') text[0] = static_cast<char>(text[0] + 32);
+  return text;
+}
+
+bool output_failed() noexcept { return std::fflush(stdout) != 0 || std::ferror(stdout) != 0; }
+
+int end_output(std::string_view tool, int status) {
+  if (!output_failed()) return status;
+  return report_refusal(tool, "cannot write to standard output", status == kExitDone ? kExitRefused : status);
+}
+
 }  // namespace ndb::cli

@@ -30,5 +30,12 @@ std::string error_line(std::string_view tool, const Failure& failure);
 int report_failure(std::string_view tool, const Failure& failure);
 // Prints "<tool>: <sentence>" on stderr; the answer is `status`.
 int report_refusal(std::string_view tool, std::string_view sentence, int status = kExitRefused);
+// Lower-case, one line, as all messages of the tools: of what the reader of command lines says.
+std::string usage_sentence(std::string text);
+// For the end of main(): the status, or kExitRefused and a sentence instead of kExitDone when something that was
+// printed on stdout has not arrived (a full disk, a closed descriptor).
+int end_output(std::string_view tool, int status);
+// Something that was printed on stdout is lost.
+bool output_failed() noexcept;
 
 }  // namespace ndb::cli

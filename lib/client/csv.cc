@@ -4,8 +4,17 @@
 
 namespace ndb::client {
 
+namespace {
+constexpr Bytes kByteOrderMark = "\xef\xbb\xbf";
+}
+
 CsvReader::State CsvReader::next(Bytes input, bool last, CsvRecord* r, std::size_t* consumed) {
   *consumed = 0;
+  if (!begun_ && !input.empty()) {
+    if (!last && kByteOrderMark.starts_with(input) && input != kByteOrderMark) return State::more;
+    begun_ = true;
+    if (input.starts_with(kByteOrderMark)) *consumed = kByteOrderMark.size();
+  }
   while (true) {
     Bytes rest = input.substr(*consumed);
     if (rest.empty()) return State::more;

@@ -1,6 +1,6 @@
 // Records of comma separated values (RFC 4180): fields between delimiters, records between line ends (LF or CR LF),
 // fields in quotes may hold both, a quote inside is doubled. Reads from bytes that arrive in pieces; a field without
-// quotes is not copied.
+// quotes is not copied. A byte order mark at the very beginning, as spreadsheets write it, is passed over.
 #pragma once
 #include <string>
 #include <vector>
@@ -43,6 +43,7 @@ class CsvReader {
   State read_record(Bytes input, bool last, CsvRecord* r, std::size_t* consumed);
   State damaged(Bytes input, bool last, std::size_t at, const char* why, CsvRecord* r, std::size_t* consumed);
   CsvOptions options_;
+  bool begun_ = false;      // the place where a byte order mark may stand is behind us
   std::uint64_t line_ = 0;  // lines that are behind us
   std::string problem_;
   std::string unescaped_;  // fields whose quotes were doubled

@@ -80,6 +80,7 @@ inline constexpr std::size_t kPageBytes = std::size_t{32} << 10;
 inline constexpr std::size_t kTextLineBytesMax = 512;
 inline constexpr std::size_t kTextBulkBytesMax = std::size_t{1} << 20;  // characters of base64
 inline constexpr std::size_t kEventsKept = 2000;                        // of the cluster log, in memory
+inline constexpr std::size_t kDebugEventsKept = 200;                    // of them, such as come every two seconds
 inline constexpr std::uint32_t kRequestIdsKept = 4096;
 inline constexpr std::size_t kConfigLineBytesMax = 1024;
 inline constexpr std::size_t kConfigProblemsMax = 500;  // reported for one text

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/utf8.h"
+
 namespace ndb::mgmt {
 namespace {
 
@@ -118,21 +120,12 @@ std::optional<std::string> parse_boolean(std::string_view t) {
 
 // UTF-8 without control characters, and without '#', which no ini line can hold.
 bool good_text(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); i++) {
+  for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (c < 0x20 || c == 0x7f || c == '#') return false;
-    if (c < 0x80) continue;
-    const std::size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-    if (c < 0xc2 || c > 0xf4 || text.size() - i <= more) return false;
-    const auto next = static_cast<unsigned char>(text[i + 1]);
-    if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) || (c == 0xf0 && next < 0x90) ||
-        (c == 0xf4 && next > 0x8f)) {
-      return false;
-    }
-    for (std::size_t j = 1; j <= more; j++) {
-      if ((static_cast<unsigned char>(text[i + j]) & 0xc0) != 0x80) return false;
-    }
-    i += more;
+    const std::size_t bytes = code_point_bytes(text.substr(i));
+    if (bytes == 0) return false;
+    i += bytes;
   }
   return true;
 }

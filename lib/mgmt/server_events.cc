@@ -194,7 +194,11 @@ void Server::event(env::Severity severity, int category, NodeId node, std::strin
     if (s->listening) write_event(*s, e);
   }
   events_.push_back(std::move(e));
-  while (events_.size() > limits::kEventsKept) events_.pop_front();
+  // What comes all the time does not push out what happened.
+  auto debug = [](const EventRecord& r) { return r.severity == env::Severity::debug; };
+  const auto debugs = static_cast<std::size_t>(std::count_if(events_.begin(), events_.end(), debug));
+  if (debugs > limits::kDebugEventsKept) events_.erase(std::find_if(events_.begin(), events_.end(), debug));
+  if (events_.size() > limits::kEventsKept) events_.pop_front();
 }
 
 std::string Server::event_line(const EventRecord& e) const {

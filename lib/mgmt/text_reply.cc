@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/utf8.h"
+
 namespace ndb::mgmt {
 
 namespace {
@@ -133,24 +135,31 @@ Json& Json::value(std::string_view v) {
   quote(v);
   return *this;
 }
-void Json::quote(std::string_view s) {
-  text_ += '"';
-  for (char c : s) {
+void Json::quote(std::string_view s) { quote_json(&text_, s); }
+
+void quote_json(std::string* out, std::string_view s) {
+  *out += '"';
+  for (std::size_t i = 0; i < s.size();) {
+    const char c = s[i];
     const auto u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      text_ += '\\';
-      text_ += c;
+    const std::size_t bytes = code_point_bytes(s.substr(i));
+    if (bytes == 0) {
+      *out += "\\ufffd";
+    } else if (c == '"' || c == '\\') {
+      *out += '\\';
+      *out += c;
     } else if (c == '\n') {
-      text_ += "\\n";
+      *out += "\\n";
     } else if (u < 0x20 || u == 0x7f) {
-      text_ += "\\u00";
-      text_ += "0123456789abcdef"[u >> 4];
-      text_ += "0123456789abcdef"[u & 15];
+      *out += "\\u00";
+      *out += "0123456789abcdef"[u >> 4];
+      *out += "0123456789abcdef"[u & 15];
     } else {
-      text_ += c;
+      out->append(s.substr(i, bytes));
     }
+    i += bytes == 0 ? 1 : bytes;
   }
-  text_ += '"';
+  *out += '"';
 }
 
 }  // namespace ndb::mgmt

@@ -43,6 +43,9 @@ std::string result_of(const Failure& failure);     // "Ok" or "<number>-<text>",
 std::string base64_text(Bytes bytes);
 bool base64_bytes(std::string_view text, std::string* bytes);  // white space is skipped; false: malformed
 
+// The text as a string of JSON, which is UTF-8: other bytes become U+FFFD.
+void quote_json(std::string* out, std::string_view s);
+
 // Writes one JSON value. Inside an object every value is preceded by name(). Commas come by themselves.
 class Json {
  public:

@@ -1,5 +1,6 @@
 #include "sql/session.h"
 
+#include "base/utf8.h"
 #include "sql/definition.h"
 #include "sql/state.h"
 #include "sql/words.h"
@@ -141,6 +142,7 @@ Failure Session::execute(const std::string& sql, Sink& sink) {
 Failure Session::one(const std::string& statement, Sink& sink) {
   state_->interrupted = false;
   state_->changing = false;
+  if (statement.find('\0') != std::string::npos) return {Error::bad_definition, "the statement holds a zero byte"};
   const auto w = words(statement, 3);
   if (w.size() > 1 && w[0] == "CREATE" && w[1] == "TABLE") return create_table(statement);
   if (w.size() > 1 && w[0] == "DROP" && w[1] == "TABLE") {
@@ -258,6 +260,7 @@ Failure Session::pragma_durable(const std::string& statement, Sink& sink) {
 
 Failure Session::create_table(const std::string& statement) {
   if (in_transaction()) return {Error::schema_busy, "tables cannot be created between BEGIN and COMMIT"};
+  if (!is_utf8(statement)) return {Error::bad_definition, "the definition is no UTF-8: names and defaults have to be"};
   auto create = parse_create_table(statement);
   if (!create) return create.failure();
   return wait_for(schema_->create_table(create->table, create->if_not_exists));

@@ -4,10 +4,11 @@
 
 MODE is `closing`, `silent`, `deaf`, `stock`, or `recorded:FOLDER[:NAME]`. `recorded` answers as the server of the dialogues in that folder did
 (NAME.txt, which is no part of this project; the one that is named comes before all others): the same request gets the recorded answer, an
-unknown one with a recorded command the first answer to that command, everything else "Unknown command". `closing` closes the connection instead of answering anything, `silent` says nothing. `deaf` knows our commands, and closes the connection instead of answering the first two `ndb create nodegroup`; `stock`
+unknown one with a recorded command the first answer to that command, everything else "Unknown command". `closing` closes the connection instead of answering anything, `silent` says nothing. `deaf` knows our commands, and closes the connection instead of answering the first two `ndb create nodegroup`, and remembers 2000 events; `stock`
 knows NDB's commands alone. Every request is written to LOG, one line each: command, then its arguments in order. Ends
 after five minutes, as tests do.
 """
+import json
 import os
 import re
 import signal
@@ -62,6 +63,15 @@ def recorded_dialogues(folder, first):
     return exact, by_command
 
 
+def events(after, limit):
+    """Of 2000 events that are remembered, with numbers from 501 on, at most 1000."""
+    numbers = range(max(after, 500) + 1, 2501)[:min(limit, 1000)]
+    text = json.dumps({"format_version": 1, "events": [
+        {"number": n, "when_s": 0, "severity": "info", "category": "schema", "node": 0, "text": f"event {n}"} for n in numbers]})
+    return (f"ndb list events reply\nresult: Ok\nlast: {numbers[-1] if numbers else after}\nContent-Length: {len(text)}\n"
+            f"Content-Type: application/json\n\n{text}\n")
+
+
 def normal(line):
     key, *value = re.split(r"[:=]", line, maxsplit=1)  # a bulk's lines have no value
     return key.strip() + ":" + "".join(value).strip().strip('"')
@@ -85,6 +95,8 @@ def answer(command, keys):
             deaf_calls -= 1
             return None
         return f"ndb create nodegroup reply\nresult: Ok\nchanged: 1\nversion: 9\nrequest: {keys['request']}\ngroups: 1\n"
+    if command == "ndb list events" and mode == "deaf":
+        return events(int(keys["after"]), int(keys["limit"]))
     if command.startswith("ndb ") or mode == "deaf":
         return f"result: Unknown command, '{command}'\n"
     if command == "get status":

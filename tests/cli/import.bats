@@ -39,13 +39,35 @@ numbers() { json '[j[k] for k in ("changed", "read", "imported", "skipped", "rej
   [ "$(sort -t, -k2n "$DIR/rejects.csv" | cut -d, -f2 | tr '\n' ' ')" = '2 3 4 5 6 7 ' ]
   grep -q "^$DIR/a.csv,2,\"column 'n': value out of the range of its column\",\"2,300,b\"" "$DIR/rejects.csv"
   grep -q 'a.csv,3,.*not nullable' "$DIR/rejects.csv"
-  grep -q 'a.csv,4,.*1 fields, 3 expected' "$DIR/rejects.csv"
+  grep -q 'a.csv,4,.*1 field, 3 expected' "$DIR/rejects.csv"
   grep -q 'a.csv,7,.*exists already' "$DIR/rejects.csv"
   [ "$(grep -c '^ndb-import: ' "$DIR/err")" = 6 ]
   run ndb-import --table=t --max-rejects=1 --quiet "$DIR/a.csv"
   echo "$output"
   [ "$status" -eq 1 ]
   [[ $output == *"stopped after 2 rejected rows"* ]]
+}
+
+@test "the file of rejected rows is CSV, and holds them as they stood, whatever they are" {
+  printf '1,"x\ny",a\n2,1\0002,b\n3,",",c\n4,"a""b",d\n' >"$DIR/a,b.csv"
+  ndb-import --table=t --rejects="$DIR/rejects.csv" --max-rejects=9 --quiet "$DIR/a,b.csv" 2>"$DIR/err"
+  cat -A "$DIR/rejects.csv" "$DIR/err"
+  [ "$(grep -c '^ndb-import: ' "$DIR/err")" = 4 ]
+  [ "$(wc -l <"$DIR/err")" = 4 ]
+  python3 - "$DIR/rejects.csv" "$DIR/a,b.csv" <<'PY'
+import csv, sys
+rows = list(csv.reader(open(sys.argv[1], newline='')))
+assert all(len(r) == 4 and r[0] == sys.argv[2] for r in rows), rows
+assert [r[3] for r in rows] == ['1,"x\ny",a', '2,1\x002,b', '3,",",c', '4,"a""b",d'], rows
+assert [r[1] for r in rows] == ['1', '3', '4', '5'], rows
+assert "'x\\x0ay'" in rows[0][2] and "'a\"b'" in rows[3][2], rows
+PY
+}
+
+@test "a file that a spreadsheet wrote: a byte order mark, a header, CR LF" {
+  printf '\xef\xbb\xbfid,word\r\n1,a\r\n' | ndb-import --table=t --header --quiet
+  (printf '\xef'; sleep 0.1; printf '\xbb\xbf2,2,b\r\n') | ndb-import --table=t --quiet
+  [ "$(rows)" = '1,7,a 2,2,b ' ]
 }
 
 @test "a row that exists already is rejected, replaced or left as it is" {

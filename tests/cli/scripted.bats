@@ -52,6 +52,12 @@ stop_server() {
   done
 }
 
+@test "events are the newest of all that are remembered, however many answers they take" {
+  [ "$(ndb-mgm events --format=json --limit=2 | json '[e["number"] for e in j["events"]]')" = '[2499, 2500]' ]
+  [ "$(ndb-mgm events --format=json --limit=5000 | json 'len(j["events"])')" = 2000 ]
+  [ "$(ndb-mgm events --format=json --after=2498 | json '[e["number"] for e in j["events"]]')" = '[2499, 2500]' ]
+}
+
 @test "another run draws another request id" {
   ndb-nodegroup create --nodes=3,4
   ndb-nodegroup create --nodes=3,4

@@ -25,6 +25,16 @@ count() { ndb-sql --format=csv -e 'SELECT count(*) FROM t' | tail -n 1 | tr -d '
   [ "${lines[3]}" = ' 2  NULL' ]
 }
 
+@test "JSON is JSON, whatever bytes a text holds, and a line a statement, whatever failed" {
+  printf "INSERT INTO t VALUES (5, 1, '\xe9\x7f\n', 0);\nSELECT word FROM t WHERE id = 5;\nDELETE FROM t WHERE id = 5;\n" |
+    ndb-sql --format=json >"$DIR/out"
+  [ "$(sed -n 2p "$DIR/out" | json 'j["rows"][0]["word"] == "\ufffd\x7f\n"')" = True ]
+  # The second row cannot be computed.
+  run ndb-sql --format=json --force <<<"SELECT 1 UNION ALL SELECT abs(-9223372036854775808); SELECT 2 AS x;"
+  [ "$status" -eq 1 ]
+  [ "$(json 'j["rows"]' <<<"${lines[-1]}")" = "[{'x': 2}]" ]
+}
+
 @test "a script on standard input and in a file; it ends at the first failure, with --force at its end" {
   printf "INSERT INTO t VALUES (10, 1, 'x', 0);\nINSERT INTO t VALUES (10, 1, 'x', 0);\nINSERT INTO t VALUES (11, 1, 'x', 0);\n" \
     >"$DIR/script.sql"
@@ -38,7 +48,19 @@ count() { ndb-sql --format=csv -e 'SELECT count(*) FROM t' | tail -n 1 | tr -d '
   [ "$(count)" = 5 ]
   run ndb-sql "$DIR/no.sql"
   [ "$status" -eq 1 ]
-  [[ $output == *"no.sql"* ]]
+  [[ $output == *"no.sql': No such file"* ]]
+  [[ $(ndb-sql <<<'.schema T') == 'CREATE TABLE "t" '* ]]
+  ndb-sql -e 'CREATE TABLE "a b" (id INT PRIMARY KEY)'
+  [[ $(ndb-sql <<<'.schema "a b"') == 'CREATE TABLE "a b" '* ]]
+  run ndb-sql <<<'.schema nosuch'
+  [ "$status" -eq 1 ]
+  [[ $output == "ndb-sql: error 723: no such table: 'nosuch'" ]]
+  for command in 'ndb-sql .' 'ndb-sql <.'; do
+    run bash -c "$command"
+    echo "$command: $status $output"
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 1 ]
+  done
 }
 
 @test "a transaction is there whole, or not at all" {
@@ -78,6 +100,7 @@ count() { ndb-sql --format=csv -e 'SELECT count(*) FROM t' | tail -n 1 | tr -d '
 723|nowhere|SELECT * FROM nowhere
 702|nocol|SELECT nocol FROM t
 702|syntax|SELEC
+723|"nosuch"|DROP TABLE "nosuch"
 721|"t"|CREATE TABLE t (id INT PRIMARY KEY)
 702|PRIMARY KEY|CREATE TABLE nokey (id INT)
 702|"a"|CREATE TABLE wide (id INT PRIMARY KEY, a VARBINARY(40000))

@@ -24,7 +24,8 @@ verbs() { "$1" --help | sed -n '/^Subcommands:/,$s/^  \([a-z][a-z-]*\) .*/\1/p';
     'ndb-mgm single-user leave' 'ndb-mgm wait --timeout=soon' 'ndb-mgm -e FROB' 'ndb-config' 'ndb-config set' \
     'ndb-config diff 1 2 3' 'ndb-config diff a.ini b.ini' 'ndb-config -q nodeid --nodes --system' \
     'ndb-config params --section=nowhere' 'ndb-nodegroup create' 'ndb-nodegroup drop x' 'ndb-reorg plan' \
-    'ndb-reorg start --all --table=t' 'ndb-reorg show --format=yaml'; do
+    'ndb-reorg start --all --table=t' 'ndb-reorg show --format=yaml' 'ndb-node --frob' 'ndb-node stray' 'ndb-node --ndb-nodeid=x' \
+    'ndb-import --frob' 'ndb-sql --frob' 'ndb-mgmd --frob' 'ndb-mgmd --ndb-nodeid=x'; do
     # shellcheck disable=SC2086  # words of a line
     out=$($line 2>"$BATS_TEST_TMPDIR/err") && status=0 || status=$?
     echo "$line: $status $(cat "$BATS_TEST_TMPDIR/err")"
@@ -58,6 +59,24 @@ verbs() { "$1" --help | sed -n '/^Subcommands:/,$s/^  \([a-z][a-z-]*\) .*/\1/p';
   [[ $output == *"127.0.0.1:2"* ]]
   NDB_CONNECTSTRING=127.0.0.1:2 run ndb-mgm show -c 127.0.0.1:1
   [[ $output == *"127.0.0.1:1"* ]]
+}
+
+@test "what cannot be printed is one sentence and status 1: a full disk, a closed descriptor" {
+  printf '[ndbd default]\nNoOfReplicas=1\nDataDir=%s\n[ndb_mgmd]\nNodeId=10\nHostName=127.0.0.1\n[ndbd]\nNodeId=1\nHostName=127.0.0.1\n[mysqld]\n' \
+    "$BATS_TEST_TMPDIR" >"$BATS_TEST_TMPDIR/c.ini"
+  for line in 'ndb-mgm --version' 'ndb-mgm -e HELP' 'ndb-config params' 'ndb-config params --format=json' 'ndb-sql --help' \
+    'ndb-sql --version' 'ndb-import --help' 'ndb-node --version' 'ndb-mgmd --help' 'ndb-traffic --version' \
+    "ndb-mgmd -P -f $BATS_TEST_TMPDIR/c.ini"; do
+    # shellcheck disable=SC2086
+    $line >/dev/full 2>"$BATS_TEST_TMPDIR/full" && full=0 || full=$?
+    # shellcheck disable=SC2086
+    $line >&- 2>"$BATS_TEST_TMPDIR/closed" && closed=0 || closed=$?
+    echo "$line: $full $closed $(cat "$BATS_TEST_TMPDIR/full" "$BATS_TEST_TMPDIR/closed")"
+    [ "$full $closed" = '1 1' ]
+    for file in full closed; do
+      [ "$(cat "$BATS_TEST_TMPDIR/$file")" = "${line%% *}: cannot write to standard output" ]
+    done
+  done
 }
 
 @test "every tool starts within 50 ms" {

@@ -38,6 +38,28 @@ count() { ndb-sql --format=csv -e "SELECT count(*) FROM t" | sed -n 2p | tr -d '
   ndb-mgm wait 2 --timeout=30
 }
 
+@test "processes whose caller closed descriptors 0 to 2 start, serve, and hold their locks" {
+  start_mgmd 1 2
+  kill_all mgmd
+  rm "$DIR/mgmd.started"
+  local id
+  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" <&- >&- 2>&- 3>&- 4>&-
+  cp "$DIR/ndb_10.pid" "$DIR/mgmd.started"
+  for id in 1 2; do
+    ndb-node --ndb-nodeid=$id --initial <&- >&- 2>&- 3>&- 4>&-
+    cp "$DIR/ndb_$id.pid" "$DIR/node$id.started"
+  done
+  ndb-mgm wait 1 2 --timeout=60
+  for id in 1 2; do
+    run ndb-node --ndb-nodeid=$id
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"another one runs"* ]]
+  done
+  ndb-sql --durable -e 'CREATE TABLE t (id INT PRIMARY KEY)' -e 'INSERT INTO t VALUES (1)' <&- 3>&-
+  [ "$(count)" = 1 ]
+}
+
 @test "--nowait-nodes is checked before anything else" {
   start_mgmd 1 2
   run ndb-node --ndb-nodeid=1 --nowait-nodes=1,x

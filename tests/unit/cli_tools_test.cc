@@ -5,6 +5,7 @@
 #include "cli/node_list.h"
 #include "cli/progress.h"
 #include "cli/status.h"
+#include "mgmt/text_reply.h"
 
 using namespace ndb;
 using namespace ndb::cli;
@@ -80,6 +81,9 @@ TEST_CASE("JSON: what is absent is null, what is malformed is refused") {
   CHECK((*v)["d"]["e"].is_null());
   CHECK((*v)["c"].number() == 0);
   CHECK(JsonValue::parse("{").error() == Error::bad_message);
+  std::string quoted;
+  mgmt::quote_json(&quoted, "a\"\\\n\x01\x7f\xc3\xa9\xe9z\xc3");
+  CHECK(quoted == "\"a\\\"\\\\\\n\\u0001\\u007f\xc3\xa9\\ufffdz\\ufffd\"");
 }
 
 namespace {

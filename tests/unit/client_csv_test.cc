@@ -64,6 +64,20 @@ TEST_CASE("quotes") {
   CHECK(read("\"a\",b", {.quote = 0}) == Lines{"1:\"a\"|b"});
 }
 
+TEST_CASE("a byte order mark is passed over at the beginning, and only there") {
+  for (std::size_t piece : {1, 2, 3, 4, 100}) {
+    CHECK(read("\xef\xbb\xbf"
+               "a,b\n\xef\xbb\xbf"
+               "c,d\n",
+               {}, piece) == std::vector<std::string>{"1:a|b",
+                                                      "2:\xef\xbb\xbf"
+                                                      "c|d"});
+    CHECK(read("\xef\xbb", {}, piece) == std::vector<std::string>{"1:\xef\xbb"});
+    CHECK(read("\xef\xbb\xbf\"a\"", {}, piece) == std::vector<std::string>{"1:<a>"});
+    CHECK(read("\xef\xbb\xbf", {}, piece).empty());
+  }
+}
+
 TEST_CASE("pieces of any size give the same records") {
   Prng prng(5);
   const char alphabet[] = "ab,\"\n\r#";

@@ -360,6 +360,24 @@ TEST_CASE("events are heard and listed") {
              StartsWith("dump events reply\nresult: Ok\nevents: 8\n\nlog event reply\ntype=50\n"));
 }
 
+TEST_CASE("what comes every other second does not push out of memory what happened") {
+  Started w;
+  w.ask(create_table(kTable));
+  const Epoch first = w.catalog()->durable_epoch + 1;
+  for (Epoch e = first; e < first + 2500; e++) {
+    meta::Command c;
+    c.body = meta::EpochDurable{e};
+    w.server->member().propose(w.now, std::move(c));
+  }
+  w.run(5 * kSecond);
+  CHECK(w.catalog()->durable_epoch == first + 2499);
+  Json events = json_of(w.ask("ndb list events\nlimit: 1000\n\n"))["events"];
+  auto count = [&](auto wanted) { return std::count_if(events.begin(), events.end(), wanted); };
+  CHECK(count([](const Json& e) { return e["text"] == "created table 't'"; }) == 1);
+  CHECK(count([](const Json& e) { return e["severity"] == "debug"; }) == 200);
+  CHECK(events.back()["severity"] == "debug");
+}
+
 TEST_CASE("levels of the cluster log follow the configuration while the server runs") {
   ServerWorld w;
   CHECK_THAT(w.ask("get cluster loglevel\n\n"), Contains("\nschema: 7\n") && Contains("\ninfo: 7\n"));

@@ -228,6 +228,17 @@ TEST_CASE("what SQLite would keep to itself is refused") {
   CHECK(w.sql("create temp view v as select a from t; select * from v") == "");
 }
 
+TEST_CASE("a statement with a zero byte is refused; a definition has to be UTF-8, a value may be anything") {
+  World w;
+  CHECK(w.sql(std::string("select 1;\0\n", 11)).find("zero byte") != std::string::npos);
+  CHECK(w.sql(std::string("select '\0'", 10)).find("zero byte") != std::string::npos);
+  CHECK(w.sql("create table t(a int primary key, s varchar(5) default '\xe9')").find("UTF-8") != std::string::npos);
+  CHECK(w.sql("create table \"t\xe9\"(a int primary key)").find("UTF-8") != std::string::npos);
+  CHECK(w.sql("create table t(a int primary key, s varchar(5) default '\xc3\xa9')") == "");
+  CHECK(w.sql("insert into t values (1, '\xe9')") == "");
+  CHECK(w.sql("select s from t") == "\xe9\n");
+}
+
 TEST_CASE("statements are told apart") {
   CHECK(sql::Session::complete("select 1;"));
   CHECK_FALSE(sql::Session::complete("select 1"));
