@@ -87,6 +87,10 @@ Comparison compare(const StoredConfig& from, const mgmt::Config& to, bool stock)
   Comparison c;
   c.changes = mgmt::diff(named, to);
   if (!c.changes.empty()) c.problems = mgmt::check_change(named, to);
+  for (mgmt::Change& change : c.changes) {
+    if (stock && change.restart == mgmt::Restart::online)
+      change.restart = mgmt::Restart::node;  // it applies nothing online
+  }
   c.plan = mgmt::restart_plan(c.changes, to, stock);
   return c;
 }

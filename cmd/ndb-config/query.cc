@@ -75,23 +75,20 @@ struct QueryCommand final : Command {
       *config = f->config;
       return kExitDone;
     }
-    if (from_node != 0) {
-      auto status = read_status(tool);
-      if (!status) return tool.fail(status.failure());
-      const NodeStatus* n = from_node <= UINT16_MAX ? status->node(static_cast<NodeId>(from_node)) : nullptr;
-      if (n == nullptr || !n->data())
-        return tool.fail({Error::no_such_node, "no data node " + std::to_string(from_node)});
-      if (n->generation == 0)
-        return tool.fail({Error::bad_node_state, "node " + std::to_string(from_node) + " is not running"});
-      generation = n->generation;
-    }
-    auto stored = read_config(tool, generation);
+    auto stored = from_node != 0 ? of_node(tool) : read_config(tool, generation);
     if (!stored) return tool.fail(stored.failure());
     *config = stored->config;
     system_ = {{"ConfigGenerationNumber", std::to_string(stored->generation)},
                {"PrimaryMGMNode", std::to_string(stored->primary)}};
     if (!stored->name.empty()) system_["Name"] = stored->name;
     return kExitDone;
+  }
+
+  Result<StoredConfig> of_node(Tool& tool) const {
+    if (from_node > UINT16_MAX) return Failure{Error::no_such_node, "no data node " + std::to_string(from_node)};
+    auto status = read_status(tool);
+    if (!status) return status.failure();
+    return read_config_of_node(tool, *status, static_cast<NodeId>(from_node));
   }
 
   int query(Tool& tool, mgmt::Config config) {

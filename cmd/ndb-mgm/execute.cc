@@ -10,6 +10,7 @@
 #include "nodes.h"
 #include "statement.h"
 #include "stock_layout.h"
+#include "stock_reports.h"
 
 namespace ndb::cli {
 namespace {
@@ -24,10 +25,14 @@ constexpr const char* kHelp =
     "DROP NODEGROUP <group>                   dissolve one that holds no rows\n"
     "ENTER SINGLE USER MODE <id>              let only this API node work\n"
     "EXIT SINGLE USER MODE\n"
-    "<id>|ALL REPORT MEMORYUSAGE|EVENTLOG\n"
+    "<id>|ALL REPORT MEMORYUSAGE|BACKUPSTATUS|EVENTLOG\n"
     "<id> ACTIVATE|DEACTIVATE                 take a data node out of reserve, or put it there\n"
     "CLUSTERLOG INFO|ON|OFF|TOGGLE [severity...]\n"
-    "<id>|ALL CLUSTERLOG <category>=<level>...\n"
+    "<id>|ALL CLUSTERLOG|LOGLEVEL <category>=<level>...\n"
+    "<id>|ALL NODELOG DEBUG ON|OFF\n"
+    "<id>|ALL DUMP <code>...\n"
+    "START BACKUP [<number>], ABORT BACKUP <number>\n"
+    "TLS INFO\n"
     "PURGE STALE SESSIONS\n";
 
 struct Execute final : Command {
@@ -56,6 +61,16 @@ struct Execute final : Command {
         return status(tool, s->words);
       case Statement::Kind::memory:
         return memory(tool, s->words);
+      case Statement::Kind::backup_status:
+        return backup_status(tool, s->words);
+      case Statement::Kind::backup:
+        return start_backup(tool, s->words);
+      case Statement::Kind::dump:
+        return dump(tool, s->words);
+      case Statement::Kind::tls_info:
+        return tls_info(tool);
+      case Statement::Kind::refused:
+        return tool.refuse(s->words[0]);
       case Statement::Kind::create_group:
         return create_group(tool, s->words);
       case Statement::Kind::drop_group:
@@ -73,7 +88,7 @@ struct Execute final : Command {
   }
 
  private:
-  static int say(const Tool& tool, const std::string& text) {
+  static int say(const Tool& tool, const std::string& text, bool changed = true) {
     if (!tool.json()) {
       print_line(text);
       return kExitDone;
@@ -81,7 +96,7 @@ struct Execute final : Command {
     print_line(mgmt::Json()
                    .object()
                    .member("format_version", 1)
-                   .member("changed", true)
+                   .member("changed", changed)
                    .member("text", text)
                    .end_object()
                    .text());
@@ -129,16 +144,64 @@ struct Execute final : Command {
   }
 
   static int memory(Tool& tool, std::vector<std::string> words) {
-    auto status = read_status(tool);
-    if (!status) return tool.fail(status.failure());
-    if (tool.format() != Format::table || status->stock) {
+    if (tool.format() != Format::table) {
       words.insert(words.begin(), {"report", "memory"});
       return dispatch(tool, words);
     }
+    return print_events(tool, kMemoryUsageEvent, words, stock_memory);
+  }
+
+  static int backup_status(Tool& tool, const std::vector<std::string>& words) {
+    return print_events(tool, kBackupStatusEvent, words, stock_backup_status);
+  }
+
+  static int print_events(Tool& tool, int type, const std::vector<std::string>& words,
+                          std::string (*line)(const NodeEvent&)) {
+    auto status = read_status(tool);
+    if (!status) return tool.fail(status.failure());
     auto nodes = data_nodes(*status, words);
     if (!nodes) return tool.fail(nodes.failure());
-    for (NodeId id : *nodes) print(stock_memory(*status->node(id)));
-    return kExitDone;
+    auto events = dump_events(tool, type, *nodes);
+    if (!events) return tool.fail(events.failure());
+    std::string text;
+    for (const NodeEvent& e : *events) text += line(e);
+    if (!tool.json()) {
+      print(text);
+      return kExitDone;
+    }
+    return say(tool, text, false);
+  }
+
+  static int start_backup(Tool& tool, const std::vector<std::string>& words) {
+    Tool::Keys keys{{"completed", "2"}};
+    if (!words.empty()) keys.emplace_back("backupid", words[0]);
+    constexpr Time kBackupTimeout = 48 * 3600 * kSecond;
+    auto r = tool.order("start backup", keys, kBackupTimeout);
+    return r ? say(tool, "Backup " + r->value("id") + " completed") : tool.fail(r.failure());
+  }
+
+  static int dump(Tool& tool, const std::vector<std::string>& words) {
+    auto status = read_status(tool);
+    if (!status) return tool.fail(status.failure());
+    auto nodes = data_nodes(*status, {words.begin() + 1, words.end()});
+    if (!nodes) return tool.fail(nodes.failure());
+    for (NodeId id : *nodes) {
+      if (!status->node(id)->connected && names_all({words.begin() + 1, words.end()})) continue;
+      auto r = tool.order("dump state", {{"node", std::to_string(id)}, {"args", words[0]}});
+      if (!r) return tool.fail(r.failure());
+    }
+    return say(tool, "dump " + words[0] + " was sent to nodes " + join_ids(*nodes, ", "));
+  }
+
+  static int tls_info(Tool& tool) {
+    auto r = tool.ask("get tls stats");
+    if (!r) return tool.fail(r.failure());
+    std::string text = "this connection is in clear text\n";
+    for (const char* count : {"accepted", "upgraded", "current", "tls", "authfail"}) {
+      text += std::string(count) + ": " + r->value(count) + "\n";
+    }
+    text.pop_back();
+    return say(tool, text, false);
   }
 
   static int create_group(Tool& tool, const std::vector<std::string>& words) {
@@ -190,24 +253,33 @@ struct Execute final : Command {
       }
     }
     if (which.empty()) which.push_back(0);
+    std::string text;
     for (std::size_t level : which) {
       auto r = tool.order("set logfilter", {{"level", std::to_string(level)}, {"enable", words[0]}});
-      // `result` is 1 here when it worked
-      if (!r && r.failure().text != "1") return tool.fail(r.failure());
+      // `result` tells whether it is enabled now: 1 or 0
+      const std::string now = r ? r->value("result") : r.failure().text;
+      if (now != "1" && now != "0") return tool.fail(r.failure());
+      std::string word = level == 0 ? "cluster log" : kSeverities[level];
+      text += (text.empty() ? "" : "\n") + word + (now == "1" ? " enabled" : " disabled");
     }
-    return say(tool, "the cluster log's filter is set");
+    return say(tool, text);
   }
 
   static int log_level(Tool& tool, const std::vector<std::string>& words) {
-    for (std::size_t w = 1; w < words.size(); ++w) {
+    auto nodes = words[1] == "0" ? Result<std::vector<NodeId>>(std::vector<NodeId>{0}) : parse_node_ids(words[1]);
+    if (!nodes) return tool.fail(nodes.failure());
+    for (std::size_t w = 2; w < words.size(); ++w) {
       const std::size_t equal = words[w].find('=');
       if (equal == std::string::npos) return tool.usage("'" + words[w] + "' is no category=level");
-      auto r = tool.order("set cluster loglevel", {{"node", words[0] == "all" ? "0" : words[0]},
-                                                   {"category", words[w].substr(0, equal)},
-                                                   {"level", words[w].substr(equal + 1)}});
-      if (!r) return tool.fail(r.failure());
+      for (NodeId id : *nodes) {
+        auto r = tool.order(words[0], {{"node", std::to_string(id)},
+                                       {"category", words[w].substr(0, equal)},
+                                       {"level", words[w].substr(equal + 1)}});
+        if (!r) return tool.fail(r.failure());
+      }
     }
-    return say(tool, "the levels of the cluster log are set");
+    return say(tool, words[0] == "set loglevel" ? "the levels of the nodes' events are set"
+                                                : "the levels of the cluster log are set");
   }
 
   static int request(Tool& tool, const std::vector<std::string>& words) {

@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "mgmt/text_reply.h"
 #include "nodes.h"
+#include "stock_reports.h"
 
 namespace ndb::cli {
 namespace {
@@ -18,7 +19,9 @@ struct Report final : Command {
     if (what != "memory") return tool.usage("'" + what + "' is nothing to report; there is: memory");
     auto status = read_status(tool);
     if (!status) return tool.fail(status.failure());
-    if (status->stock) return tool.refuse_stock("report memory");
+    if (status->stock) {
+      if (auto f = add_stock_memory(tool, &*status)) return tool.fail(f);
+    }
     std::vector<NodeId> nodes;
     if (!ids.empty() && !names_all(ids)) {
       auto named = named_nodes(*status, ids);

@@ -46,6 +46,7 @@ Result<Statement> report(const Words& nodes, const Words& rest) {
   std::transform(what.begin(), what.end(), what.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   if (what.starts_with("m")) return Statement{Kind::memory, nodes};
+  if (what.starts_with("b")) return Statement{Kind::backup_status, nodes};
   if (what.starts_with("e")) {
     Statement s{Kind::words, {"events"}};
     if (nodes != Words{"all"}) {
@@ -54,6 +55,20 @@ Result<Statement> report(const Words& nodes, const Words& rest) {
     return s;
   }
   return bad(rest[0]);
+}
+
+Statement levels(const char* command, const Words& nodes, const Words& rest) {
+  std::string ids;
+  for (const std::string& n : nodes) ids += (ids.empty() ? "" : " ") + (n == "all" ? "0" : n);
+  Statement s{Kind::log_level, {command, ids}};
+  s.words.insert(s.words.end(), rest.begin(), rest.end());
+  return s;
+}
+
+Statement dump(const std::string& codes, const Words& nodes) {
+  Statement s{Kind::dump, {codes}};
+  s.words.insert(s.words.end(), nodes.begin(), nodes.end());
+  return s;
 }
 
 // <id> ..., ALL, then a verb.
@@ -75,18 +90,24 @@ Result<Statement> about_nodes(const Words& w) {
   if (is(verb, "REPORT")) return report(nodes, rest);
   if (is(verb, "ACTIVATE") && nodes.size() == 1) return Statement{Kind::words, {"enable", nodes[0]}};
   if (is(verb, "DEACTIVATE") && nodes.size() == 1) return Statement{Kind::words, {"disable", nodes[0]}};
-  if (is(verb, "DUMP")) {
-    if (nodes.size() != 1 || nodes[0] == "all") {
-      return Failure{Error::bad_definition, "invalid command: DUMP is asked of one node"};
+  if (is(verb, "DUMP") && !rest.empty()) {
+    std::string codes;
+    for (const std::string& code : rest) {
+      if (!is_number(code)) return bad(code);
+      codes += (codes.empty() ? "" : " ") + code;
     }
-    std::string args;
-    for (const std::string& a : rest) args += (args.empty() ? "" : " ") + a;
-    return Statement{Kind::request, {"dump state", "node=" + nodes[0], "args=" + args}};
+    return dump(codes, nodes);
   }
-  if (is(verb, "CLUSTERLOG") && !rest.empty()) {
-    Statement s{Kind::log_level, {nodes[0]}};
-    s.words.insert(s.words.end(), rest.begin(), rest.end());
-    return s;
+  if (is(verb, "CLUSTERLOG") && !rest.empty()) return levels("set cluster loglevel", nodes, rest);
+  if (is(verb, "LOGLEVEL") && !rest.empty()) return levels("set loglevel", nodes, rest);
+  if (is(verb, "NODELOG") && rest.size() == 2 && is(rest[0], "DEBUG")) {
+    if (is(rest[1], "ON")) return dump("103001", nodes);
+    if (is(rest[1], "OFF")) return dump("103002", nodes);
+  }
+  if (is(verb, "HOSTNAME") && rest.size() == 1) {
+    return Statement{Kind::refused,
+                     {"a host is part of the configuration: 'ndb-config set HostName=" + rest[0] +
+                      " --nodes=" + nodes[0] + "' changes it"}};
   }
   return bad(verb);
 }
@@ -115,8 +136,8 @@ Result<Statement> backup(const Words& w) {
     if (w.size() != 3 || !is_number(w[2])) return bad(w.back());
     return Statement{Kind::request, {"abort backup", "id=" + w[2]}};
   }
-  Statement s{Kind::request, {"start backup", "completed=2"}};
-  if (w.size() > 2 && is_number(w[2])) s.words.push_back("backupid=" + w[2]);
+  Statement s{Kind::backup, {}};
+  if (w.size() > 2 && is_number(w[2])) s.words.push_back(w[2]);
   return s;
 }
 
@@ -141,6 +162,10 @@ Result<Statement> read_statement(std::string_view text) {
   if (is(first, "SHUTDOWN")) return Statement{Kind::words, {"shutdown"}};
   if (is(first, "CREATE") || is(first, "DROP")) return node_group(w);
   if (is(first, "CLUSTERLOG")) return cluster_log(w);
+  if (is(first, "TLS") && followed_by({"INFO"})) return Statement{Kind::tls_info, {}};
+  if (is(first, "START") && followed_by({"TLS"})) {
+    return Statement{Kind::refused, {"this program has no TLS; the connection stays in clear text"}};
+  }
   if (is(first, "START") || is(first, "ABORT")) return backup(w);
   if (is(first, "ENTER") && followed_by({"SINGLE", "USER", "MODE"}) && w.size() == 5) {
     return Statement{Kind::words, {"single-user", "enter", w[4]}};

@@ -1,7 +1,5 @@
 #include "stock_layout.h"
 
-#include "env/limits.h"
-
 namespace ndb::cli {
 
 namespace {
@@ -77,16 +75,6 @@ std::string stock_status(const ClusterStatus& s, const NodeStatus& n) {
   if (!n.connected) return line + "\n";
   const std::string phase = n.state == "joining" ? " (Last completed phase " + std::to_string(n.phase) + ")" : "";
   return line + phase + " (" + version_words(n) + ")\n";
-}
-
-std::string stock_memory(const NodeStatus& n) {
-  if (!n.memory_used || !n.memory_total || *n.memory_total == 0) return {};
-  const std::string who = "Node " + std::to_string(n.id) + ": ";
-  const std::string size = std::to_string(limits::kPageBytes >> 10) + "K pages of total " +
-                           std::to_string(*n.memory_total / limits::kPageBytes) + ")\n";
-  const std::string percent = std::to_string(*n.memory_used * 100 / *n.memory_total);
-  return who + "Data usage is " + percent + "%(" + std::to_string(*n.memory_used / limits::kPageBytes) + " " + size +
-         who + "Index usage is 0%(0 " + size;  // indexes lie in the same pages here
 }
 
 }  // namespace ndb::cli

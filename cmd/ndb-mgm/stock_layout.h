@@ -10,7 +10,5 @@ namespace ndb::cli {
 std::string stock_show(const ClusterStatus& status);
 // Of <id> STATUS: one line.
 std::string stock_status(const ClusterStatus& status, const NodeStatus& node);
-// Of <id> REPORT MEMORYUSAGE: two lines; empty when the node has not reported.
-std::string stock_memory(const NodeStatus& node);
 
 }  // namespace ndb::cli

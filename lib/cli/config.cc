@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "cli/status.h"
 #include "mgmt/config_binary.h"
 #include "os/files.h"
 
@@ -12,10 +13,12 @@ namespace {
 
 constexpr const char* kClientVersion = "525320";  // 8.4.8, the version of NDB whose protocol this is
 
-Result<StoredConfig> read_stock(Tool& tool) {
-  auto r = tool.ask("get config_v2", {{"version", kClientVersion}, {"node", "0"}, {"nodetype", "-1"}});
+Result<StoredConfig> read_stock(Tool& tool, NodeId from_node) {
+  Tool::Keys keys{{"version", kClientVersion}, {"node", "0"}, {"nodetype", "-1"}};
+  if (from_node != 0) keys.emplace_back("from_node", std::to_string(from_node));
+  auto r = tool.ask("get config_v2", keys);
   if (!r) return r.failure();
-  auto config = mgmt::decode_config(r->bulk);
+  auto config = mgmt::decode_config(r->bulk, true);
   if (!config) return config.failure();
   StoredConfig s;
   s.stock = true;
@@ -34,7 +37,7 @@ Result<StoredConfig> read_stock(Tool& tool) {
 Result<StoredConfig> read_config(Tool& tool, std::uint64_t generation) {
   auto r = tool.ask("ndb get config", {{"generation", std::to_string(generation)}});
   if (!r && Tool::unknown_command(r.failure())) {
-    auto stock = read_stock(tool);
+    auto stock = read_stock(tool, 0);
     if (stock && generation != 0 && stock->generation != generation) {
       return Failure{Error::no_such_generation, "a stock management server knows only its present generation, " +
                                                     std::to_string(stock->generation)};
@@ -61,6 +64,15 @@ Result<StoredConfig> read_config(Tool& tool, std::uint64_t generation) {
   }
   s.config = std::move(parsed.config);
   return s;
+}
+
+Result<StoredConfig> read_config_of_node(Tool& tool, const ClusterStatus& status, NodeId node) {
+  const NodeStatus* n = status.node(node);
+  if (n == nullptr || !n->data()) return Failure{Error::no_such_node, "no data node " + std::to_string(node)};
+  if (n->state == "down" || (!status.stock && n->generation == 0)) {
+    return Failure{Error::bad_node_state, "node " + std::to_string(node) + " is not running"};
+  }
+  return status.stock ? read_stock(tool, node) : read_config(tool, n->generation);
 }
 
 Result<std::string> read_effective_config(Tool& tool, std::uint64_t generation) {

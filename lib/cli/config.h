@@ -21,6 +21,9 @@ struct StoredConfig {
 // generation 0 = the present one. Fails when the text cannot be parsed (bad_definition): it was accepted once, by
 // another version of the product.
 Result<StoredConfig> read_config(Tool& tool, std::uint64_t generation = 0);
+// What a data node runs with: of ours its generation; a stock server asks the node.
+struct ClusterStatus;
+Result<StoredConfig> read_config_of_node(Tool& tool, const ClusterStatus& status, NodeId node);
 // Every value written out, as ini text; not from a stock server.
 Result<std::string> read_effective_config(Tool& tool, std::uint64_t generation = 0);
 

@@ -126,6 +126,11 @@ struct Management::Impl : env::Machine {
   std::size_t at = 0, tried = 0;
   env::LinkId link = 0;
   std::uint64_t connects = 0;
+  enum class Kind : std::uint8_t {
+    unknown,
+    ours,
+    stock
+  } kind = Kind::unknown;  // of the server at the other end of `link`
   std::string request, input, trouble;
   Reply reply;
   os::LoopOptions quiet;
@@ -150,6 +155,7 @@ struct Management::Impl : env::Machine {
           break;
         }
         link = e.link;
+        kind = Kind::unknown;
         if (state == State::connecting) {
           state = State::asking;
           say(out);
@@ -209,6 +215,7 @@ struct Management::Impl : env::Machine {
       }
       first = false;
     }
+    if (reply.header == "dump events reply" && !take_events(out, end + 2)) return;
     std::uint32_t bulk = 0;
     const std::string& length = reply.value("Content-Length");
     if (!length.empty()) {
@@ -229,6 +236,24 @@ struct Management::Impl : env::Machine {
     }
     state = State::answered;
   }
+  // The events that follow, each with an empty line behind it, become the bulk. False: they are not all there yet.
+  bool take_events(env::Outbox& out, std::size_t from) {
+    constexpr std::uint32_t kEventsMost = 100'000;
+    std::uint32_t events = 0;
+    const std::string& count = reply.value("events");
+    if (!count.empty() && !number(count, kEventsMost, &events)) {
+      give_up(out);
+      return false;
+    }
+    std::size_t begin = from;
+    for (; events > 0; --events) {
+      const std::size_t end = input.find("\n\n", begin);
+      if (end == std::string::npos) return false;
+      begin = end + 2;
+    }
+    reply.bulk = input.substr(from, begin - from);
+    return true;
+  }
   void give_up(env::Outbox& out) {
     out.close(link);
     link = 0;
@@ -242,6 +267,23 @@ Management::~Management() = default;
 
 Result<Management::Reply> Management::request(const std::string& command, const Keys& keys, const std::string& bulk,
                                               Time timeout) {
+  using Kind = Impl::Kind;
+  Impl& m = *impl_;
+  if (!command.starts_with("ndb ")) return exchange(command, keys, bulk, timeout);
+  // NDB's own server reads the keys and the bulk behind a command that it does not know as commands of their own.
+  if (m.kind == Kind::unknown || m.link == 0) {
+    auto probe = exchange("ndb status", {}, {}, timeout);
+    if (!probe && (probe.failure().error == Error::unreachable || probe.failure().error == Error::timed_out))
+      return probe;
+    m.kind = !probe && probe.failure().text.starts_with("Unknown command") ? Kind::stock : Kind::ours;
+    if (command == "ndb status") return probe;
+  }
+  if (m.kind == Kind::stock) return Failure{Error::internal, "Unknown command, '" + command + "'"};
+  return exchange(command, keys, bulk, timeout);
+}
+
+Result<Management::Reply> Management::exchange(const std::string& command, const Keys& keys, const std::string& bulk,
+                                               Time timeout) {
   Impl& m = *impl_;
   m.request = command + "\n";
   for (const auto& [key, value] : keys) m.request += key + ": " + value + "\n";

@@ -46,7 +46,8 @@ class Management {
   Management& operator=(const Management&) = delete;
 
   // Fails with unreachable (nobody answers on any address), timed_out, or what `result` says when it is not Ok: a
-  // number of the table of errors and the server's words.
+  // number of the table of errors and the server's words. Of our own commands ("ndb ...") a server of NDB's gets
+  // nothing but one question without keys, once a connection; the answer is then "Unknown command", as from itself.
   Result<Reply> request(const std::string& command, const Keys& keys = {}, const std::string& bulk = {},
                         Time timeout = 15 * kSecond);
   // The same for what changes nothing: when a server closes the connection instead of answering, or says nothing for
@@ -58,6 +59,8 @@ class Management {
   static std::string draw_request_id();
 
  private:
+  Result<Reply> exchange(const std::string& command, const Keys& keys, const std::string& bulk, Time timeout);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

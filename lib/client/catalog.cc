@@ -150,9 +150,10 @@ void ClientMachine::on_management_text(Time now, Bytes text, env::Outbox& out) {
   Bytes length = value_of(lines, "Content-Length");
   Bytes result = value_of(lines, "result");
   if (result != "Ok") {
-    finish_management(now, out,
-                      result.empty() ? "the server on the management port does not know 'ndb get catalog'"
-                                     : "the management server answered: " + std::string(result));
+    std::string why = "the management server answered: " + std::string(result);
+    if (result.empty() || result.starts_with("Unknown command"))
+      why = "the management server is NDB's own, or older than this program";
+    finish_management(now, out, why);
     return;
   }
   counts_.catalog_answers++;

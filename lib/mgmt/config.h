@@ -54,6 +54,7 @@ struct Config {
   std::map<Kind, Values> defaults;  // [x default]
   std::vector<Node> nodes;          // by id
   std::vector<Link> links;          // by (node1, node2); only written ones
+  bool stock = false;               // of a cluster of NDB's: its defaults hold, where this product has its own
   friend bool operator==(const Config&, const Config&) = default;
 
   const Node* find(NodeId id) const noexcept;

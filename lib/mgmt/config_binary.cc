@@ -307,7 +307,7 @@ Result<std::string> encode_config_v1(const Config& config, NodeId for_node) {
   return binary::write_v1(binary::make_image(config, for_node));
 }
 
-Result<Config> decode_config(Bytes bytes) {
+Result<Config> decode_config(Bytes bytes, bool stock) {
   if (bytes.size() > limits::kTextBulkBytesMax) return binary::malformed("too large");
   if (bytes.size() < 16 || bytes.size() % 4 != 0) return binary::malformed("cut off");
   const bool v1 = bytes.substr(0, 8) == binary::kMagic1;
@@ -316,7 +316,7 @@ Result<Config> decode_config(Bytes bytes) {
   if (binary::exclusive_or(bytes) != 0) return binary::malformed("the checksum is wrong");
   const Result<binary::Image> image = v1 ? binary::read_v1(bytes) : binary::read_v2(bytes);
   if (!image) return image.failure();
-  return binary::make_config(*image);
+  return binary::make_config(*image, stock);
 }
 
 }  // namespace ndb::mgmt

@@ -30,7 +30,7 @@ std::string encode_config_v2(const Config& config, NodeId for_node);
 Result<std::string> encode_config_v1(const Config& config, NodeId for_node);
 
 // Either version. What the table's defaults and rules give counts as not written; node groups and
-// the chosen ports of links (PortNumber) count as written.
-Result<Config> decode_config(Bytes bytes);
+// the chosen ports of links (PortNumber) count as written. `stock`: it is from a server of NDB's.
+Result<Config> decode_config(Bytes bytes, bool stock = false);
 
 }  // namespace ndb::mgmt

@@ -30,8 +30,9 @@ std::string rule(const Config& c, const Node& n, std::string_view name) {
   if (name == "NodeGroup" && n.kind == Kind::ndbd) return std::to_string(n.group);
   if (name == "FileSystemPath") return effective(c, n, "DataDir");
   if (name == "BackupDataDir") return effective(c, n, "FileSystemPath");
-  if (n.kind == Kind::ndbd && name == "HeartbeatIntervalDbDb") return std::to_string(limits::kLease / kMillisecond / 4);
-  if (n.kind == Kind::ndbd && name.starts_with("LogLevel")) return std::to_string(kLevelDefault);
+  const bool own = n.kind == Kind::ndbd && !c.stock;
+  if (own && name == "HeartbeatIntervalDbDb") return std::to_string(limits::kLease / kMillisecond / 4);
+  if (own && name.starts_with("LogLevel")) return std::to_string(kLevelDefault);
   if (name == "LogDestination") {
     return "FILE:filename=ndb_" + std::to_string(n.id) + "_cluster.log,maxsize=1000000,maxfiles=6";
   }

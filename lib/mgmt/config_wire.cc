@@ -79,6 +79,8 @@ std::optional<Failure> values_of(Kind kind, const Entries& entries, Values* out)
 
 class ConfigMaker {
  public:
+  explicit ConfigMaker(bool stock) { config_.stock = stock; }
+
   Result<Config> make(const Image& image) {
     if (auto f = values_of(Kind::system, image.system, &config_.system)) return *f;
     std::erase_if(config_.system,
@@ -181,7 +183,7 @@ Image make_image(const Config& c, NodeId for_node) {
   return image;
 }
 
-Result<Config> make_config(const Image& image) { return ConfigMaker().make(image); }
+Result<Config> make_config(const Image& image, bool stock) { return ConfigMaker(stock).make(image); }
 
 std::uint32_t Words::next() {
   if (bytes_.size() < 4) {

@@ -38,7 +38,7 @@ inline constexpr std::uint32_t kKeyNode1 = 400;
 inline constexpr std::uint32_t kKeyNode2 = 401;
 
 Image make_image(const Config&, NodeId for_node);
-Result<Config> make_config(const Image&);
+Result<Config> make_config(const Image&, bool stock);
 
 inline Failure malformed(std::string what) { return {Error::bad_message, "binary configuration: " + std::move(what)}; }
 

@@ -267,7 +267,7 @@ void Server::drain_changes() {
     if (c.node == 0 || (c.kind != What::up && c.kind != What::down)) continue;
     const bool up = c.kind == What::up;
     event(up ? env::Severity::info : env::Severity::alert, kConnection, c.node,
-          "node " + std::to_string(c.node) + (up ? " connected" : " disconnected"));
+          "node " + std::to_string(c.node) + (up ? " connected" : " disconnected"), stock::connected(c.node, up));
   }
 }
 

@@ -34,6 +34,7 @@
 #include "meta/peers.h"
 #include "mgmt/config.h"
 #include "mgmt/session.h"
+#include "mgmt/stock_events.h"
 #include "mgmt/text_reply.h"
 #include "reorg/driver.h"
 
@@ -83,7 +84,8 @@ struct ServerOptions {
 };
 
 // Categories of events, with the numbers that stock clients know.
-inline constexpr int kStartup = 250, kShutdown = 251, kNodeRestart = 254, kConnection = 255, kInfo = 256, kSchema = 262;
+inline constexpr int kStartup = 250, kShutdown = 251, kStatistics = 252, kNodeRestart = 254, kConnection = 255,
+                     kInfo = 256, kSchema = 262;
 
 inline constexpr int kExitRestart = 2;  // exit status of the machine: this server was told to restart itself
 
@@ -108,6 +110,7 @@ class Server final : public env::Machine {
     int category = 0;
     NodeId node = 0;
     std::string text;
+    stock::Body body;  // as NDB's clients read it
   };
   using Handler = void (Server::*)(Session&, const Request&);
   static const std::map<std::string_view, Handler>& handlers();
@@ -303,6 +306,7 @@ class Server final : public env::Machine {
 
   // --- server_events.cc
   void event(env::Severity severity, int category, NodeId node, std::string text);
+  void event(env::Severity severity, int category, NodeId node, std::string text, stock::Body body);
   void applied_event(const meta::Member::Applied& applied);
   int level_of(int category) const;
   void forget_level(std::string_view parameter);
@@ -316,6 +320,9 @@ class Server final : public env::Machine {
   void listen_event(Session&, const Request&);
   void report_event(Session&, const Request&);
   void dump_events(Session&, const Request&);
+  std::vector<NodeId> reporting_nodes(const std::vector<NodeId>& wanted) const;
+  std::vector<stock::Body> memory_of(NodeId id) const;
+  void dump_state(Session&, const Request&);
   void ndb_list_events(Session&, const Request&);
   void refuse_test_command(Session&, const Request&);
   void refuse_backup(Session&, const Request&);

@@ -83,7 +83,7 @@ const std::map<std::string_view, Server::Handler>& Server::handlers() {
       {"listen event", &Server::listen_event},
       {"report event", &Server::report_event},
       {"dump events", &Server::dump_events},
-      {"dump state", &Server::refuse_test_command},
+      {"dump state", &Server::dump_state},
       {"insert error", &Server::refuse_test_command},
       {"set trace", &Server::refuse_test_command},
       {"log signals", &Server::refuse_test_command},

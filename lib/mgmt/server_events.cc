@@ -8,8 +8,6 @@ namespace ndb::mgmt {
 namespace {
 
 constexpr Time kPingEvery = 1 * kSecond;
-constexpr int kInfoEvent = 49;  // numbers of NDB's event types
-constexpr int kMemoryUsage = 50;
 constexpr std::size_t kEventsShown = 1000;
 
 struct Category {
@@ -69,7 +67,8 @@ struct Told {
   env::Severity severity = env::Severity::info;
   int category = kInfo;
   NodeId node = 0;
-  std::string text;  // empty: nothing worth telling
+  std::string text;    // empty: nothing worth telling
+  stock::Body body{};  // its fields empty: a text
 };
 
 Told tell(const meta::LeaderStarts&, const meta::Outcome& o, const meta::Catalog& c) {
@@ -83,17 +82,18 @@ Told tell(const meta::ChangeConfig& x, const meta::Outcome&, const meta::Catalog
 }
 Told tell(const meta::NodeJoins& x, const meta::Outcome&, const meta::Catalog&) {
   return {env::Severity::info, kNodeRestart, x.node,
-          "node " + std::to_string(x.node) + " joins" + (x.initial ? " without data" : "")};
+          "node " + std::to_string(x.node) + " joins" + (x.initial ? " without data" : ""), stock::start(false)};
 }
 Told tell(const meta::StartCluster&, const meta::Outcome&, const meta::Catalog& c) {
   return {env::Severity::info, kStartup, 0,
           "the cluster has started with " + std::to_string(c.groups.size()) + " node groups"};
 }
 Told tell(const meta::NodeInSync& x, const meta::Outcome&, const meta::Catalog&) {
-  return {env::Severity::info, kStartup, x.node, "node " + std::to_string(x.node) + " is started"};
+  return {env::Severity::info, kStartup, x.node, "node " + std::to_string(x.node) + " is started", stock::start(true)};
 }
 Told tell(const meta::NodeDown& x, const meta::Outcome&, const meta::Catalog&) {
-  return {env::Severity::alert, kShutdown, x.node, "node " + std::to_string(x.node) + " is down: " + x.reason};
+  return {env::Severity::alert, kShutdown, x.node, "node " + std::to_string(x.node) + " is down: " + x.reason,
+          stock::stop(x.reason != "stopped")};
 }
 Told tell(const meta::CreateGroups&, const meta::Outcome& o, const meta::Catalog&) {
   std::string text = "created node group";
@@ -152,7 +152,9 @@ Told tell(const Other&, const meta::Outcome&, const meta::Catalog&) {
 void Server::applied_event(const meta::Member::Applied& a) {
   if (a.index <= told_until_ || a.outcome.error != Error::ok || !a.outcome.changed) return;
   Told t = std::visit([&](const auto& x) { return tell(x, a.outcome, *a.catalog); }, a.command.body);
-  if (!t.text.empty()) event(t.severity, t.category, t.node, std::move(t.text));
+  if (t.text.empty()) return;
+  if (t.body.fields.empty()) t.body = stock::info(t.text);
+  event(t.severity, t.category, t.node, std::move(t.text), std::move(t.body));
 }
 
 // LogLevel..: what `set cluster loglevel` told before counts no longer.
@@ -183,7 +185,12 @@ int Server::level_of(int category) const {
 }
 
 void Server::event(env::Severity severity, int category, NodeId node, std::string text) {
-  EventRecord e{next_event_++, now_s(), severity, category, node, std::move(text)};
+  stock::Body body = stock::info(text);
+  event(severity, category, node, std::move(text), std::move(body));
+}
+
+void Server::event(env::Severity severity, int category, NodeId node, std::string text, stock::Body body) {
+  EventRecord e{next_event_++, now_s(), severity, category, node, std::move(text), std::move(body)};
   if (level_of(category) > 0 && log_enabled_[0] && log_enabled_[static_cast<std::size_t>(severity) + 1]) {
     if (options_.event_log != nullptr)
       options_.event_log->add(event_line(e));
@@ -216,8 +223,7 @@ void Server::write_event(Session& s, const EventRecord& e) {
   }
   Writer& w = out_->link(s.link);
   if (s.parsable) {
-    w.raw("log event reply\ntype=" + std::to_string(kInfoEvent) + "\ntime=" + std::to_string(e.when_s) +
-          "\nsource_nodeid=" + std::to_string(e.node != 0 ? e.node : options_.node) + "\n\n");
+    w.raw(stock::block(e.body, e.when_s, e.node != 0 ? e.node : options_.node));
   } else {
     w.raw(event_line(e) + "\n");
   }
@@ -265,15 +271,25 @@ void Server::set_loglevel(Session& s, const Request& r) {
   answer(s, Reply(reply_header(r)).key("result", wrong.empty() ? "Ok" : wrong).done());
 }
 
+// The answer is whether the severity is enabled now. Stock clients send -1 without its sign.
 void Server::set_logfilter(Session& s, const Request& r) {
+  constexpr std::int64_t kToggle = 0xffffffff;
   const auto level = r.number("level");
   const auto enable = r.number("enable");
-  const bool good = level >= 0 && level < static_cast<std::int64_t>(log_enabled_.size()) && enable >= -1 && enable <= 1;
-  if (good) {
-    bool& on = log_enabled_[static_cast<std::size_t>(level)];
-    on = enable == -1 ? !on : enable == 1;
+  const bool toggles = enable == -1 || enable == kToggle;
+  const auto severities = static_cast<std::int64_t>(log_enabled_.size());  // that number: all of them
+  const bool good = level >= 0 && level <= severities && (toggles || enable == 0 || enable == 1);
+  bool enabled = false;
+  for (std::int64_t i = 0; good && i < severities; ++i) {
+    if (i != level && (level != severities || i == 0)) continue;
+    bool& on = log_enabled_[static_cast<std::size_t>(i)];
+    on = toggles ? !on : enable == 1;
+    enabled = on;
   }
-  answer(s, Reply(reply_header(r)).key("result", good ? 1 : 0).done());
+  if (good)
+    answer(s, Reply(reply_header(r)).key("result", enabled ? 1 : 0).done());
+  else
+    answer(s, Reply(reply_header(r)).key("result", "no such severity, or neither on, off nor toggle").done());
 }
 
 void Server::listen_event(Session& s, const Request& r) {
@@ -305,26 +321,97 @@ void Server::report_event(Session& s, const Request& r) {
   answer(s, Reply(reply_header(r)).key("result", "ok").done());
 }
 
+// "1,3-5" or "1 3"; empty when a word is none.
+std::vector<NodeId> read_nodes(std::string_view words) {
+  std::vector<NodeId> ids;
+  for (std::string_view word : split_words(words, " \t,")) {
+    const std::size_t dash = word.find('-');
+    std::int64_t first = 0, last = 0;
+    if (!parse_number(word.substr(0, dash), &first)) return {};
+    if (dash == std::string_view::npos) last = first;
+    if (dash != std::string_view::npos && !parse_number(word.substr(dash + 1), &last)) return {};
+    if (first < 1 || last < first || last > limits::kNodeIdMax) return {};
+    for (std::int64_t id = first; id <= last; ++id) ids.push_back(static_cast<NodeId>(id));
+  }
+  return ids;
+}
+
+// The data nodes that are connected, or those of `wanted` among them.
+std::vector<NodeId> Server::reporting_nodes(const std::vector<NodeId>& wanted) const {
+  std::vector<NodeId> ids;
+  for (const auto& [id, node] : seen_->nodes) {
+    if (node.type != meta::NodeType::data || !connected(node)) continue;
+    if (wanted.empty() || std::find(wanted.begin(), wanted.end(), id) != wanted.end()) ids.push_back(id);
+  }
+  return ids;
+}
+
+std::vector<stock::Body> Server::memory_of(NodeId id) const {
+  const meta::Leader::Report* report = leader_.report(id);
+  if (report == nullptr) return {};
+  const std::uint64_t total = report->last.memory_total / limits::kPageBytes;
+  const std::uint64_t used = (report->last.memory_used + limits::kPageBytes - 1) / limits::kPageBytes;
+  // rows; indexes, which lie in the same memory here
+  return {stock::memory_usage(used, total, 249), stock::memory_usage(0, total, 248)};
+}
+
 void Server::dump_events(Session& s, const Request& r) {
+  const auto type = r.number("type");
+  const std::vector<NodeId> wanted = read_nodes(r.text("nodes"));
+  std::string wrong;
+  if (type != stock::kMemoryUsage && type != stock::kBackupStatus && type != stock::kSavedEvent)
+    wrong = "ndb_logevent_type " + std::to_string(type) + " not supported";
+  else if (wanted.empty() && !r.text("nodes").empty())
+    wrong = "invalid nodes: '" + std::string(r.text("nodes")) + "'";
+  if (!wrong.empty()) {
+    answer(s, Reply(reply_header(r)).key("result", wrong).done());
+    return;
+  }
   std::string blocks;
   std::size_t count = 0;
-  const std::vector<std::string_view> wanted = split_words(r.text("nodes"));
-  for (const auto& [id, node] : seen_->nodes) {
-    const meta::Leader::Report* report = leader_.report(id);
-    if (r.number("type") != kMemoryUsage || node.type != meta::NodeType::data || report == nullptr) continue;
-    if (!connected(node)) continue;
-    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), std::to_string(id)) == wanted.end()) continue;
-    const std::uint64_t total = report->last.memory_total / limits::kPageBytes;
-    const std::uint64_t used = (report->last.memory_used + limits::kPageBytes - 1) / limits::kPageBytes;
-    for (int block : {249, 248}) {  // data; indexes, which lie in the same memory here
-      blocks += "log event reply\ntype=50\ntime=0\nsource_nodeid=" + std::to_string(id) +
-                "\ngth=0\npage_size_bytes=" + std::to_string(limits::kPageBytes) +
-                "\npages_used=" + std::to_string(block == 249 ? used : 0) + "\npages_total=" + std::to_string(total) +
-                "\nblock=" + std::to_string(block) + "\n\n";
-      ++count;
+  auto add = [&](const stock::Body& body, NodeId node) {
+    blocks += stock::block(body, 0, node);
+    ++count;
+  };
+  if (type == stock::kSavedEvent) {
+    for (const EventRecord& e : events_) {
+      if (e.severity == env::Severity::debug) continue;
+      if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), e.node) == wanted.end()) continue;
+      add(stock::saved(e.number, e.when_s, e.text), e.node != 0 ? e.node : options_.node);
+    }
+  } else {
+    for (NodeId id : reporting_nodes(wanted)) {
+      if (type == stock::kBackupStatus) add(stock::no_backup(), id);
+      if (type != stock::kMemoryUsage) continue;
+      for (const stock::Body& body : memory_of(id)) add(body, id);
     }
   }
   answer(s, Reply(reply_header(r)).ok().key("events", count).done() + blocks);
+}
+
+// Of the codes of NDB's developers one is obeyed: 1000, the use of memory into the cluster log.
+void Server::dump_state(Session& s, const Request& r) {
+  constexpr std::string_view kMemoryIntoLog = "1000";
+  const meta::Node* node = node_of(r, "node");
+  std::string wrong;
+  if (node == nullptr || node->type != meta::NodeType::data)
+    wrong = "no data node with id " + std::string(r.text("node"));
+  else if (!connected(*node))
+    wrong = "5030-no contact with node " + std::string(r.text("node"));
+  else if (r.text("args") != kMemoryIntoLog)
+    wrong = "5001-nodes here know one dump code, 1000 (the use of memory), not '" + std::string(r.text("args")) + "'";
+  if (!wrong.empty()) {
+    answer(s, Reply(reply_header(r)).key("result", wrong).done());
+    return;
+  }
+  if (const meta::Leader::Report* report = leader_.report(node->id)) {
+    const std::uint64_t total = report->last.memory_total, used = report->last.memory_used;
+    event(env::Severity::info, kStatistics, node->id,
+          "node " + std::to_string(node->id) + " uses " + std::to_string(total == 0 ? 0 : used * 100 / total) + "% (" +
+              std::to_string(used) + " bytes of " + std::to_string(total) + ") of its memory",
+          memory_of(node->id).front());
+  }
+  answer(s, Reply(reply_header(r)).ok().done());
 }
 
 void Server::ndb_list_events(Session& s, const Request& r) {

@@ -4,7 +4,8 @@
 
 MODE is `closing`, `silent`, `deaf`, `stock`, or `recorded:FOLDER[:NAME]`. `recorded` answers as the server of the dialogues in that folder did
 (NAME.txt, which is no part of this project; the one that is named comes before all others): the same request gets the recorded answer, an
-unknown one with a recorded command the first answer to that command, everything else "Unknown command". `closing` closes the connection instead of answering anything, `silent` says nothing. `deaf` knows our commands, and closes the connection instead of answering the first two `ndb create nodegroup`, and remembers 2000 events; `stock`
+unknown one with a recorded command the first answer to that command, everything else "Unknown command", once for the command and once for
+each of its keys, as NDB's own server does. `closing` closes the connection instead of answering anything, `silent` says nothing. `deaf` knows our commands, and closes the connection instead of answering the first two `ndb create nodegroup`, and remembers 2000 events; `stock`
 knows NDB's commands alone. Every request is written to LOG, one line each: command, then its arguments in order. Ends
 after five minutes, as tests do.
 """
@@ -90,6 +91,8 @@ def answer(command, keys):
         return recorded_answer(command, keys)
     if command == "check connection":
         return "check connection reply\nresult: Ok\n"
+    if command == "ndb status" and mode == "deaf":
+        return "ndb status reply\nresult: Ok\n"
     if command == "ndb create nodegroup" and mode == "deaf":
         if deaf_calls:
             deaf_calls -= 1
@@ -99,6 +102,12 @@ def answer(command, keys):
         return events(int(keys["after"]), int(keys["limit"]))
     if command.startswith("ndb ") or mode == "deaf":
         return f"result: Unknown command, '{command}'\n"
+    if command == "set clientversion":
+        return "set clientversion reply\nresult: Ok\n"
+    if command == "dump events" and keys["type"] == "50":
+        used = "".join(f"log event reply\ntype=50\ntime=0\nsource_nodeid={n}\ngth=0\npage_size_bytes=32768\npages_used={u}\n"
+                       f"pages_total=3836\nblock={b}\n\n" for n in (1, 2) for u, b in ((400 * n, 249), (40, 248)))
+        return "dump events reply\nresult: Ok\nevents: 4\n\n" + used.removesuffix("\n")
     if command == "get status":
         return STATUS.replace("node.2.status: STARTED", "node.2.status: NOT_STARTED") if waits else STATUS
     if command == "create nodegroup":
@@ -145,6 +154,9 @@ class Session(socketserver.StreamRequestHandler):
             if text is None:
                 return
             self.wfile.write(text.encode() + b"\n")
+            if text.startswith("result: Unknown command"):  # as NDB's own: the keys are read as further commands
+                for line in lines[1:]:
+                    self.wfile.write(f"result: Unknown command, '{line}'\n\n".encode())
 
 
 class Server(socketserver.ThreadingTCPServer):
