@@ -275,12 +275,26 @@ CASES
   ndb-mgm -e 'ALL CLUSTERLOG SCHEMA=8 CONNECTION=3'
   run ndb-mgm -e '1 CLUSTERLOG WEATHER=8'
   [ "$status" -eq 1 ]
-  for statement in 'ALL DUMP 1000' '1 2 DUMP 1000'; do
+  ndb-mgm -e 'ALL DUMP 1000'
+  [ "$(grep -c 'node [12] uses .* of its memory$' "$DIR"/ndb_10_cluster.log)" -eq 2 ]
+  for statement in '2 DUMP 7' '1 2 NODELOG DEBUG ON' '50 DUMP 1000'; do
+    run ndb-mgm -e "$statement"
+    [ "$status" -eq 1 ]
+  done
+  for statement in '1 DUMP' '1 DUMP x' '1 NODELOG DEBUG' 'TLS' '1 LOGLEVEL'; do
     run ndb-mgm -e "$statement"
     [ "$status" -eq 2 ]
-    [[ $output == *"invalid command: DUMP is asked of one node"* ]]
   done
+  [ "$(ndb-mgm -e 'ALL REPORT BACKUPSTATUS')" = $'Node 1: Backup not started\nNode 2: Backup not started' ]
+  ndb-mgm -e '1 REPORT EVENTLOG' | grep -q 'node 1 connected$'
+  ndb-mgm -e '1 2 LOGLEVEL STARTUP=7'
+  ndb-mgm -e 'TLS INFO' | grep -q '^this connection is in clear text$'
+  run ndb-mgm -e '1 HOSTNAME h'
+  [[ $status -eq 1 && $output == *"ndb-config set HostName=h --nodes=1"* ]]
   ndb-mgm -e 'CLUSTERLOG INFO' | grep -q '^Severities enabled: INFO WARNING ERROR CRITICAL ALERT$'
+  [ "$(ndb-mgm -e 'CLUSTERLOG TOGGLE INFO')" = 'info disabled' ]
+  ndb-mgm -e 'CLUSTERLOG INFO' | grep -q '^Severities enabled: WARNING ERROR CRITICAL ALERT$'
+  [ "$(ndb-mgm -e 'CLUSTERLOG ON INFO')" = 'info enabled' ]
   run ndb-mgm -e 'CREATE NODEGROUP 1,2'
   [ "$status" -eq 1 ]
   [[ $output == *"error 322"* ]]
