@@ -82,7 +82,7 @@ void write_node(Json& j, const meta::Node& n, const Seen& seen) {
   j.object().member("id", n.id).member("type", type_word(n.type)).member("host", n.host);
   j.member("state", data ? state_word(n.state) : "");
   j.member("connected", connected != seen.connected.end() && connected->second);
-  j.member("stopping", seen.stopping.count(n.id) != 0);
+  j.member("stopping", seen.stopping.count(n.id) != 0).member("vote", seen.voters.count(n.id) != 0);
   group_member(j, n.group);
   j.member("disabled", n.disabled).member("no_group_wish", n.no_group_wish);
   j.member("address", address != seen.addresses.end() ? address->second : n.address).member("port", n.port);

@@ -14,8 +14,9 @@ namespace ndb::mgmt {
 
 // What is known beyond the catalog.
 struct Seen {
-  NodeId leader = 0;     // 0 = unknown
-  NodeId answering = 0;  // who says all this
+  NodeId leader = 0;        // 0 = unknown
+  NodeId answering = 0;     // who says all this
+  std::set<NodeId> voters;  // of the metadata log, as far as the one who answers knows
   std::map<NodeId, bool> connected;
   std::set<NodeId> stopping;                         // was told to stop or to restart, and is still there
   std::map<NodeId, std::string> addresses;           // of management servers and API nodes

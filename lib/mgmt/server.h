@@ -225,7 +225,8 @@ class Server final : public env::Machine {
   void forget_orders(NodeId lost);
   std::string address_of(const meta::Node& node) const;  // without the port
   std::map<NodeId, meta::Node> nodes_of_file() const;
-  NodeId leader_node() const;  // 0 = unknown
+  NodeId leader_node() const;                     // 0 = unknown
+  NodeId node_of_raft(std::uint64_t raft) const;  // 0 = unknown
 
   // --- server_config.cc
   void get_config(Session&, const Request&);

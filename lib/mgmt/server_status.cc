@@ -41,8 +41,9 @@ std::string Server::address_of(const meta::Node& node) const {
   return r != nullptr ? std::string(without_port(r->address)) : std::string();
 }
 
-NodeId Server::leader_node() const {
-  const std::uint64_t raft = member_->leader_raft_id();
+NodeId Server::leader_node() const { return node_of_raft(member_->leader_raft_id()); }
+
+NodeId Server::node_of_raft(std::uint64_t raft) const {
   if (raft == 0) return 0;
   if (raft == options_.raft_id) return options_.node;
   if (env::LinkId link = peers_.link_of_raft(raft)) return peers_.node_of(link);
@@ -155,6 +156,11 @@ void Server::ndb_status(Session& s, const Request& r) {
     if (ends(node)) seen.stopping.insert(id);
     if (node.type != meta::NodeType::data) seen.addresses[id] = address_of(node);
     if (const meta::Leader::Report* report = leader_.report(id)) seen.reports[id] = &report->last;
+  }
+  if (member_started_) {
+    for (const meta::MemberInfo& m : member_->log().members()) {
+      if (m.role == meta::Role::voter) seen.voters.insert(node_of_raft(m.raft_id));
+    }
   }
   Reply reply(reply_header(r));
   reply.ok().key("version", seen_->version).key("view", seen_->view).key("generation", seen_->generation);

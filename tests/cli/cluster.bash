@@ -35,6 +35,23 @@ until_true() {
 }
 # gone PID: it has ended.
 gone() { ! kill -0 "$1" 2>/dev/null; }
+# ours PID: a process of this test that runs. One that has ended leaves its number to the next program, which may be of another
+# test. (One that was just begun has no environment of its own yet, but is a child of this shell.)
+ours() {
+  grep -qs '^State:.*zombie' "/proc/$1/status" && return 1
+  grep -qs "^PPid:[[:blank:]]*$BASHPID\$" "/proc/$1/status" && return 0
+  [[ $(readlink "/proc/$1/cwd" 2>/dev/null) == "$DIR"* ]] || grep -qsF -- "$DIR" "/proc/$1/environ" "/proc/$1/cmdline"
+}
+ended() { ! ours "$(cat "$1")"; } # FILE: the process whose number it holds
+# end_ours SIGNAL FILE..: the processes whose numbers these files hold, as far as they still run.
+end_ours() {
+  local f pid
+  for f in "${@:2}"; do
+    [ -s "$f" ] || continue
+    pid=$(cat "$f")
+    if ours "$pid"; then kill "-$1" "$pid" 2>/dev/null || true; fi
+  done
+}
 # talks PID: it has a connection, so it has said what Ctrl-C is to say.
 talks() { find "/proc/$1/fd" -lname "socket:*" | grep -q .; }
 
@@ -62,19 +79,31 @@ start_node() {
   echo $! >"$DIR/node$1.started"
 }
 
+# until_voters N: so many, or more, have a vote in the metadata log. What is killed before may leave no majority behind.
+until_voters() {
+  voters() { ndb-mgm show --format=json 2>/dev/null | json 'sum(n["vote"] for n in j["nodes"])' 2>/dev/null || echo 0; }
+  has_voters() { [ "$(voters)" -ge "$1" ]; }
+  until_true has_voters "$1"
+}
+
+# await_sync [ID..]: a cluster with two data nodes or more serves, and may lose any process. Else it says why not.
+await_sync() {
+  ndb-mgm wait --timeout=60 "$@" && until_voters 3 && return 0
+  ndb-mgm show || true
+  ndb-mgm status --all || true
+  tail -n 20 "$DIR"/*.log
+  return 1
+}
+
 stop_cluster() {
-  local f pid
+  local f
+  end_ours TERM "$DIR"/*.started
   for f in "$DIR"/*.started; do
-    pid=$(cat "$f")
-    kill "$pid" 2>/dev/null || continue
-  done
-  for f in "$DIR"/*.started; do
-    pid=$(cat "$f")
     for _ in $(seq 50); do
-      gone "$pid" && break
+      ours "$(cat "$f")" || break
       sleep 0.1
     done
-    kill -9 "$pid" 2>/dev/null || true
+    end_ours KILL "$f"
   done
   rm -rf "$DIR"
 }

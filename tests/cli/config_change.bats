@@ -13,10 +13,7 @@ setup() {
 }
 
 teardown() {
-  local f
-  for f in "$DIR"/*.started; do
-    [ -s "$f" ] && kill -9 "$(cat "$f")" 2>/dev/null
-  done
+  end_ours KILL "$DIR"/*.started
   if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then tail -n 8 "$DIR"/*.log || true; fi
   rm -rf "$DIR"
 }

@@ -8,7 +8,7 @@ setup_file() {
   start_mgmd 1 2
   start_node 1 --initial
   start_node 2 --initial
-  ndb-mgm wait --timeout=60
+  await_sync
   ndb-sql -e 'CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)' -e 'CREATE TABLE u (id INTEGER PRIMARY KEY)'
   seq 3000 | sed 's/.*/&,&/' | ndb-import --table=t --quiet
 }

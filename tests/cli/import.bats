@@ -7,7 +7,7 @@ setup_file() {
   start_mgmd 1 2
   start_node 1 --initial
   start_node 2 --initial
-  ndb-mgm wait --timeout=60
+  await_sync
   ndb-sql -e 'CREATE TABLE t (id INT PRIMARY KEY, n TINYINT NOT NULL DEFAULT 7, word VARCHAR(5))'
 }
 teardown_file() { stop_cluster; }

@@ -10,10 +10,7 @@ setup() {
 }
 
 teardown() {
-  local f
-  for f in "$DIR"/pid "$DIR"/*.pid; do
-    [ -s "$f" ] && kill -9 "$(cat "$f")" 2>/dev/null
-  done
+  end_ours KILL "$DIR"/pid "$DIR"/*.pid
   if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then tail -n 5 "$DIR"/log* || true; fi
   rm -rf "$DIR"
 }
@@ -305,6 +302,7 @@ PYTHON
   until_told "${ports[0]}" 'ndb status' '^generation: 0$'
   start 12
   until_told "${ports[2]}" 'ndb status' '^generation: 1$'
+  NDB_CONNECTSTRING=127.0.0.1:${ports[2]} until_voters 3
   kill -9 "$(cat "$DIR/m10.pid")"
   until_told "${ports[1]}" 'ndb disable node\nnode: 20\nrequest: 00000000000000000000000000000001' '^result: Ok'
   rm -rf "$DIR/m10/ndb_10_mgm"

@@ -18,7 +18,7 @@ make_files() {
   done
   CHECKPOINT=$(ls "$FS"/w0/checkpoint.???? | head -1)
   kill -9 "$(cat "$DIR/node1.started")"
-  tail --pid="$(cat "$DIR/node1.started")" -f /dev/null
+  until_true ended "$DIR/node1.started"
 }
 
 # check ARG..: --check-files, and proof that it left everything as it was.

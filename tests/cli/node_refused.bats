@@ -21,7 +21,7 @@ end_processes() {
   local p
   for p in "$@"; do
     kill "$(cat "$DIR/$p.started")"
-    tail --pid="$(cat "$DIR/$p.started")" -f /dev/null
+    until_true ended "$DIR/$p.started"
     rm "$DIR/$p.started"
   done
 }

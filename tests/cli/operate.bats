@@ -7,7 +7,7 @@ setup_file() {
   start_mgmd 1 2
   start_node 1 --initial
   start_node 2 --initial
-  ndb-mgm wait --timeout=60
+  await_sync
 }
 teardown_file() { stop_cluster; }
 
@@ -62,7 +62,7 @@ CASES
   ndb-mgm -e '2 RESTART -n'
   ndb-mgm wait 2 --state=not_started --timeout=60
   ndb-mgm -e '2 START'
-  ndb-mgm wait --timeout=60
+  await_sync
 }
 
 @test "a whole node group is not aborted, and no node restarts alone in single user mode" {
@@ -96,7 +96,7 @@ CASES
   run ndb-nodegroup list --format=tsv
   [[ $output == *"degraded"* ]]
   start_node 2
-  ndb-mgm wait --timeout=60
+  await_sync
 }
 
 @test "events tell what happened, filtered by severity" {

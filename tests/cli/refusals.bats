@@ -17,7 +17,7 @@ setup_file() {
     ndb-node --ndb-nodeid=$id --nodaemon --initial --port-file="$DIR/port$id" >>"$DIR/node$id.log" 2>&1 3>&- &
     echo $! >"$DIR/node$id.started"
   done
-  ndb-mgm wait --timeout=60
+  await_sync
   ndb-sql -e 'CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(300))' -e 'CREATE TABLE u (id INT PRIMARY KEY)'
   seq 20000 | sed "s/.*/&,$(printf 'x%.0s' $(seq 280))/" | ndb-import --table=t --quiet
   ndb-nodegroup create --nodes=3,4

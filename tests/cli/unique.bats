@@ -7,7 +7,7 @@ source "$BATS_TEST_DIRNAME/cluster.bash"
 setup_file() {
   start_mgmd 1 2 3:free 4:free
   for id in 1 2 3 4; do start_node $id --initial; done
-  ndb-mgm wait --timeout=60
+  await_sync
   ndb-sql -e 'CREATE TABLE p (id INT PRIMARY KEY, email VARCHAR(30) UNIQUE, n INT)'
 }
 teardown_file() { stop_cluster; }

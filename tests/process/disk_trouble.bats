@@ -45,8 +45,8 @@ server_ends() {
 }
 stop_processes() {
   local f
-  for f in "$DIR"/*.started; do kill -9 "$(cat "$f")" 2>/dev/null || true; done
-  for f in "$DIR"/*.started; do tail --pid="$(cat "$f")" -f /dev/null; done
+  end_ours KILL "$DIR"/*.started
+  for f in "$DIR"/*.started; do until_true ended "$f"; done
 }
 # ends NODE: its process has ended; the answer is its exit status.
 ends() {

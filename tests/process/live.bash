@@ -9,7 +9,7 @@ start_cluster() {
   for id in "$@"; do
     start_node "${id%:free}" --initial
   done
-  ndb-mgm wait "${@%:free}" --timeout=60 || return 1
+  await_sync "${@%:free}" || return 1
   ndb-sql -e 'CREATE TABLE t (id BIGINT PRIMARY KEY, n INT NOT NULL, word VARCHAR(20))' \
     -e 'CREATE TABLE bank (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)'
 }
@@ -18,9 +18,11 @@ start_cluster() {
 kill_all() {
   local p
   local pids=()
-  for p in "$@"; do pids+=("$(cat "$DIR/$p.started")"); done
-  kill -9 "${pids[@]}"  # at once: nobody is to be missed by another
-  for p in "$@"; do tail --pid="$(cat "$DIR/$p.started")" -f /dev/null; done
+  for p in "$@"; do
+    ended "$DIR/$p.started" || pids+=("$(cat "$DIR/$p.started")")
+  done
+  [ "${#pids[@]}" -eq 0 ] || kill -9 "${pids[@]}"  # at once: nobody is to be missed by another
+  for p in "$@"; do until_true ended "$DIR/$p.started"; done
 }
 
 # load_rows N: rows 1..N into t.
@@ -65,8 +67,7 @@ kill_node() { kill -9 "$(cat "$DIR/node$1.started")"; }
 # others, and for a management server that may be gone.)
 finish() {
   if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then tail -n 15 "$DIR"/*.log || true; fi
-  local f
-  for f in "$DIR"/*.started; do kill -9 "$(cat "$f")" 2>/dev/null || true; done
+  end_ours KILL "$DIR"/*.started
   rm -rf "$DIR"
 }
 

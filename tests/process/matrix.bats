@@ -20,8 +20,7 @@ teardown() {
 }
 
 end_all() {
-  local f
-  for f in "$DIR"/*.started; do kill -9 "$(cat "$f")" 2>/dev/null || true; done
+  end_ours KILL "$DIR"/*.started
 }
 
 # The processes that are lost die here.
@@ -60,7 +59,7 @@ begin() {
       start_node "$id" --initial
     fi
   done
-  ndb-mgm wait --timeout=60
+  await_sync
   ndb-sql -e 'CREATE TABLE t (id BIGINT PRIMARY KEY, n INT NOT NULL, word VARCHAR(20))' \
     -e 'CREATE TABLE bank (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)'
   seq 3000 | sed 's/.*/&,&,word&/' | ndb-import --table=t --quiet --durable
@@ -187,7 +186,7 @@ run_cell() {
   esac
   catch_up
   case $OUTCOME in 'comes back on '*) wait_for_second_life ;; esac
-  ndb-mgm wait --timeout=60
+  await_sync
   case "$OUTCOME, $LOST" in
     'rolled back, all new nodes') check_undone ;;
     'comes back on old groups, '*) check_undone ;;

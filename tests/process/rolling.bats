@@ -19,7 +19,7 @@ setup() {
   done
   start_node 1 --initial
   start_node 2 --initial
-  ndb-mgm wait --timeout=60
+  await_sync
   ndb-sql -e 'CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)'
 }
 teardown() {
@@ -68,7 +68,7 @@ node1_finds_a_way_back() {
 start_copy() {
   "$DIR/ndb-node" --ndb-nodeid=1 --nodaemon >>"$DIR/node1.log" 2>&1 3>&- &
   echo $! >"$DIR/node1.started"
-  ndb-mgm wait --timeout=60
+  await_sync
 }
 
 @test "a node that does not come back stops it, the others stay as they are, and it goes on when told" {

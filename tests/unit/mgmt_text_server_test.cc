@@ -91,6 +91,7 @@ TEST_CASE("status before and after the first start") {
   CHECK(j["leader"] == 10);
   CHECK(j["nodes"][0]["state"] == "in_sync");
   CHECK(j["nodes"][0]["rows"] == 5);
+  for (const Json& n : j["nodes"]) CHECK(n["vote"] == (n["id"] == 10));  // no log stands behind the data nodes here
   CHECK(j["nodes"][2]["group"].is_null());
   CHECK(j["groups"][0]["members"] == Json::array({1, 2}));
 }
