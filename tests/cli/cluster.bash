@@ -38,11 +38,15 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 # ours PID: a process of this test that runs. One that has ended leaves its number to the next program, which may be of another
 # test. (One that was just begun has no environment of its own yet, but is a child of this shell.)
 ours() {
-  grep -qs '^State:.*zombie' "/proc/$1/status" && return 1
   grep -qs "^PPid:[[:blank:]]*$BASHPID\$" "/proc/$1/status" && return 0
   [[ $(readlink "/proc/$1/cwd" 2>/dev/null) == "$DIR"* ]] || grep -qsF -- "$DIR" "/proc/$1/environ" "/proc/$1/cmdline"
 }
-ended() { ! ours "$(cat "$1")"; } # FILE: the process whose number it holds
+# ended FILE: the process whose number it holds is gone. A zombie is not: its other threads may hold files yet.
+ended() {
+  local pid
+  pid=$(cat "$1")
+  ! grep -qs '^State:.*zombie' "/proc/$pid/status" && ! ours "$pid"
+}
 # end_ours SIGNAL FILE..: the processes whose numbers these files hold, as far as they still run.
 end_ours() {
   local f pid
@@ -100,7 +104,7 @@ stop_cluster() {
   end_ours TERM "$DIR"/*.started
   for f in "$DIR"/*.started; do
     for _ in $(seq 50); do
-      ours "$(cat "$f")" || break
+      ended "$f" && break
       sleep 0.1
     done
     end_ours KILL "$f"
