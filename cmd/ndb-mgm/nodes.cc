@@ -18,9 +18,17 @@ Failure bad(int number, std::string text) { return {static_cast<Error>(number), 
 
 bool contains(const std::vector<NodeId>& v, NodeId id) { return std::find(v.begin(), v.end(), id) != v.end(); }
 
-Failure order_stock(Tool& tool, const OrderTo& o) {
+// A node of NDB's that is in no group waits for ever for somebody to hand over to, and has nothing that others need.
+bool must_abort(const ClusterStatus& s, const OrderTo& o) {
+  return !o.all && std::all_of(o.nodes.begin(), o.nodes.end(), [&](NodeId id) {
+    const NodeStatus* n = s.node(id);
+    return n != nullptr && n->data() && !n->group;
+  });
+}
+
+Failure order_stock(Tool& tool, const ClusterStatus& s, const OrderTo& o) {
   const std::string words = join_ids(o.nodes, " ");
-  const std::string abort = o.abort ? "1" : "0";
+  const std::string abort = o.abort || must_abort(s, o) ? "1" : "0";
   const std::string force = o.force ? "1" : "0";
   if (o.all) {
     auto r =
@@ -118,7 +126,7 @@ Failure foresee(const ClusterStatus& s, const OrderTo& o) {
 }
 
 Failure give_order(Tool& tool, const ClusterStatus& status, const OrderTo& o) {
-  if (status.stock) return order_stock(tool, o);
+  if (status.stock) return order_stock(tool, status, o);
   Tool::Keys keys{{"nodes", o.all ? "all" : join_ids(o.nodes, " ")}};
   const char* command = o.kind == OrderKind::stop    ? "ndb stop node"
                         : o.kind == OrderKind::start ? "ndb start node"

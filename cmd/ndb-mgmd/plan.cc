@@ -241,7 +241,7 @@ void check_files(const Options& o, const Plan& p) {
     require(os::check_contents({p.store, is_of_store}, "give the server a directory of its own with --configdir"));
     require(os::check_unlocked(p.store + "/" + os::kMetaFileName + os::kLockSuffix));
   }
-  auto log = os::parse_log_destination(p.log_destination, p.directory);
+  auto log = parse_log_destination(p.log_destination, p.directory);
   if (!log.ok()) refuse(log.failure().sentence());
   if (!log->path.empty()) require(os::check_place("the cluster log", log->path));
   if (!o.port_file.empty()) require(os::check_place("the port file", o.port_file));

@@ -2,11 +2,32 @@
 #include <algorithm>
 #include <set>
 
+#include "base/log_destination.h"
 #include "env/limits.h"
 #include "mgmt/config_raw.h"
 
 namespace ndb::mgmt {
 namespace {
+
+// The first of a ThreadConfig ("main={cpubind=0},ldm={count=2}") that is no type of thread; empty: all are.
+std::string unknown_thread_type(std::string_view threads) {
+  static const std::set<std::string, std::less<>> kTypes{"main", "ldm", "query",    "tc",     "recv",   "send",
+                                                         "rep",  "io",  "watchdog", "idxbld", "recover"};
+  std::string type;
+  bool braces = false;
+  for (std::size_t i = 0; i <= threads.size(); ++i) {
+    const char c = i == threads.size() ? ',' : threads[i];
+    if (c == '{' || c == '}') braces = c == '{';
+    if (braces || c == '}' || c == '=' || c == ' ') continue;
+    if (c != ',') {
+      type += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+      continue;
+    }
+    if (!type.empty() && !kTypes.count(type)) return type;
+    type.clear();
+  }
+  return {};
+}
 
 class Checker {
  public:
@@ -25,6 +46,7 @@ class Checker {
     } else {
       error(default_line(Kind::ndbd), "NoOfReplicas differs between data nodes");
     }
+    for (const Node& n : c_.nodes) any_node(n);
     heartbeat_order();
     host_mix();
     addresses();
@@ -57,6 +79,19 @@ class Checker {
     const std::string limit = effective(c_, n, high);
     if (limit.empty() || effective_number(c_, n, low) <= to_number(limit)) return;
     error(origin_.node(n.id), named(n) + ": " + low + " " + effective(c_, n, low) + " is above " + high + " " + limit);
+  }
+
+  void any_node(const Node& n) {
+    if (const std::string to = written_value(c_, n, "LogDestination"); !to.empty()) {
+      if (auto r = parse_log_destination(to, {}); !r) error(origin_.node(n.id), named(n) + ": " + r.failure().text);
+    }
+    if (const std::string threads = written_value(c_, n, "ThreadConfig"); !threads.empty()) {
+      if (const std::string type = unknown_thread_type(threads); !type.empty()) {
+        error(origin_.node(n.id),
+              named(n) + ": ThreadConfig has no threads of type '" + type +
+                  "'; there are main, ldm, query, tc, recv, send, rep, io, watchdog, idxbld, recover");
+      }
+    }
   }
 
   void data_node(const Node& n) {

@@ -261,6 +261,8 @@ CASES
   [[ $output == *1,2* ]]
   generation=$(ndb-mgm show --format=json | json 'j["generation"]')
   [[ $(ndb-config --system -q Name,ConfigGenerationNumber,PrimaryMGMNode) =~ ^MC_[0-9]{14},$generation,0$ ]]
+  run ndb-config set LogDestination=PAPER --nodes=10
+  [[ $status -eq 1 && $output == *"LogDestination: 'PAPER' is not known"* ]]
   run ndb-config -q nodeid --type=toaster
   [ "$status" -eq 2 ]
 }

@@ -96,6 +96,8 @@ stop_server() {
   grep -q '^restart node v2 | node: 1 | abort: 0 | initialstart: 0 | nostart: 0 | force: 0$' log
   run ndb-mgm stop 2 --force
   grep -q '^stop v2 | node: 2 | abort: 0 | force: 1$' log
+  run ndb-mgm stop 3 # in no group: it has nobody to hand over to, and NDB's would wait for ever
+  grep -q '^stop v2 | node: 3 | abort: 1 | force: 0$' log
 }
 
 @test "stock server: all data nodes are ordered with its own words for all" {
@@ -259,7 +261,7 @@ VERBS='0 ndb-mgm show
 
 @test "recorded server: stop, restart, a rolling restart" {
   ndb-mgm stop 4
-  grep -q '^stop v2 | node: 4 | abort: 0 | force: 0$' log
+  grep -q '^stop v2 | node: 4 | abort: 1 | force: 0$' log
   ndb-mgm restart 2
   ndb-mgm restart 2 --wait --timeout=5
   ndb-mgm rolling-restart --dry-run --format=json | python3 -c 'import json, sys; assert [s["node"] for s in json.load(sys.stdin)["order"]] == [1, 2, 3, 4]'

@@ -60,6 +60,7 @@ teardown_file() { [ -z "${DIR:-}" ] || stop_cluster; }
 }
 
 @test "restart, stop, single user mode" {
+  ndb-mgm restart 3 --wait --timeout=120 # in no group
   ndb-mgm restart 1 --nostart --wait --timeout=120
   ndb-mgm start 1
   ndb-mgm wait 1 --timeout=120

@@ -315,6 +315,15 @@ TEST_CASE("rules over several values") {
   CHECK(says(data("NoOfFragmentLogParts=5"), "NoOfFragmentLogParts 5 is none of 4, 6, 8"));
   CHECK(says(data("TransactionMemory=1M\nMaxNoOfLocalScans=100"),
              "TransactionMemory and MaxNoOfLocalScans exclude each other"));
+  auto server = [](const std::string& line) {
+    return "[ndb_mgmd]\nHostName=localhost\n" + line + "\n[api]\n[ndbd]\n[ndbd]\n";
+  };
+  CHECK(says(server("LogDestination=PAPER"), "LogDestination: 'PAPER' is not known"));
+  CHECK(says(server("LogDestination=FILE:maxsize=5"), "LogDestination: 'FILE without filename='"));
+  CHECK_FALSE(says(server("LogDestination=CONSOLE;SYSLOG:facility=user;FILE:filename=/y/b.log"), "error"));
+  CHECK(says(data("ThreadConfig=main={cpubind=0},worker={count=2}"),
+             "ThreadConfig has no threads of type 'worker'; there are main, ldm"));
+  CHECK_FALSE(says(data("ThreadConfig=main={cpubind=0,1}, LDM={count=2,cpubind=2,3},tc,io={thread_prio=3}"), "error"));
   CHECK(says(data("MaxStartFailRetries=5"), "MaxStartFailRetries needs StopOnError=0"));
   CHECK_FALSE(says(data("MaxStartFailRetries=5\nStopOnError=0"), "error"));
   CHECK(says(data("") + "[ndbd]\nNoOfReplicas=1\n", "NoOfReplicas differs between data nodes"));

@@ -67,6 +67,8 @@ bool free_parameter(const Parameter& p) {
                                 "PreferIPVersion",
                                 "MaxDMLOperationsPerTransaction",
                                 "ExecuteOnComputer",
+                                "LogDestination",
+                                "ThreadConfig",
                                 "HostName1",
                                 "HostName2"}) {
     if (p.name == name) return false;

@@ -52,6 +52,8 @@ const std::map<std::string_view, std::string> kOther = {
     {"HostName1", "127.0.0.1"},
     {"HostName2", "127.0.0.1"},
     {"ExecuteOnComputer", "big"},
+    {"LogDestination", "CONSOLE"},
+    {"ThreadConfig", "main,ldm={count=2}"},
 };
 
 // Another value than the default, in its one spelling.

@@ -15,23 +15,23 @@ std::string text_of(const std::string& path) {
 }  // namespace
 
 TEST_CASE("a destination is read, a relative file lies in the directory") {
-  auto to = os::parse_log_destination("FILE:filename=a.log,maxsize=100,maxfiles=3", "/x");
+  auto to = parse_log_destination("FILE:filename=a.log,maxsize=100,maxfiles=3", "/x");
   REQUIRE(to.ok());
   CHECK(to->path == "/x/a.log");
   CHECK(to->bytes_max == 100);
   CHECK(to->files_max == 3);
   CHECK_FALSE(to->console);
-  to = os::parse_log_destination("CONSOLE;SYSLOG:facility=user;FILE:filename=/y/b.log", "/x");
+  to = parse_log_destination("CONSOLE;SYSLOG:facility=user;FILE:filename=/y/b.log", "/x");
   REQUIRE(to.ok());
   CHECK((to->console && to->syslog && to->path == "/y/b.log"));
-  CHECK(os::parse_log_destination("", "/x")->path.empty());
+  CHECK(parse_log_destination("", "/x")->path.empty());
 }
 
 TEST_CASE("a destination that is not known is refused with its word") {
   for (std::string bad : {"PRINTER", "FILE:maxsize=10", "FILE:filename=a,maxsize=0", "FILE:filename=a,maxsize=ten",
                           "FILE:filename=a,maxfiles=0", "FILE:filename=", "FILE:name=a"}) {
     INFO(bad);
-    auto to = os::parse_log_destination(bad, "/x");
+    auto to = parse_log_destination(bad, "/x");
     REQUIRE_FALSE(to.ok());
     CHECK(to.failure().sentence().find("LogDestination: '") != std::string::npos);
   }
