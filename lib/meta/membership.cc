@@ -60,6 +60,14 @@ struct Situation {
       return w.wants_vote ? m->role == Role::standby : m->role == Role::voter && w.management;
     });
   }
+  // Two voters need each other: the second vote is given to a data node when another process stands by for the third.
+  bool waits_for_a_third(const WantedMember& second) const {
+    if (voters() != 1 || second.management) return false;
+    return std::none_of(wanted.begin(), wanted.end(), [&](const WantedMember& w) {
+      const MemberInfo* m = member(w.raft_id);
+      return w.raft_id != second.raft_id && w.alive && w.wants_vote && m != nullptr && m->role == Role::standby;
+    });
+  }
   // Would a majority of the voters be alive if this one were no voter any more?
   bool can_spare(std::uint64_t id) const {
     std::size_t all = 0, living = 0;
@@ -111,7 +119,7 @@ MembershipStep voter_joins(const Situation& v) {
     if (!w.alive || !w.wants_vote || m == nullptr || m->role != Role::standby) continue;
     if (best == nullptr || before(w, *best)) best = &w;
   }
-  if (best == nullptr) return {};
+  if (best == nullptr || v.waits_for_a_third(*best)) return {};
   if (v.voters() < limits::kVotersMax) return {Kind::assign, best->raft_id, Role::voter};
   if (!best->management) return {};
   std::uint64_t last = 0;  // a data node makes room

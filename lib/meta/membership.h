@@ -3,7 +3,9 @@
 // carries that step out, waits until it has ended, and asks again.
 //
 // Every wanted process receives the log (standby). Of those that want a vote, management servers come first, then
-// lower raft ids, limits::kVotersMax at most. A voter that died is demoted to spare where that helps, so that the
+// lower raft ids, limits::kVotersMax at most. A data node becomes the second voter only when a third is at hand: of two
+// neither may be lost, and a first start that lost its first data node with its files would be the last. A voter that
+// died is demoted to spare where that helps, so that the
 // quorum follows the living: one of an even number of voters, one of several dead ones, one whose place another can
 // take. A lone dead one of an odd number keeps its vote: without it the rest would need as many living voters as
 // before, and any two of three could not go on after a power loss of all (docs/decisions/0008). The same holds for a

@@ -92,7 +92,7 @@ TEST_CASE("what a worker says on a link that is gone is not for who comes after"
 TEST_CASE("a worker answers on its own links while its node is silent") {
   const bool worker_links = GENERATE(false, true);
   std::uint64_t answered = 0;
-  for (std::uint64_t seed = 1; seed <= 6; seed++) {  // in each until all that the client asks for is a write
+  for (std::uint64_t seed = 1; seed <= 20; seed++) {  // in each until all that the client asks for is a write
     Pair p(seed, worker_links);
     p.world().run_for(100 * kMillisecond);
     p.world().hold_parcels(p.node(1), true, true);

@@ -340,7 +340,13 @@ TEST_CASE("the next step of the membership, by the table") {
   CHECK(next({v1}, {m1, d2}) == MembershipStep{Kind::add, 2, Role::spare});
   CHECK(next({v1}, {m1, dead2}) == MembershipStep{});
   CHECK(next({v1, {2, Role::spare}}, {m1, d2}) == MembershipStep{Kind::assign, 2, Role::standby});
-  CHECK(next({v1, {2, Role::standby}}, {m1, d2}) == MembershipStep{Kind::assign, 2, Role::voter});
+  // A data node is no second voter as long as nobody could be the third; a management server is.
+  const MemberInfo s2{2, Role::standby}, s3{3, Role::standby};
+  CHECK(next({v1, s2}, {m1, d2}) == MembershipStep{});
+  CHECK(next({v1, s2, s3}, {m1, d2, dead3}) == MembershipStep{});
+  CHECK(next({v1, s2, s3}, {m1, d2, d3}) == MembershipStep{Kind::assign, 2, Role::voter});
+  CHECK(next({v1, v2, s3}, {m1, d2, d3}) == MembershipStep{Kind::assign, 3, Role::voter});
+  CHECK(next({v1, s2}, {m1, {2, true, true, true}}) == MembershipStep{Kind::assign, 2, Role::voter});
   CHECK(next({v1, {2, Role::standby}}, {m1, quiet2}) == MembershipStep{});
   // A lone dead one of three keeps its vote; it goes from four, with another dead one, or when somebody takes its
   // place.
