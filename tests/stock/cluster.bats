@@ -20,7 +20,14 @@ setup_file() {
   done
   ndb-mgm wait --timeout=120
 }
-teardown_file() { [ -z "${DIR:-}" ] || stop_cluster; }
+# Each ndbd has a child that does the work, and is left when its parent is killed.
+teardown_file() {
+  [ -n "${DIR:-}" ] || return 0
+  local f workers=()
+  for f in "$DIR"/node*.started; do mapfile -t -O "${#workers[@]}" workers < <(pgrep -P "$(cat "$f")"); done
+  stop_cluster
+  [ "${#workers[@]}" -eq 0 ] || kill -9 "${workers[@]}" 2>/dev/null || true
+}
 
 @test "show, status, and the layout of NDB's own client" {
   [ "$(ndb-mgm show --format=tsv | cut -f1,2,4,5 | sed -n 2,6p)" = "$(printf '1\tdata\tin_sync\t0\n2\tdata\tin_sync\t0\n3\tdata\tin_sync\tnone\n4\tdata\tin_sync\tnone\n10\tmgm\tconnected\t')" ]
