@@ -271,12 +271,10 @@ Result<Management::Reply> Management::request(const std::string& command, const 
   Impl& m = *impl_;
   if (!command.starts_with("ndb ")) return exchange(command, keys, bulk, timeout);
   // NDB's own server reads the keys and the bulk behind a command that it does not know as commands of their own.
-  if (m.kind == Kind::unknown || m.link == 0) {
-    auto probe = exchange("ndb status", {}, {}, timeout);
-    if (!probe && (probe.failure().error == Error::unreachable || probe.failure().error == Error::timed_out))
-      return probe;
-    m.kind = !probe && probe.failure().text.starts_with("Unknown command") ? Kind::stock : Kind::ours;
-    if (command == "ndb status") return probe;
+  if ((m.kind == Kind::unknown || m.link == 0) && (!keys.empty() || !bulk.empty())) {
+    auto probe = exchange("ndb check connection", {}, {}, timeout);
+    if (!probe && !probe.failure().text.starts_with("Unknown command")) return probe;
+    m.kind = probe ? Kind::ours : Kind::stock;
   }
   if (m.kind == Kind::stock) return Failure{Error::internal, "Unknown command, '" + command + "'"};
   return exchange(command, keys, bulk, timeout);

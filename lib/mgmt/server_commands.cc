@@ -22,10 +22,11 @@ constexpr Time kKnownEverywhere = 2 * kSecond;  // so long a change that every d
 // can help to find a leader.
 bool asks_catalog(const Request& r) {
   static const std::set<std::string_view> alone = {
-      "get version",   "set clientversion", "check connection",     "get mgmd nodeid",     "get session id",
-      "get session",   "list sessions",     "purge stale sessions", "end session",         "bye",
-      "start tls",     "list certs",        "get tls stats",        "transporter connect", "get info clusterlog",
-      "set logfilter", "listen event",      "report event",         "ndb list events",     "ndb wait"};
+      "get version",         "set clientversion", "check connection",     "get mgmd nodeid",     "get session id",
+      "get session",         "list sessions",     "purge stale sessions", "end session",         "bye",
+      "start tls",           "list certs",        "get tls stats",        "transporter connect", "get info clusterlog",
+      "set logfilter",       "listen event",      "report event",         "ndb list events",     "ndb wait",
+      "ndb check connection"};
   if (r.command->name == "ndb get config") return r.number("generation") != 0 || r.number("effective") != 0;
   return alone.count(r.command->name) == 0;
 }
@@ -89,6 +90,7 @@ const std::map<std::string_view, Server::Handler>& Server::handlers() {
       {"log signals", &Server::refuse_test_command},
       {"start signallog", &Server::refuse_test_command},
       {"stop signallog", &Server::refuse_test_command},
+      {"ndb check connection", &Server::check_connection},
       {"ndb status", &Server::ndb_status},
       {"ndb wait", &Server::ndb_wait},
       {"ndb get catalog", &Server::ndb_get_catalog},

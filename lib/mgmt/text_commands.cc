@@ -70,6 +70,7 @@ constexpr CommandSpec kCommands[] = {
     {"start signallog", "#node!"},
     {"stop signallog", "#node!"},
     // --- our own: asking
+    {"ndb check connection", ""},
     {"ndb status", ""},
     {"ndb wait", "#version,#timeout"},
     {"ndb get catalog", "#have"},

@@ -91,8 +91,8 @@ def answer(command, keys):
         return recorded_answer(command, keys)
     if command == "check connection":
         return "check connection reply\nresult: Ok\n"
-    if command == "ndb status" and mode == "deaf":
-        return "ndb status reply\nresult: Ok\n"
+    if command == "ndb check connection" and mode == "deaf":
+        return "ndb check connection reply\nresult: Ok\n"
     if command == "ndb create nodegroup" and mode == "deaf":
         if deaf_calls:
             deaf_calls -= 1

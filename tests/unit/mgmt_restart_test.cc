@@ -29,8 +29,8 @@ struct Restarted : Started {
 TEST_CASE("a server that comes back answers about the catalog when it has caught up, and at once about the rest") {
   Restarted w;
   const env::LinkId at_once = w.open();
-  for (const char* question :
-       {"check connection\n\n", "get version\n\n", "ndb get config\n\n", "ndb list events\n\n"}) {
+  for (const char* question : {"check connection\n\n", "get version\n\n", "ndb check connection\n\n",
+                               "ndb get config\n\n", "ndb list events\n\n"}) {
     w.received[at_once].clear();
     w.step(event(env::EventKind::text, at_once, question));
     INFO(question);
