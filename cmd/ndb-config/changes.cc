@@ -164,7 +164,7 @@ int report_applied(Tool& tool, const ApplyOptions& options, const Comparison& c,
 
 int apply_text(Tool& tool, const ApplyOptions& options, const StoredConfig& present, const mgmt::Config& next,
                const std::string& text, const std::string& source) {
-  if (present.stock) return tool.refuse_stock("apply");
+  if (present.stock()) return tool.refuse_stock("apply");
   if (auto f = options.check(present)) return tool.fail(f);
   const Comparison c = compare(present, next, false);
   if (int status = judge(tool, options, c, source); status != kExitDone) return status;

@@ -39,7 +39,7 @@ struct Diff final : Command {
       first = std::to_string(generation_ - 1);
     }
     if (int status = load(tool, first, &a); status != kExitDone) return status;
-    const bool stock = a.config.stock || b.config.stock;
+    const bool stock = a.config.stock() || b.config.stock();
     a.config.config.stock = b.config.config.stock = stock;
     const Comparison c = compare(a.config, b.config.config, stock);
     print_problems(tool, b.name, c.problems);

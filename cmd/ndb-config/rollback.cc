@@ -19,7 +19,7 @@ struct Rollback final : Command {
   int run(Tool& tool) override {
     auto present = read_config(tool);
     if (!present) return tool.fail(present.failure());
-    if (present->stock) return tool.refuse_stock("rollback");
+    if (present->stock()) return tool.refuse_stock("rollback");
     if (generation == 0) return tool.usage("'0' is no generation to go back to");
     auto old = read_config(tool, generation);
     if (!old) return tool.fail(old.failure());

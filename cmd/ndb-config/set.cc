@@ -54,7 +54,7 @@ struct Set final : Command {
       print_problems(tool, "'" + a + "'", problems);
       if (mgmt::has_errors(problems))
         return tool.fail({Error::illegal_change, "'" + a + "' is not possible; nothing was changed"});
-      if (ids->empty() && !live && !present->stock) {
+      if (ids->empty() && !live && !present->stock()) {
         if (auto f = look_at_own_values(tool, next, kind, name); f) return tool.fail(f);
       }
     }
@@ -70,7 +70,7 @@ struct Set final : Command {
     for (const std::string& a : assignments) source += " " + a;
     const int status = apply_text(tool, options, *present, next,
                                   is_toml(present->text) ? mgmt::print_toml(next) : mgmt::print_ini(next), source);
-    if (status == kExitDone && (live || !stored) && !options.dry_run && !present->stock) release(tool, *ids);
+    if (status == kExitDone && (live || !stored) && !options.dry_run && !present->stock()) release(tool, *ids);
     if (status == kExitDone || status == kExitUnknown) return status;
     let_go(tool, held);
     return status;
@@ -151,7 +151,7 @@ struct Set final : Command {
   }
 
   int set_live(Tool& tool, const StoredConfig& present) const {
-    if (present.stock) return tool.refuse_stock("set --live");
+    if (present.stock()) return tool.refuse_stock("set --live");
     const std::string who = nodes.empty() ? "all" : join_words(nodes);
     for (const std::string& a : assignments) {
       const std::size_t equal = a.find('=');

@@ -148,14 +148,14 @@ struct Execute final : Command {
       words.insert(words.begin(), {"report", "memory"});
       return dispatch(tool, words);
     }
-    return print_events(tool, kMemoryUsageEvent, words, stock_memory);
+    return print_events(tool, mgmt::stock::kMemoryUsage, words, stock_memory);
   }
 
   static int backup_status(Tool& tool, const std::vector<std::string>& words) {
-    return print_events(tool, kBackupStatusEvent, words, stock_backup_status);
+    return print_events(tool, mgmt::stock::kBackupStatus, words, stock_backup_status);
   }
 
-  static int print_events(Tool& tool, int type, const std::vector<std::string>& words,
+  static int print_events(Tool& tool, mgmt::stock::EventType type, const std::vector<std::string>& words,
                           std::string (*line)(const NodeEvent&)) {
     auto status = read_status(tool);
     if (!status) return tool.fail(status.failure());

@@ -7,10 +7,6 @@
 
 namespace ndb::cli {
 
-namespace {
-constexpr std::uint64_t kBlockOfRows = 249, kBlockOfIndexes = 248;
-}
-
 std::uint64_t NodeEvent::number(const char* field) const {
   const auto i = fields.find(field);
   return i == fields.end() ? 0 : std::strtoull(i->second.c_str(), nullptr, 10);
@@ -37,8 +33,8 @@ std::vector<NodeEvent> read_node_events(std::string_view blocks) {
   return events;
 }
 
-Result<std::vector<NodeEvent>> dump_events(Tool& tool, int type, const std::vector<NodeId>& nodes) {
-  Tool::Keys keys{{"type", std::to_string(type)}};
+Result<std::vector<NodeEvent>> dump_events(Tool& tool, mgmt::stock::EventType type, const std::vector<NodeId>& nodes) {
+  Tool::Keys keys{{"type", std::to_string(int{type})}};
   if (!nodes.empty()) keys.emplace_back("nodes", join_ids(nodes, ","));
   auto r = tool.ask("dump events", keys);
   if (!r) return r.failure();
@@ -47,7 +43,7 @@ Result<std::vector<NodeEvent>> dump_events(Tool& tool, int type, const std::vect
 
 std::string stock_memory(const NodeEvent& e) {
   const std::uint64_t used = e.number("pages_used"), total = e.number("pages_total"), block = e.number("block");
-  const char* what = block == kBlockOfRows ? "Data" : block == kBlockOfIndexes ? "Index" : "<unknown>";
+  const char* what = block == mgmt::stock::kRows ? "Data" : block == mgmt::stock::kIndexes ? "Index" : "<unknown>";
   return "Node " + std::to_string(e.node) + ": " + what + " usage is " +
          std::to_string(total == 0 ? 0 : used * 100 / total) + "%(" + std::to_string(used) + " " +
          std::to_string(e.number("page_size_bytes") >> 10) + "K pages of total " + std::to_string(total) + ")\n";
@@ -66,11 +62,11 @@ std::string stock_backup_status(const NodeEvent& e) {
 }
 
 Failure add_stock_memory(Tool& tool, ClusterStatus* status) {
-  auto events = dump_events(tool, kMemoryUsageEvent, {});
+  auto events = dump_events(tool, mgmt::stock::kMemoryUsage, {});
   if (!events) return events.failure();
   for (NodeStatus& n : status->nodes) {
     for (const NodeEvent& e : *events) {
-      if (e.node != n.id || e.number("block") != kBlockOfRows) continue;
+      if (e.node != n.id || e.number("block") != mgmt::stock::kRows) continue;
       n.memory_used = e.number("pages_used") * e.number("page_size_bytes");
       n.memory_total = e.number("pages_total") * e.number("page_size_bytes");
     }

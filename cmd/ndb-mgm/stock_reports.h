@@ -8,11 +8,9 @@
 
 #include "cli/status.h"
 #include "cli/tool.h"
+#include "mgmt/stock_events.h"
 
 namespace ndb::cli {
-
-inline constexpr int kMemoryUsageEvent = 50;
-inline constexpr int kBackupStatusEvent = 62;
 
 struct NodeEvent {
   NodeId node = 0;
@@ -21,7 +19,7 @@ struct NodeEvent {
 };
 std::vector<NodeEvent> read_node_events(std::string_view blocks);
 // By node. No nodes: all that are connected.
-Result<std::vector<NodeEvent>> dump_events(Tool& tool, int type, const std::vector<NodeId>& nodes);
+Result<std::vector<NodeEvent>> dump_events(Tool& tool, mgmt::stock::EventType type, const std::vector<NodeId>& nodes);
 
 // The lines of NDB's own client.
 std::string stock_memory(const NodeEvent& e);

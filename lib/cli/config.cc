@@ -21,7 +21,6 @@ Result<StoredConfig> read_stock(Tool& tool, NodeId from_node) {
   auto config = mgmt::decode_config(r->bulk, true);
   if (!config) return config.failure();
   StoredConfig s;
-  s.stock = true;
   s.generation = mgmt::to_number((*config).system["ConfigGenerationNumber"]);
   s.primary = mgmt::to_number((*config).system["PrimaryMGMNode"]);
   s.name = (*config).system["Name"];

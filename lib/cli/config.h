@@ -15,8 +15,8 @@ struct StoredConfig {
   std::uint64_t primary = 0;  // PrimaryMGMNode of a stock server
   std::int64_t when_s = 0;
   std::string who, source, message;
-  std::string name;  // of the cluster, whether the text says it or not
-  bool stock = false;
+  std::string name;                                     // of the cluster, whether the text says it or not
+  bool stock() const noexcept { return config.stock; }  // it is of a server of NDB's
 };
 // generation 0 = the present one. Fails when the text cannot be parsed (bad_definition): it was accepted once, by
 // another version of the product.

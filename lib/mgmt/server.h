@@ -113,7 +113,10 @@ class Server final : public env::Machine {
     stock::Body body;  // as NDB's clients read it
   };
   using Handler = void (Server::*)(Session&, const Request&);
-  static const std::map<std::string_view, Handler>& handlers();
+  using Handlers = std::map<std::string_view, Handler>;
+  static const Handlers& handlers();
+  static Handlers stock_handlers();
+  static Handlers own_handlers();
 
   // --- server.cc: events, messages, the drain
   void on_frame(const env::Event& event);

@@ -33,8 +33,9 @@ bool asks_catalog(const Request& r) {
 
 }  // namespace
 
-const std::map<std::string_view, Server::Handler>& Server::handlers() {
-  static const std::map<std::string_view, Handler> table = {
+// NDB's commands.
+Server::Handlers Server::stock_handlers() {
+  return {
       {"get version", &Server::get_version},
       {"set clientversion", &Server::set_client_version},
       {"check connection", &Server::check_connection},
@@ -90,6 +91,11 @@ const std::map<std::string_view, Server::Handler>& Server::handlers() {
       {"log signals", &Server::refuse_test_command},
       {"start signallog", &Server::refuse_test_command},
       {"stop signallog", &Server::refuse_test_command},
+  };
+}
+
+Server::Handlers Server::own_handlers() {
+  return {
       {"ndb check connection", &Server::check_connection},
       {"ndb status", &Server::ndb_status},
       {"ndb wait", &Server::ndb_wait},
@@ -116,6 +122,14 @@ const std::map<std::string_view, Server::Handler>& Server::handlers() {
       {"ndb start node", &Server::ndb_start_node},
       {"ndb set live", &Server::ndb_set_live},
   };
+}
+
+const Server::Handlers& Server::handlers() {
+  static const Handlers table = [] {
+    Handlers all = stock_handlers();
+    all.merge(own_handlers());
+    return all;
+  }();
   return table;
 }
 

@@ -43,10 +43,10 @@ Body stop(bool forced) {
 
 Body info(std::string_view text) { return {kInfoEvent, "data=" + words_of(text) + "\n"}; }
 
-Body memory_usage(std::uint64_t used_pages, std::uint64_t total_pages, int block) {
-  return {kMemoryUsage, "gth=0\npage_size_bytes=" + std::to_string(limits::kPageBytes) +
-                            "\npages_used=" + std::to_string(used_pages) +
-                            "\npages_total=" + std::to_string(total_pages) + "\nblock=" + std::to_string(block) + "\n"};
+Body memory_usage(std::uint64_t used_pages, std::uint64_t total_pages, MemoryBlock block) {
+  return {kMemoryUsage, "gth=0\npage_size_bytes=" + std::to_string(limits::kPageBytes) + "\npages_used=" +
+                            std::to_string(used_pages) + "\npages_total=" + std::to_string(total_pages) +
+                            "\nblock=" + std::to_string(int{block}) + "\n"};
 }
 
 Body no_backup() {

@@ -22,6 +22,8 @@ enum EventType : int {
   kSavedEvent = 81,
 };
 
+enum MemoryBlock : int { kIndexes = 248, kRows = 249 };
+
 // The type and its fields, each line with its end.
 struct Body {
   int type = kInfoEvent;
@@ -31,8 +33,7 @@ Body connected(NodeId node, bool up);
 Body start(bool completed);
 Body stop(bool forced);
 Body info(std::string_view text);  // cut after 95 bytes: a client has room for 24 words
-// `block` 249: rows, 248: indexes.
-Body memory_usage(std::uint64_t used_pages, std::uint64_t total_pages, int block);
+Body memory_usage(std::uint64_t used_pages, std::uint64_t total_pages, MemoryBlock block);
 Body no_backup();
 // An event of the past, as REPORT EVENTLOG shows it; its text is cut after 95 bytes.
 Body saved(std::uint64_t number, std::int64_t when_s, std::string_view text);

@@ -119,3 +119,14 @@ tree_state() { (cd "$1" && find . ! -type f -printf '%p %y %m\n' | sort && find 
 json() {
   python3 -c 'import json, sys; j = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"
 }
+
+# refused_by_stock LINE..: each is refused with status 1, because the management server is NDB's own.
+refused_by_stock() {
+  local line
+  for line in "$@"; do
+    # shellcheck disable=SC2086
+    run $line
+    echo "$line: $status $output"
+    [[ $status -eq 1 && $output == *"NDB's own"* ]] || return 1
+  done
+}

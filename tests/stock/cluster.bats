@@ -86,14 +86,8 @@ teardown_file() {
 }
 
 @test "what it cannot do is said, and nothing happens" {
-  for line in "ndb-config apply $DIR/other.ini" 'ndb-config history' 'ndb-config rollback 1' 'ndb-config set DataMemory=90M' 'ndb-mgm events' \
-    'ndb-mgm enable 3' 'ndb-mgm rolling-restart --pending' 'ndb-reorg status' 'ndb-nodegroup create --nodes=3,4 --dry-run'; do
-    # shellcheck disable=SC2086
-    run $line
-    echo "$line: $status $output"
-    [ "$status" -eq 1 ]
-    [[ $output == *"NDB's own"* ]]
-  done
+  refused_by_stock "ndb-config apply $DIR/other.ini" 'ndb-config history' 'ndb-config rollback 1' 'ndb-config set DataMemory=90M' 'ndb-mgm events' \
+    'ndb-mgm enable 3' 'ndb-mgm rolling-restart --pending' 'ndb-reorg status' 'ndb-nodegroup create --nodes=3,4 --dry-run'
 }
 
 @test "stop and shutdown" {
