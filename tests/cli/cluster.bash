@@ -47,6 +47,14 @@ ended() {
   pid=$(cat "$1")
   ! grep -qs '^State:.*zombie' "/proc/$pid/status" && ! ours "$pid"
 }
+# ended_with NAME STATUS: waits for the end of a child of this shell.
+ended_with() {
+  local pid status=0
+  pid=$(cat "$DIR/$1.started")
+  until_true gone "$pid" || { echo "$1 has not ended"; return 1; }
+  wait "$pid" || status=$?
+  [ "$status" -eq "$2" ] || { echo "$1 ended with $status"; return 1; }
+}
 # end_ours SIGNAL FILE..: the processes whose numbers these files hold, as far as they still run.
 end_ours() {
   local f pid
@@ -99,17 +107,23 @@ await_sync() {
   return 1
 }
 
+# Data nodes first: the last one to go would wait for a management server that is gone.
 stop_cluster() {
+  end_and_wait "$DIR"/node*.started
+  end_and_wait "$DIR"/*.started
+  rm -rf "$DIR"
+}
+end_and_wait() {
   local f
-  end_ours TERM "$DIR"/*.started
-  for f in "$DIR"/*.started; do
+  end_ours TERM "$@"
+  for f in "$@"; do
+    [ -e "$f" ] || continue
     for _ in $(seq 50); do
       ended "$f" && break
       sleep 0.1
     done
     end_ours KILL "$f"
   done
-  rm -rf "$DIR"
 }
 
 # tree_state DIRECTORY: names, sizes, times and sums of all files there; two equal answers: nothing was changed.

@@ -35,17 +35,9 @@ start() {
   echo $! >"$DIR/$1.started"
 }
 running() { kill -0 "$(cat "$DIR/$1.started")" 2>/dev/null; }
-# ended ID STATUS: waits for its end
-ended() {
-  local pid status=0
-  pid=$(cat "$DIR/$1.started")
-  until_true gone "$pid" || { echo "$1 has not ended"; return 1; }
-  wait "$pid" || status=$?
-  [ "$status" -eq "$2" ] || { echo "$1 ended with $status"; return 1; }
-}
 stop() {
   kill -TERM "$(cat "$DIR/$1.started")"
-  ended "$1" 0
+  ended_with "$1" 0
 }
 port() { [ "$1" = 10 ] && echo "$P10" || echo "$P11"; }
 # ask ID TEXT: the reply to a request
@@ -56,12 +48,12 @@ ask() {
   exec 4>&-
 }
 generation() { ask "$1" 'ndb get config' 2>/dev/null | sed -n 's/^generation: //p'; }
-has_generation() { [ "$(generation "$1")" = "$2" ]; }
+server_has() { [ "$(generation "$1")" = "$2" ]; }
 # at_generation N ID..: waits until the servers have it
 at_generation() {
   local id
   for id in "${@:2}"; do
-    until_true has_generation "$id" "$1" || { echo "server $id is at generation '$(generation "$id")', not $1"; return 1; }
+    until_true server_has "$id" "$1" || { echo "server $id is at generation '$(generation "$id")', not $1"; return 1; }
   done
 }
 # sees ID OTHER STATUS: what a server says of another node
@@ -103,7 +95,7 @@ both_started() {
   stop 11
   write other.ini '[api]' 'NodeId=21'
   start 11 -f "$DIR/other.ini" --initial
-  ended 11 1
+  ended_with 11 1
   grep -q 'differs from generation 1' "$DIR/11.log"
   grep -q 'NodeId=21' "$DIR/11.log"
   at_generation 1 10
@@ -158,7 +150,7 @@ both_started() {
   write other.ini '[api]' 'NodeId=21'
   start 10 -f "$DIR/two.ini" --nowait-nodes=11
   start 11 -f "$DIR/other.ini" --nowait-nodes=10
-  ended 11 1
+  ended_with 11 1
   at_generation 1 10
   # and when each has begun before they meet
   stop 10
@@ -169,7 +161,7 @@ both_started() {
   start 10 -f "$DIR/two.ini" --nowait-nodes=11
   at_generation 1 10
   start 11
-  ended 11 1
+  ended_with 11 1
   grep -q 'the higher node id ends' "$DIR/11.log"
   at_generation 1 10
 }
@@ -178,7 +170,7 @@ both_started() {
   write other.ini '[api]' 'NodeId=21'
   start 10 -f "$DIR/two.ini"
   start 11 -f "$DIR/other.ini"
-  ended 11 1
+  ended_with 11 1
   grep -q 'differs from generation 1' "$DIR/11.log"
   grep -q 'NodeId=21' "$DIR/11.log"
   at_generation 1 10
@@ -309,9 +301,9 @@ both_started() {
   exec 6<>"/dev/tcp/127.0.0.1/$P10"
   printf 'listen event\nfilter: SCHEMA=15\n\n' >&6
   ndb-mgm shutdown
-  ended 1 0
-  ended 10 0
-  ended 11 0
+  ended_with 1 0
+  ended_with 10 0
+  ended_with 11 0
   exec 5>&- 6>&-
 }
 

@@ -9,21 +9,13 @@ teardown() {
   if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then tail -n 5 "$DIR"/*.log || true; fi
   stop_cluster
 }
-# ended NAME STATUS: waits for the end of a process
-ended() {
-  local pid status=0
-  pid=$(cat "$DIR/$1.started")
-  until_true gone "$pid"
-  wait "$pid" || status=$?
-  [ "$status" -eq "$2" ]
-}
 
 @test "StartFailureTimeout: a start that leads nowhere ends; one that waits for its order has not begun" {
   export DEFAULTS='StartFailureTimeout=5000' # a start that leads somewhere is over much sooner, also beside other tests
   start_mgmd 1 2
   start_node 1 --initial
   start_node 2 --initial --nostart
-  ended node1 1
+  ended_with node1 1
   grep -q 'the start was not over in 5000 ms (StartFailureTimeout): waiting for node 2' "$DIR/node1.log"
   kill -0 "$(cat "$DIR/node2.started")"
   ndb-mgm status 2 | grep -q 'waiting for the order to start'
