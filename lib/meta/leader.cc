@@ -1,6 +1,7 @@
 #include "meta/leader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/probe.h"
 
@@ -226,16 +227,21 @@ bool Leader::all_rows_served(Time now, const Catalog& catalog) const {
   });
 }
 
-// The only one that has rows which nobody else has.
+// The only one that has rows which nobody else has, as far as is known: of several members that are silent the others
+// may have been dead for long, and the one that was heard last is waited for.
 bool Leader::last_in_sync(const Catalog& catalog, const Node& node) const {
   if (node.state != NodeState::in_sync || node.group == kNoGroup) return false;
   const Group* group = catalog.group(node.group);
   if (group == nullptr || !holds_rows_that_count(catalog, node.group)) return false;
+  auto last_sign = [&](const Node& of) {
+    const Report* r = report(of.id);
+    return std::pair{r != nullptr && r->last.incarnation == of.incarnation ? r->received : 0, of.id};
+  };
   return std::none_of(group->members.begin(), group->members.end(), [&](NodeId id) {
     const Node* other = catalog.node(id);
     auto w = watched_.find(id);
     const bool condemned = w != watched_.end() && !w->second.verdict.none();
-    return id != node.id && other != nullptr && other->state == NodeState::in_sync && !condemned;
+    return other != nullptr && other->state == NodeState::in_sync && !condemned && last_sign(*other) > last_sign(node);
   });
 }
 

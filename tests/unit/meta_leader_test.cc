@@ -244,6 +244,20 @@ TEST_CASE("the last node in sync of a group with rows is never declared dead by 
   CHECK(w.state(last) == NodeState::down);
 }
 
+TEST_CASE("of the members of a group that are all silent the one is waited for that was heard last") {
+  Started w;
+  w.apply(create_table());
+  const auto [dead, paused] = GENERATE(std::pair{NodeId{1}, NodeId{2}}, std::pair{NodeId{2}, NodeId{1}});
+  w.beating[dead] = false;
+  w.run(50 * kMillisecond);
+  w.leader = Leader{};  // hears the other one for a moment only: both are overdue when earlier leases are surely over
+  w.run(50 * kMillisecond);
+  w.beating[paused] = false;
+  w.run(10 * kSecond);
+  CHECK(w.state(dead) == NodeState::down);
+  CHECK(w.state(paused) == NodeState::in_sync);
+}
+
 TEST_CASE("a refusing port is proof enough, unless it was another incarnation's") {
   Started w;
   w.beating[1] = false;
