@@ -8,8 +8,9 @@
 //     |           | "decide" record in the anchor's stream   |
 //     |           |====== commit point: all replicas of the anchor hold the record ======
 //     |           | part_commit ---------------------------->| shows it, "commit" record
-//     |           |<------------------------ part_done ------|
-//     |<- reply --|
+//     |<- reply --|<---------------- part_done (shown) ------|
+//     |           |<------------------------ part_done ------| when all its replicas hold it
+//     |           | "forget" record in the anchor's stream   |
 //
 // Lost above the line: aborted (a prepared participant asks the anchor's primary, who forbids a late commit by an
 // "aborted" record). Below: committed, whoever has to find out.
@@ -306,11 +307,16 @@ void Worker::decided(std::uint32_t n) {
   if (c.outstanding == 0) finish_commit(n);
 }
 
+void Worker::member_shows(std::uint32_t n, Member& m) {
+  if (!m.awaited) return;
+  m.awaited = false;
+  if (--coords_[n].awaited == 0) answer_committed(n);
+}
+
 void Worker::member_done(std::uint32_t n, Member& m) {
-  Coordination& c = coords_[n];
   m.done = true;
-  if (m.awaited && --c.awaited == 0) answer_committed(n);
-  if (--c.outstanding == 0) finish_commit(n);
+  member_shows(n, m);
+  if (--coords_[n].outstanding == 0) finish_commit(n);
 }
 
 void Worker::on_part_done(const PartWord& w) {
@@ -318,7 +324,12 @@ void Worker::on_part_done(const PartWord& w) {
   Coordination& c = coords_[w.coordinator];
   if (c.txn != w.txn() || c.state != CoordState::committing || w.slot >= c.members_used) return;
   Member& m = c.members[w.slot];
-  if (!m.done) member_done(w.coordinator, m);
+  if (m.done) return;
+  if (w.flags & kPartShown) {
+    member_shows(w.coordinator, m);
+  } else {
+    member_done(w.coordinator, m);
+  }
 }
 
 // Whoever reads from now on sees it.
@@ -332,7 +343,7 @@ void Worker::answer_committed(std::uint32_t n) {
 void Worker::finish_commit(std::uint32_t n) {
   Coordination& c = coords_[n];
   Replica* r = replica(c.members[0].ref);
-  if (r != nullptr && r->role == Role::primary && r->decided.count(c.txn) != 0) {
+  if (r != nullptr && r->role == Role::primary && r->decided.find(c.txn) != nullptr) {
     append(*r, RecordKind::forget, c.txn, nullptr, {}, 0, 0, 0);
   }
   free_coordination(n);

@@ -31,7 +31,7 @@ void Worker::encode_state(const Replica& r, Writer& w) {
     w.bytes32(changes);
     count++;
   };
-  for (const auto& [txn, q] : r.prepared) put(txn, q.anchor, q.changes);
+  r.prepared.each([&](const TxnId& txn, const Prepared& q) { put(txn, q.anchor, q.changes); });
   for (std::uint32_t p = 1; p <= parts_.made(); p++) {
     if (!parts_.used(p) || parts_[p].replica != &r) continue;
     // Prepared, or its commit record is still to come.
@@ -40,7 +40,7 @@ void Worker::encode_state(const Replica& r, Writer& w) {
   }
   w.patch(at, count);
   w.u32(static_cast<std::uint32_t>(r.decided.size()));
-  for (const auto& [txn, d] : r.decided) {
+  r.decided.each([&](const TxnId& txn, const Decided& d) {
     w.u64(txn.session);
     w.u64(txn.number);
     w.u64(d.epoch);
@@ -49,7 +49,7 @@ void Worker::encode_state(const Replica& r, Writer& w) {
       w.u32(f.table);
       w.u16(f.fragment);
     }
-  }
+  });
   r.outcomes.encode(w);
 }
 
@@ -62,14 +62,15 @@ bool Worker::decode_state(Replica& r, Reader& in) {
     t.session = in.u64();
     t.number = in.u64();
     auto a = in.get<Anchor>();
-    r.prepared[t] = {a, in.text(), false};
+    r.prepared.make(t).set(a, in.text());
   }
   n = in.u32();
   for (std::uint32_t i = 0; i < n && !in.bad(); i++) {
     TxnId t;
     t.session = in.u64();
     t.number = in.u64();
-    Decided& d = r.decided[t];
+    Decided& d = r.decided.make(t);
+    d.reset();
     d.epoch = in.u64();
     const std::uint16_t participants = in.u16();
     for (std::uint16_t k = 0; k < participants && !in.bad(); k++) {

@@ -18,9 +18,7 @@ bool Worker::decided_upto(Epoch e) const {
     for (const auto& r : t->replicas) {
       if (!r || !r->leads()) continue;
       if (r->role == Role::takeover) return false;
-      for (const auto& [txn, d] : r->decided) {
-        if (d.epoch <= e) return false;
-      }
+      if (r->decided.any([&](const Decided& d) { return d.epoch <= e; })) return false;
     }
   }
   return true;

@@ -71,26 +71,32 @@ Error check_operation(const TableState& t, const Operation& op, Bytes key, Bytes
 
 }  // namespace
 
-void Worker::prefetch(const wire::Message& m) const {
-  if (m.type != static_cast<std::uint16_t>(wire::Type::execute)) return;
-  if (m.body.size() < sizeof(Execute) + sizeof(Operation)) return;
-  auto op = load<Operation>(m.body.data() + sizeof(Execute));
+// The replica that a request, or a coordinator's, begins with; null = none here.
+Replica* Worker::first_touched(const wire::Message& m, std::uint64_t* hash) const {
+  const bool part = m.type == static_cast<std::uint16_t>(wire::Type::part_execute);
+  if (!part && m.type != static_cast<std::uint16_t>(wire::Type::execute)) return nullptr;
+  const std::size_t head = part ? sizeof(PartExecute) : sizeof(Execute);
+  if (m.body.size() < head + sizeof(Operation)) return nullptr;
+  auto op = load<Operation>(m.body.data() + head);
+  *hash = op.hash;
+  if (part) {
+    auto h = load<PartExecute>(m.body.data());
+    return replica({h.table, h.fragment});
+  }
   TableState* t = table_state(op.table);
-  if (t == nullptr) return;
-  const meta::Distribution& d = t->table->distribution;
-  FragmentId f = d.map[meta::bucket_of(op.hash)];
-  if (f < t->replicas.size() && t->replicas[f]) t->replicas[f]->rows.prefetch(op.hash);
+  if (t == nullptr) return nullptr;
+  const FragmentId f = t->table->distribution.map[meta::bucket_of(op.hash)];
+  return f < t->replicas.size() ? t->replicas[f].get() : nullptr;
+}
+
+void Worker::prefetch(const wire::Message& m) const {
+  std::uint64_t hash = 0;
+  if (const Replica* r = first_touched(m, &hash)) r->rows.prefetch(hash);
 }
 
 void Worker::prefetch_row(const wire::Message& m) const {
-  if (m.type != static_cast<std::uint16_t>(wire::Type::execute)) return;
-  if (m.body.size() < sizeof(Execute) + sizeof(Operation)) return;
-  auto op = load<Operation>(m.body.data() + sizeof(Execute));
-  TableState* t = table_state(op.table);
-  if (t == nullptr) return;
-  const meta::Distribution& d = t->table->distribution;
-  FragmentId f = d.map[meta::bucket_of(op.hash)];
-  if (f < t->replicas.size() && t->replicas[f]) t->replicas[f]->rows.prefetch_row(op.hash);
+  std::uint64_t hash = 0;
+  if (const Replica* r = first_touched(m, &hash)) r->rows.prefetch_row(hash);
 }
 
 // Plain reads need no transaction. False: not only plain reads.
@@ -250,14 +256,14 @@ void Worker::on_outcome(const wire::Message& m, env::LinkId link) {
   if (r == nullptr || r->role != Role::primary || !serving() ||
       d->write_targets(bucket, d->phase).first != ref.fragment) {
     e = Error::stale_view;
-  } else if (r->decided.count(txn) != 0) {
+  } else if (r->decided.find(txn) != nullptr) {
     fate = Fate::committed;
   } else {
     fate = r->outcomes.get(txn);
     // Until the old place has told what it knows nobody can say that a transaction has never been seen.
     if (d->moves(bucket) && meta::past_commit_point(d->phase)) e = Error::not_ready;
     // Still under way here? Then there is no outcome yet.
-    if (r->prepared.count(txn) != 0) e = Error::not_ready;
+    if (r->prepared.find(txn) != nullptr) e = Error::not_ready;
     for (std::uint32_t p = 1; fate == Fate::unknown && p <= parts_.made(); p++) {
       if (parts_.used(p) && parts_[p].txn == txn) e = Error::not_ready;
     }

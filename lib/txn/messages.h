@@ -56,13 +56,16 @@ struct PartWord {
   std::uint16_t fragment;
   std::uint16_t slot;
   Anchor anchor;
-  Error error;  // part_prepared: ok or why not; part_answer: ok = committed
-  std::uint16_t reserved;
-  Epoch epoch;  // part_commit, part_answer: of the decision
+  Error error;          // part_prepared: ok or why not; part_answer: ok = committed
+  std::uint16_t flags;  // part_done: kPartShown
+  Epoch epoch;          // part_commit, part_answer: of the decision
   TxnId txn() const { return {session, number}; }
   FragmentRef ref() const { return {table, fragment}; }
 };
 static_assert(sizeof(PartWord) == 52);
+// part_done: the changes show at the participant, whose backups do not hold its commit record yet; it says part_done
+// again when they do. (Should it be lost before, who leads after it serves nobody until it has asked the anchor.)
+inline constexpr std::uint16_t kPartShown = 1;
 
 // primary -> backup: records [first, first + records) of the fragment's stream, and how far it is committed. Everything
 // that the backup holds from `first` on and behind is cut off before (after a change of primary).

@@ -112,12 +112,15 @@ void Worker::on_part_commit(const PartWord& w, NodeId from, WorkerId from_worker
       part.state = PartState::finishing;
       apply_part(p, seq);
       counters_.commits++;
+      PartWord shown = w;
+      shown.flags = kPartShown;
+      send(from, from_worker, wire::Type::part_done, shown);
     }
     return;
   }
   Replica* r = replica(w.ref());
   if (r == nullptr || !r->leads()) return;  // the coordinator repeats, to whoever is primary then
-  if (r->prepared.count(w.txn()) != 0) {
+  if (r->prepared.find(w.txn()) != nullptr) {
     settle_prepared(*r, w.txn(), true, w.epoch);
     return;
   }
@@ -140,14 +143,14 @@ void Worker::on_part_abort(const PartWord& w) {
     return;
   }
   Replica* r = replica(w.ref());
-  if (r != nullptr && r->leads() && r->prepared.count(w.txn()) != 0) settle_prepared(*r, w.txn(), false, 0);
+  if (r != nullptr && r->leads() && r->prepared.find(w.txn()) != nullptr) settle_prepared(*r, w.txn(), false, 0);
 }
 
 // A prepared part without a Part: left behind by an earlier primary.
 void Worker::settle_prepared(Replica& r, const TxnId& t, bool commit, Epoch epoch) {
-  auto i = r.prepared.find(t);
-  if (i == r.prepared.end() || i->second.aborting) return;
-  i->second.aborting = true;  // settled once; the record's completion erases it on every replica alike
+  Prepared* q = r.prepared.find(t);
+  if (q == nullptr || q->aborting) return;
+  q->aborting = true;  // settled once; the record's completion erases it on every replica alike
   append(r, commit ? RecordKind::commit : RecordKind::abort, t, nullptr, {}, 0, 0, 0, epoch);
 }
 
@@ -165,10 +168,9 @@ void Worker::on_part_ask(const PartWord& w, NodeId from, WorkerId from_worker) {
   Replica* r = replica(w.anchor.ref());
   if (r == nullptr || !(r->role == Role::primary || (r->role == Role::takeover && r->tail_settled))) return;
   PartWord answer = w;
-  auto decision = r->decided.find(w.txn());
-  if (decision != r->decided.end()) {
+  if (const Decided* d = r->decided.find(w.txn())) {
     answer.error = Error::ok;
-    answer.epoch = decision->second.epoch;
+    answer.epoch = d->epoch;
     send(from, from_worker, wire::Type::part_answer, answer);
     return;
   }

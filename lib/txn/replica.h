@@ -8,7 +8,6 @@
 //   committed <= acknowledged by every peer that counts <= appended          (checked wherever one of them moves)
 #pragma once
 #include <deque>
-#include <map>
 #include <memory>
 #include <vector>
 
@@ -17,6 +16,7 @@
 #include "txn/outcomes.h"
 #include "txn/record.h"
 #include "txn/ring.h"
+#include "txn/txn_map.h"
 
 namespace ndb::txn {
 
@@ -44,12 +44,26 @@ struct Prepared {
   Anchor anchor;
   std::string changes;
   bool aborting = false;
+  void set(const Anchor& a, Bytes what) {
+    anchor = a;
+    changes.assign(what);
+    aborting = false;
+  }
+  void reset() {
+    if (changes.capacity() > kChangesKept) changes = {};
+    set({}, {});
+  }
+  static constexpr std::size_t kChangesKept = 4096;  // memory of one that is over
 };
 
 // A decision in the anchor's stream, and who has to show it.
 struct Decided {
   Epoch epoch = 0;
   std::vector<FragmentRef> participants;
+  void reset() {
+    epoch = 0;
+    participants.clear();
+  }
 };
 
 // What waits for a record of ours to be committed.
@@ -100,9 +114,9 @@ struct Replica {
   std::vector<Peer> peers;          // primary: the other in-sync replicas, and joining ones that are being filled
   std::deque<Pending> pending;      // ascending by sequence
   std::vector<CopySession> copies;  // primary
-  std::map<TxnId, Prepared> prepared;
+  TxnMap<Prepared> prepared;
   Outcomes outcomes;
-  std::map<TxnId, Decided> decided;  // committed here as anchor, not all participants are known to show it
+  TxnMap<Decided> decided;  // committed here as anchor, not all participants are known to show it
 
   bool logged = false;  // the redo log knows that this replica exists
   bool filled = false;  // joining: every row is here, the primary waits for us

@@ -9,7 +9,24 @@ namespace ndb::txn {
 
 namespace {
 constexpr int kAhead = 8;  // changes of a long record whose places in the index are fetched ahead
+
+// The hash of the first row that becomes visible with a record, at a replica that applies it from its bytes.
+bool first_shown(const Replica& r, const RecordHead& h, Bytes body, std::uint64_t* hash) {
+  if (h.kind == RecordKind::commit) {
+    const Prepared* q = r.prepared.find(h.txn());
+    if (q == nullptr) return false;
+    body = q->changes;
+  } else if (h.kind == RecordKind::decide) {
+    const std::size_t participants = body.size() < 2 ? 0 : load<std::uint16_t>(body.data());
+    body.remove_prefix(std::min(body.size(), 2 + participants * 6));
+  } else if (h.kind != RecordKind::write) {
+    return false;
+  }
+  if (body.size() < sizeof(Change)) return false;
+  *hash = load<Change>(body.data()).hash;
+  return true;
 }
+}  // namespace
 
 void Worker::mark_dirty(Replica& r) {
   if (r.dirty) return;
@@ -86,9 +103,24 @@ void Worker::advance(Replica& r) {
   if (r.role == Role::takeover) settle_takeover(r);
 }
 
+// Of the record at this place of the ring. Returns the place behind it.
+std::uint64_t Worker::fetch_row_of(const Replica& r, std::uint64_t at) const {
+  Bytes rest = r.ring.view(at);
+  RecordHead h;
+  Bytes body;
+  if (!next_record(rest, &h, &body)) return at;
+  std::uint64_t hash = 0;
+  if (first_shown(r, h, body, &hash)) r.rows.prefetch_row(hash);
+  return at + h.bytes;
+}
+
 void Worker::commit_to(Replica& r, Sequence upto) {
   NDB_CHECK(upto <= r.appended);
+  const bool from_bytes = !r.leads();  // Parts hold their rows; here they are fetched ahead of the records
+  std::uint64_t ahead = r.ring.begin();
+  for (int i = 0; from_bytes && i < kAhead; i++) ahead = fetch_row_of(r, ahead);
   while (r.committed < upto) {
+    if (from_bytes) ahead = fetch_row_of(r, ahead);
     Bytes rest = r.ring.view(r.ring.begin());
     RecordHead head;
     Bytes body;
@@ -150,6 +182,21 @@ void Worker::apply_changes(Replica& r, Bytes changes, Sequence seq, bool arrived
   }
 }
 
+// What a decide record says of its participants. The rest: the anchor's own changes.
+Bytes Worker::note_decision(Replica& r, const RecordHead& head, Bytes body) {
+  Reader in(body);
+  if (const std::uint16_t n = in.u16(); n > 0) {
+    Decided& d = r.decided.make(head.txn());
+    d.reset();
+    d.epoch = head.epoch;
+    for (std::uint16_t i = 0; i < n && !in.bad(); i++) {
+      const TableId table = in.u32();
+      d.participants.push_back({table, in.u16()});
+    }
+  }
+  return body.substr(body.size() - in.left());
+}
+
 // A record is committed: its effect becomes visible. At the primary a Part usually holds it ready, with locks and row
 // references; everywhere else, and for records inherited from an earlier primary, it comes from the bytes.
 void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes body, const Pending* pending) {
@@ -168,12 +215,12 @@ void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes bo
     case RecordKind::prepare: {
       if (p == 0) {
         if (body.size() < sizeof(Anchor)) return;
-        r.prepared[head.txn()] = {load<Anchor>(body.data()), std::string(body.substr(sizeof(Anchor))), false};
+        r.prepared.make(head.txn()).set(load<Anchor>(body.data()), body.substr(sizeof(Anchor)));
         return;
       }
       Part& part = parts_[p];
       if (!r.leads()) {  // no longer primary: now it is what any backup holds
-        r.prepared[head.txn()] = {load<Anchor>(body.data()), std::string(body.substr(sizeof(Anchor))), false};
+        r.prepared.make(head.txn()).set(load<Anchor>(body.data()), body.substr(sizeof(Anchor)));
         undo_part(p);
         return;
       }
@@ -196,23 +243,15 @@ void Worker::complete(Replica& r, Sequence seq, const RecordHead& head, Bytes bo
       }
       [[fallthrough]];
     case RecordKind::abort: {
-      auto i = r.prepared.find(head.txn());
-      if (i == r.prepared.end()) return;
-      if (head.kind == RecordKind::commit) apply_changes(r, i->second.changes, seq);
-      r.prepared.erase(i);
+      const Prepared* q = r.prepared.find(head.txn());
+      if (q == nullptr) return;
+      if (head.kind == RecordKind::commit) apply_changes(r, q->changes, seq);
+      r.prepared.erase(head.txn());
       return;
     }
     case RecordKind::decide: {
       r.outcomes.put(head.txn(), Fate::committed);
-      Reader in(body);
-      Decided d{head.epoch, {}};
-      const std::uint16_t n = in.u16();
-      for (std::uint16_t i = 0; i < n && !in.bad(); i++) {
-        const TableId table = in.u32();
-        d.participants.push_back({table, in.u16()});
-      }
-      body.remove_prefix(body.size() - in.left());
-      if (n > 0) r.decided.emplace(head.txn(), std::move(d));
+      body = note_decision(r, head, body);
       if (p != 0) {
         apply_part(p, seq);
         std::uint32_t c = parts_[p].coordinator;
@@ -270,7 +309,8 @@ void Worker::on_stream(const wire::Message& m, NodeId from) {
   std::uint32_t n = 0;
   while (next_record(rest, &h, &body)) {
     // Applied when their commit point comes, in a moment: the index can be fetched meanwhile.
-    if (h.kind == RecordKind::write && body.size() >= sizeof(Change)) r->rows.prefetch(load<Change>(body.data()).hash);
+    std::uint64_t hash = 0;
+    if (first_shown(*r, h, body, &hash)) r->rows.prefetch(hash);
     n++;
   }
   if (n != count || !rest.empty()) {

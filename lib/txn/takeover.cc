@@ -181,8 +181,8 @@ void Worker::fail_running_parts(Replica& r) {
 // A prepared part becomes what a backup knows of it.
 void Worker::hand_over_prepared(Replica& r, std::uint32_t p) {
   Part& part = parts_[p];
-  Prepared& q = r.prepared[part.txn];
-  q = {part.anchor, {}, false};
+  Prepared& q = r.prepared.make(part.txn);
+  q.set(part.anchor, {});
   ChangeView c;
   Bytes rest = part.changes.view();
   while (next_change(rest, &c)) {
@@ -257,11 +257,11 @@ void Worker::settle_takeover(Replica& r) {
 
 // Decisions that an earlier primary did not see through: somebody has to tell the participants, and to forget.
 void Worker::adopt_decisions(Replica& r) {
-  for (const auto& [txn, d] : r.decided) {
+  r.decided.each([&](const TxnId& txn, const Decided& d) {
     bool known = false;
     for (std::uint32_t c = 1; c <= coords_.made(); c++) known = known || (coords_.used(c) && coords_[c].txn == txn);
     const std::uint32_t n = known ? 0 : coords_.take();
-    if (n == 0) continue;
+    if (n == 0) return;
     Coordination& c = coords_[n];
     c.reset();
     c.txn = txn;
@@ -277,7 +277,7 @@ void Worker::adopt_decisions(Replica& r) {
       member_for(c, f);
       c.outstanding++;
     }
-  }
+  });
   if (!r.decided.empty()) resend_commits();
 }
 
@@ -371,9 +371,9 @@ void Worker::ask_anchors() {
     if (!t) continue;
     for (auto& r : t->replicas) {
       if (!r || !r->leads() || !r->tail_settled) continue;
-      for (auto& [txn, q] : r->prepared) {
+      r->prepared.each([&](const TxnId& txn, const Prepared& q) {
         if (!q.aborting) ask(txn, q.anchor, r->ref, 0);
-      }
+      });
     }
   }
 }

@@ -184,6 +184,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void view_begins(View v);
   void view_ends(View v);
   // execute.cc
+  Replica* first_touched(const wire::Message& m, std::uint64_t* hash) const;
   void on_execute(const wire::Message& m, env::LinkId link);
   bool read_now(const wire::Execute& head, Bytes ops, env::LinkId link, WorkerId client);
   void refuse(env::LinkId link, WorkerId to, std::uint32_t request, Error e,
@@ -236,6 +237,7 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void decided(std::uint32_t c);
   void on_part_prepared(const PartWord& w);
   void on_part_done(const PartWord& w);
+  void member_shows(std::uint32_t c, Member& m);
   void member_done(std::uint32_t c, Member& m);
   void answer_committed(std::uint32_t c);
   void finish_commit(std::uint32_t c);
@@ -263,7 +265,9 @@ class Worker : private store::CheckpointWriter::Source, private store::RecoveryS
   void mark_dirty(Replica& r);
   void advance(Replica& r);
   void commit_to(Replica& r, Sequence upto);
+  std::uint64_t fetch_row_of(const Replica& r, std::uint64_t at) const;
   void complete(Replica& r, Sequence seq, const RecordHead& head, Bytes body, const Pending* pending);
+  Bytes note_decision(Replica& r, const RecordHead& head, Bytes body);
   void apply_changes(Replica& r, Bytes changes, Sequence seq, bool arrived = false);
   bool writes_once_too_late(const Part& part, const wire::Operation& op) const;
   bool put_under_writer(Replica& r, const ChangeView& c, Bytes key, Sequence seq);

@@ -66,6 +66,43 @@ TEST_CASE("a participant that says twice that it is done says it about one trans
   CHECK(w.read(b) == 2);
 }
 
+TEST_CASE("a client is answered when its changes show everywhere, before the backups of participants know") {
+  World w({1, 2}, {3, 4});
+  for (const NodeId n : {NodeId{3}, NodeId{4}}) {
+    w.join(n);
+    w.must(meta::NodeInSync{n, w.catalog().node(n)->incarnation, 0});
+  }
+  w.must(meta::CreateGroups{{{3, 4}}});
+  w.make_table();
+  for (int i = 0; i < 60; i++) REQUIRE(w.exec({{Op::insert, i, 0}}).head.state == TxnState::committed);
+  auto group = [&](int k) { return w.catalog().table(w.table_id)->distribution.groups[w.fragment_of(k)]; };
+  auto peer = [](NodeId n) { return static_cast<NodeId>(((n - 1) ^ 1) + 1); };
+  int a = 0, b = 1;
+  while (group(b) == group(a)) b++;
+  const NodeId p = w.primary_of(a, true), q = w.primary_of(b, true);
+  w.hold(peer(p), p);  // the decision is not known to be held
+  const std::uint32_t r = w.send({{Op::update, a, 1}, {Op::update, b, 1}}, wire::kBegin | wire::kCommit, 0, p);
+  REQUIRE(w.replies.count(r) == 0);
+  w.hold(p, q);
+  w.release(peer(p), p);
+  CHECK(w.replies.count(r) == 0);  // it does not show at q
+  w.hold(peer(q), q);
+  w.release(p, q);
+  REQUIRE(w.replies.count(r) == 1);
+  CHECK(w.replies[r].head.state == TxnState::committed);
+  CHECK(w.read(b) == 1);
+  CHECK_FALSE(w.worker(p).quiet());  // should q be lost, its peer will ask
+  SECTION("they come to know it") { w.release(peer(q), q); }
+  SECTION("they do not, and take over") {
+    w.kill(q);
+    w.must(meta::NodeDown{q, w.catalog().node(q)->incarnation, "killed", false});
+    w.pass_time(500 * kMillisecond);
+    REQUIRE(w.primary_of(b, true) == peer(q));
+  }
+  CHECK(w.read(b) == 1);
+  CHECK(w.worker(p).quiet());
+}
+
 TEST_CASE("a durable answer whose epoch has become durable meanwhile is not held back") {
   World w({1, 2});
   w.make_table();
