@@ -153,11 +153,11 @@ ProcessId Cluster::add_client(Actor& actor, Time deadline) {
 
 // --- looking at it
 
-std::shared_ptr<const meta::Catalog> Cluster::catalog_of(ProcessId p) const {
+const meta::Member* Cluster::member_of(ProcessId p) const {
   env::Machine* m = world_.machine(p);
   if (!m) return nullptr;
-  if (p < management_.size()) return static_cast<mgmt::Server*>(m)->catalog();
-  return static_cast<node::Node*>(m)->member().catalog();
+  if (p < management_.size()) return &static_cast<mgmt::Server*>(m)->member();
+  return &static_cast<node::Node*>(m)->member();
 }
 
 node::Node* Cluster::data_node(NodeId id) const { return static_cast<node::Node*>(world_.machine(data_[id - 1u])); }
@@ -168,8 +168,8 @@ mgmt::Server* Cluster::server(std::uint32_t i) const {
 std::shared_ptr<const meta::Catalog> Cluster::newest() const {
   std::shared_ptr<const meta::Catalog> best;
   for (ProcessId p = 0; p < management_.size() + data_.size(); p++) {
-    auto c = catalog_of(p);
-    if (c && (!best || c->version > best->version)) best = std::move(c);
+    const meta::Member* m = member_of(p);
+    if (m && (!best || m->catalog()->version > best->version)) best = m->catalog();
   }
   return best ? best : std::make_shared<const meta::Catalog>();
 }
@@ -187,11 +187,19 @@ bool Cluster::healthy() const {
   auto c = newest();
   if (!c->started) return false;
   for (ProcessId p = 0; p < management_.size() + data_.size(); p++) {
-    auto own = catalog_of(p);
-    if (!own || own->version != c->version) return false;
+    const meta::Member* own = member_of(p);
+    if (!own || own->catalog()->version != c->version) return false;
   }
   for (NodeId id = 1; id <= data_nodes(); id++) {
     if (!serves(id)) return false;
+  }
+  return true;
+}
+
+bool Cluster::all_applied() const {
+  for (ProcessId p = 0; p < management_.size() + data_.size(); p++) {
+    const meta::Member* m = member_of(p);
+    if (m != nullptr && m->log().last_applied() != m->log().last_index()) return false;
   }
   return true;
 }
@@ -213,23 +221,18 @@ std::string Cluster::describe() const {
   auto c = newest();
   std::string s = "version " + std::to_string(c->version);
   for (ProcessId p = 0; p < management_.size() + data_.size(); p++) {
-    auto own = catalog_of(p);
-    s += "; " + world_.name(p) + (own ? " at " + std::to_string(own->version) : std::string(" dead"));
+    const meta::Member* own = member_of(p);
+    s += "; " + world_.name(p) + (own ? " at " + std::to_string(own->catalog()->version) : std::string(" dead"));
     if (p < management_.size()) {
       if (own && static_cast<mgmt::Server*>(world_.machine(p))->leading()) s += " leading";
       const auto& d = processes_[p].disk->store().durable();
       s += " (" + std::to_string(d.raft_id % 1000) + " term " + std::to_string(d.term) + ", stored from " +
            std::to_string(d.snapshot.index) + " " + std::to_string(d.entries.size()) + " entries)";
-      if (own) s += " (" + members_of(static_cast<mgmt::Server*>(world_.machine(p))->member().log()) + ")";
-    } else {
+    }
+    if (own) s += " (" + members_of(own->log()) + ")";
+    if (p >= management_.size()) {
       const meta::Node* n = c->node(static_cast<NodeId>(p - management_.size() + 1));
-      if (own) {
-        s += " (" + members_of(data_node(static_cast<NodeId>(p - management_.size() + 1))->member().log()) + ")";
-      }
-      if (n)
-        s += n->state == meta::NodeState::in_sync   ? " in sync"
-             : n->state == meta::NodeState::joining ? " joining"
-                                                    : " down";
+      if (n) s += std::string(" ") + meta::name_of(n->state);
     }
   }
   return s;
@@ -238,7 +241,7 @@ std::string Cluster::describe() const {
 void Cluster::stepped(ProcessId p) {
   processes_[p].disk->stepped();
   if (processes_[p].rows) processes_[p].rows->stepped();
-  auto c = catalog_of(p);
+  auto c = member_of(p)->catalog();
   if (c.get() == processes_[p].seen) return;
   if (c->version != 0) checks_.replaced(p, *c);
   look_for_restarts(*c);
@@ -365,21 +368,19 @@ NemesisOptions Cluster::ruthless_options() {
 
 // Without its files a node is no voter any more; of two voters the other one alone could decide nothing, not even that.
 bool Cluster::log_survives_loss(NodeId id) {
-  Version newest_seen = 0;
-  std::size_t voters = 0;
-  bool votes = true;
+  const meta::Member* newest = nullptr;
+  for (ProcessId p : data_) {
+    const meta::Member* m = member_of(p);
+    if (m && (!newest || m->catalog()->version >= newest->catalog()->version)) newest = m;
+  }
+  if (!newest) return false;
   const std::uint64_t raft_id = processes_[data_[id - 1u]].disk->store().durable().raft_id;
-  for (NodeId n = 1; n <= data_nodes(); n++) {
-    node::Node* node = data_node(n);
-    if (!node || node->member().catalog()->version < newest_seen) continue;
-    newest_seen = node->member().catalog()->version;
-    voters = 0;
-    votes = false;
-    for (const meta::MemberInfo& m : node->member().log().members()) {
-      if (m.role != meta::Role::voter) continue;
-      voters++;
-      votes |= m.raft_id == raft_id;
-    }
+  std::size_t voters = 0;
+  bool votes = false;
+  for (const meta::MemberInfo& m : newest->log().members()) {
+    if (m.role != meta::Role::voter) continue;
+    voters++;
+    votes |= m.raft_id == raft_id;
   }
   return !votes || voters >= 3;
 }
@@ -407,7 +408,7 @@ bool Cluster::lose_files(NodeId id) {
 }
 
 bool Cluster::settle(Time limit) {
-  if (world_.run_until([this] { return healthy(); }, limit)) return true;
+  if (world_.run_until([this] { return healthy() && all_applied(); }, limit)) return true;
   world_.fail("the cluster is not whole again within " + time_text(limit) + " s of calm: " + describe());
   return false;
 }
@@ -486,10 +487,7 @@ std::string Cluster::whereabouts(TableId table, Bytes key, std::uint64_t hash) c
 std::uint64_t Cluster::check_rows(const std::string& table) {
   auto c = newest();
   const meta::Table* t = c->table(table);
-  if (!t) {
-    world_.fail("table " + table + " is gone");
-    return 0;
-  }
+  if (!t) return world_.fail("table " + table + " is gone"), 0;
   std::uint64_t rows = 0;
   for (std::size_t f = 0; f < t->distribution.groups.size(); f++) {
     if (!check_fragment(*c, *t, static_cast<FragmentId>(f), &rows)) return 0;

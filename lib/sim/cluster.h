@@ -79,7 +79,8 @@ class Cluster {
   std::uint64_t restarts() const { return restarts_; }      // of the whole cluster from its disks
   Epoch restored_epoch() const { return restored_epoch_; }  // by the last of them
 
-  // Waits until the cluster is healthy; fails the world after `limit`.
+  // Waits until the cluster is healthy and no log holds an entry whose effect is still to come; fails the world after
+  // `limit`.
   bool settle(Time limit);
   // In the quiet: every row where the distribution says and nowhere else, all replicas of a fragment equal. Fails the
   // world. The answer is the number of rows of this table in primaries.
@@ -115,7 +116,8 @@ class Cluster {
   std::uint64_t raft_id(ProcessId p);
   std::string config_text() const;
   bool check_fragment(const meta::Catalog& c, const meta::Table& t, FragmentId f, std::uint64_t* rows);
-  std::shared_ptr<const meta::Catalog> catalog_of(ProcessId p) const;
+  const meta::Member* member_of(ProcessId p) const;  // nullptr: it does not run
+  bool all_applied() const;
 
   World& world_;
   Prng prng_;
