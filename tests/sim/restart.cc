@@ -9,7 +9,8 @@
 //   must not be there when it was acknowledged before, and sent in an epoch after D; or refused
 //   may be there      else; but with all its rows or with none, and after all that this client had acknowledged before
 //                     for these rows.
-// At the end, after calm, the same with everything acknowledged, and all replicas are equal.
+// A client that was not told an outcome asks again, and leaves the rows alone until it knows: the request may still lie
+// in a link that is cut. At the end, after calm, the same with everything acknowledged, and all replicas are equal.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -23,7 +24,7 @@ namespace {
 constexpr std::uint64_t kAbsent = 0;   // as a value
 constexpr Time kLateAnswer = kSecond;  // an answer of a node that is gone by now arrives within this time
 
-enum class Fate : std::uint8_t { open, acknowledged, refused, unknown };
+enum class Fate : std::uint8_t { open, acknowledged, refused };
 
 struct Write {
   std::uint64_t id, value;
@@ -60,7 +61,7 @@ class Model {
     t.upto = upto;
     t.restarts = run_.cluster.restarts();
     t.answered = run_.world.now();
-    (fate == Fate::acknowledged ? acked : fate == Fate::refused ? refused : unknown)++;
+    (fate == Fate::acknowledged ? acked : refused)++;
     durable += fate == Fate::acknowledged && t.durable;
   }
   // What the row can be now, the cluster not having been restarted since the last verification.
@@ -147,7 +148,7 @@ Model::Verdict Model::judge(const Txn& t) const {
 }
 
 std::string Model::words(const Txn& t) const {
-  static const char* const kFates[] = {"open", "acknowledged", "refused", "unknown"};
+  static const char* const kFates[] = {"open", "acknowledged", "refused"};
   return std::string(t.durable ? "durable " : "") + kFates[static_cast<int>(t.fate)] + " in epochs " +
          std::to_string(t.from) + ".." + std::to_string(t.upto) + " at " + sim::time_text(t.answered);
 }
@@ -205,11 +206,7 @@ void Model::verify(const std::map<std::uint64_t, std::string>& found, std::uint6
   }
   for (auto& [id, row] : rows_) {
     auto i = found.find(id);
-    std::set<std::uint64_t> base = {i == found.end() ? kAbsent : run_.table.value_of(i->second)};
-    for (std::uint32_t t : row.history) {  // it may still come
-      if (txns_[t].fate == Fate::unknown) base.insert(value_of(txns_[t], id));
-    }
-    row.base = std::move(base);
+    row.base = {i == found.end() ? kAbsent : run_.table.value_of(i->second)};
     row.history.clear();
   }
   txns_.clear();
@@ -245,17 +242,17 @@ class Writer : public sim::Actor {
     const bool undisturbed = model_.settled() && l.restarts == run_.cluster.restarts();
     if (l.reads) {
       if (r.state == wire::TxnState::committed && r.answered && undisturbed) check_read(l, r);
+    } else if (r.state == wire::TxnState::unknown) {
+      model_.unknown++;
+      l.in_doubt = true;  // no other change of its rows before it is known what became of this one
+      return m.ask_again(r.handle);
     } else {
       const bool refused = r.state == wire::TxnState::aborted;
-      if (refused && undisturbed) check_refusal(l, r);
-      model_.end(l.txn,
-                 r.state == wire::TxnState::committed ? Fate::acknowledged
-                 : refused                            ? Fate::refused
-                                                      : Fate::unknown,
-                 m.epoch());
+      if (refused && undisturbed && !l.in_doubt) check_refusal(l, r);
+      model_.end(l.txn, refused ? Fate::refused : Fate::acknowledged, m.epoch());
     }
     m.release(r.handle);
-    l.busy = false;
+    l.busy = l.in_doubt = false;
     l.next = now + static_cast<Time>(prng_.below(static_cast<std::uint64_t>(2 * pause_)));
   }
   void lost() override { NDB_CHECK(false); }  // nothing kills clients here
@@ -265,7 +262,7 @@ class Writer : public sim::Actor {
 
  private:
   struct Lane {
-    bool busy = false, reads = false;
+    bool busy = false, reads = false, in_doubt = false;
     std::uint32_t txn = 0;
     std::vector<std::uint64_t> ids;
     std::uint64_t restarts = 0;
