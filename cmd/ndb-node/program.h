@@ -42,6 +42,7 @@ struct Settings {
   std::uint64_t cluster = 0;
   std::uint32_t replicas = 0;
   bool diskless = false;
+  bool real_time = false;
   store::RedoLayout redo;
 };
 

@@ -21,6 +21,7 @@
 #include "os/files.h"
 #include "os/loop.h"
 #include "os/own_directory.h"
+#include "os/real_time.h"
 #include "os/sqlite_log_read.h"
 #include "os/sqlite_log_store.h"
 #include "os/worker_thread.h"
@@ -139,6 +140,7 @@ Failure Process::listen() {
   o.part_threads = options.worker_threads == "yes" ||
                    (options.worker_threads == "auto" && std::thread::hardware_concurrency() > settings.workers);
   n.worker_links = o.part_threads;
+  o.real_time = settings.real_time;
   loop = std::make_unique<os::Loop>(machine, o);
   auto port = loop->listen(options.bind_address.empty() ? settings.host : options.bind_address, settings.port, false);
   if (!port.ok()) return port.failure();
@@ -262,12 +264,18 @@ int run(const Options& o, int argc, char** argv) {
   if (!o.tls_path.empty()) {
     process.loop->log(env::Severity::warning, "--ndb-tls-search-path is ignored: this program has no TLS");
   }
+  if (settings->real_time) {
+    if (Failure f = os::set_real_time(true)) {
+      process.loop->log(env::Severity::warning, "RealtimeScheduler=1 is not obeyed: " + f.sentence());
+    }
+  }
   const std::string fault = os::arm_fault();
   if (!fault.empty()) {
     process.loop->log(env::Severity::warning, "this process will kill itself at '" + fault + "' (NDB_FAULT)");
   }
   const int status = process.loop->run();
   const bool told_to_stop = process.loop->give_back_signals();
+  if (settings->real_time) (void)os::set_real_time(false);  // the next life decides anew
   process.end();
   if (told_to_stop) return node::kExitStop;
   if ((status & (node::kExitRestart | node::kExitRestartInitial)) == 0) return status;

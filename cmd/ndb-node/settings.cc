@@ -49,6 +49,7 @@ Result<Settings> settings_for(NodeId id, const std::string& text, const std::str
   s.replicas = static_cast<std::uint32_t>(mgmt::effective_number(parsed.config, *n, "NoOfReplicas"));
   s.workers = workers_of(parsed.config, *n);
   s.diskless = mgmt::effective(parsed.config, *n, "Diskless") == "1";
+  s.real_time = mgmt::effective(parsed.config, *n, "RealtimeScheduler") == "1";
   s.redo.file_bytes = mgmt::effective_number(parsed.config, *n, "FragmentLogFileSize");
   s.redo.files = static_cast<std::uint32_t>(mgmt::effective_number(parsed.config, *n, "NoOfFragmentLogFiles"));
   return s;

@@ -42,6 +42,7 @@ struct LoopOptions {
   env::Severity log_from = env::Severity::info;  // less severe lines are dropped
   LogTimes log_times = LogTimes::utc;
   bool part_threads = true;  // each part of the machine has a thread; else they are stepped in turn, in the loop's
+  bool real_time = false;    // these threads ask for real-time scheduling; the loop's own is its owner's
   std::string log_name;      // when set, every line carries it: "ndb-node 3"
 };
 

@@ -5,6 +5,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "os/real_time.h"
+
 namespace ndb::os {
 
 PartThread::PartThread(env::Part& part, Loop::Impl& machine_loop, const std::string& name)
@@ -43,6 +45,7 @@ std::unique_ptr<env::Parcel> PartThread::take() {
 // ---- in the thread
 
 void PartThread::work() {
+  if (loop_.options.real_time) (void)set_real_time(true);  // refused: so it was to the owner, who says so
   while (!ending_.load()) loop_.round(kNever);
   loop_.drain_before_exit();
 }

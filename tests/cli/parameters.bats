@@ -79,6 +79,31 @@ teardown() {
   [ $(($(date +%s) - began)) -lt 100 ]
 }
 
+@test "RealtimeScheduler: the threads that serve go before others where the system allows it, else the log says so" {
+  export DEFAULTS=$'RealtimeScheduler=1\nThreadConfig=ldm={count=2}'
+  start_mgmd 1 2
+  start_node 1 --initial --worker-threads=yes
+  start_node 2 --initial --worker-threads=yes
+  await_sync
+  real_time() { # NODE: the names of its threads with a real-time policy
+    local t
+    for t in "/proc/$(cat "$DIR/node$1.started")/task"/*; do
+      if chrt -p "${t##*/}" | grep -q 'policy: SCHED_RR'; then cat "$t/comm"; fi
+    done | sort | paste -sd,
+  }
+  if chrt -r 1 true; then
+    real_time 1
+    [ "$(real_time 1)" = "ndb-node,worker 0,worker 1" ]
+  else
+    [ "$(real_time 1)" = "" ]
+    grep -q 'RealtimeScheduler=1 is not obeyed: the system does not allow real-time scheduling' "$DIR/node1.log"
+  fi
+  ndb-config set RealtimeScheduler=0
+  ndb-mgm restart 1
+  ndb-mgm wait --timeout=30
+  [ "$(real_time 1)" = "" ]
+}
+
 @test "what is marked as not used is warned about once, and does nothing" {
   start_mgmd 1 2
   run ndb-config set RedoBuffer=64M
