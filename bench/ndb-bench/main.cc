@@ -341,7 +341,7 @@ int run(int argc, char** argv) {
   const Options o = parse(argc, argv);
   std::unique_ptr<OwnCluster> own;
   if (o.start) {
-    auto c = OwnCluster::start({o.nodes, o.workers, o.memory_mb, o.keep, o.diskless, o.worker_threads});
+    auto c = OwnCluster::start({o.nodes, o.workers, o.memory_mb, o.keep, o.diskless, o.worker_threads, o.parameters});
     if (!c) fail(c.failure().sentence(), error_info(c.failure().error).exit_status);
     own = std::move(*c);
   }

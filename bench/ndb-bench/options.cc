@@ -45,6 +45,7 @@ void usage(FILE* to) {
       "  --histogram         the latency buckets of each phase\n"
       "  --json              one line of JSON at the end instead of the table\n"
       "  --diskless          the cluster that --start starts keeps nothing on disk\n"
+      "  --set=NAME=VALUE    a parameter of that cluster's data nodes; may be given again\n"
       "  --keep              the scratch directory of --start\n",
       to);
 }
@@ -109,6 +110,7 @@ std::vector<Known> known(Options& o) {
       flag("histogram", o.histogram),
       flag("json", o.json),
       flag("diskless", o.diskless),
+      {"set", true, [&o](const char* t) { o.parameters += std::string(t) + "\n"; }},
       flag("keep", o.keep),
       {"help", false,
        [](const char*) {
@@ -136,6 +138,7 @@ Options parse(int argc, char** argv) {
   }
   if (optind != argc) fail("unexpected argument '" + std::string(argv[optind]) + "'", 2);
   if (o.start && !o.connectstring.empty()) fail("--start and --connectstring exclude each other", 2);
+  if (!o.start && !o.parameters.empty()) fail("--set is for the cluster that --start starts", 2);
   if (o.mix) {
     const std::size_t last = o.phases.rfind(',');
     o.phases.insert(last == std::string::npos ? o.phases.size() : last, ",mix");

@@ -19,6 +19,7 @@ struct Options {
   std::uint64_t operations = 0, memory_mb = 0;
   double rate = 0;
   std::string phases = "insert,read,update,read,delete", table = "ndb_bench", worker_threads = "auto";
+  std::string parameters;  // lines for [ndbd default]
   std::vector<pid_t> pids;
 };
 

@@ -159,6 +159,15 @@ std::pair<int, std::string> run_program(const std::vector<std::string>& argument
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, out};
 }
 
+namespace {
+std::string last_line(const std::string& path) {
+  std::string last;
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) last = line;
+  return last;
+}
+}  // namespace
+
 Result<std::unique_ptr<OwnCluster>> OwnCluster::start(const Options& o) {
   const std::string mgmd = find_program("ndb-mgmd"), node = find_program("ndb-node");
   if (mgmd.empty() || node.empty()) return Failure{Error::os_failed, "ndb-mgmd and ndb-node are not beside ndb-bench"};
@@ -170,6 +179,7 @@ Result<std::unique_ptr<OwnCluster>> OwnCluster::start(const Options& o) {
   const std::string port = std::to_string(free_port());
   c->connectstring_ = "127.0.0.1:" + port;
   std::string ini = "[ndbd default]\nNoOfReplicas=2\nDataMemory=" + std::to_string(o.memory_mb) + "M\n";
+  ini += o.parameters;
   if (o.diskless) ini += "Diskless=1\n";
   if (o.workers > 1) ini += "ThreadConfig=ldm={count=" + std::to_string(o.workers) + "}\n";
   ini += "[ndb_mgmd]\nNodeId=101\nHostName=127.0.0.1\nPortNumber=" + port + "\nDataDir=" + c->directory_ + "/mgmd\n";
@@ -207,7 +217,8 @@ Result<std::unique_ptr<OwnCluster>> OwnCluster::start(const Options& o) {
     for (auto& p : c->processes_) {
       if (!p.running()) {
         c->keep_ = true;
-        return Failure{Error::os_failed, p.name + " ended; see its log in " + c->directory_};
+        return Failure{Error::os_failed, p.name + " ended: " + last_line(c->directory_ + "/" + p.name + ".log") +
+                                             "; more in " + c->directory_};
       }
     }
     pause_ms(50);

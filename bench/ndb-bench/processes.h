@@ -42,6 +42,7 @@ class OwnCluster {
     bool keep = false;  // the directory
     bool diskless = false;
     std::string worker_threads = "auto";
+    std::string parameters;  // lines for [ndbd default]
   };
   static ndb::Result<std::unique_ptr<OwnCluster>> start(const Options& o);
   ~OwnCluster();
