@@ -1,5 +1,5 @@
 // What workers say to each other: coordinator and participant, primary and backup, and what the copy of a fragment
-// needs. Fixed heads, copied as they are; docs/PROTOCOL.md has the ladders.
+// needs. Fixed heads, copied as they are; coordinate.cc has the ladder.
 #pragma once
 #include "base/errors.h"
 #include "txn/record.h"
