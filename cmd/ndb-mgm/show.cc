@@ -79,7 +79,7 @@ struct Show final : Command {
                        std::to_string(s.version);
     if (s.single_user != 0) text += ", single user mode for node " + std::to_string(s.single_user);
     if (s.job != 0) text += ", job " + std::to_string(s.job) + " is running";
-    if (s.leader == 0) text += "; no leader of the metadata log is known: nothing can be changed";
+    if (s.leader == 0) text += "; " + s.leaderless() + ": nothing can be changed";
     print_line(text + "\n");
   }
 };

@@ -31,6 +31,7 @@ struct Wait final : Command {
       status = read_status(tool, 10 * kSecond);
       if (!status) return tool.fail(status.failure());
     }
+    if (!status->stock && status->generation == 0) return tool.refuse(status->leaderless(), kExitStillRunning);
     std::vector<NodeId> nodes;
     if (ids.empty() || names_all(ids)) {
       for (const NodeStatus& n : status->nodes) {

@@ -87,6 +87,10 @@ std::vector<NodeId> ClusterStatus::restart_order() const {
   return order;
 }
 
+std::string ClusterStatus::leaderless() const {
+  return std::string(error_info(Error::not_leader).sentence) + (no_quorum.empty() ? "" : " (" + no_quorum + ")");
+}
+
 Result<ClusterStatus> parse_status(std::string_view json) {
   auto v = JsonValue::parse(json);
   if (!v) return v.failure();
@@ -101,6 +105,7 @@ Result<ClusterStatus> parse_status(std::string_view json) {
   s.replicas = o["replicas"].number();
   s.started = o["started"].boolean();
   s.leader = static_cast<NodeId>(o["leader"].number());
+  s.no_quorum = o["no_quorum"].text;
   s.answering = static_cast<NodeId>(o["node"].number());
   s.single_user = static_cast<NodeId>(o["single_user"].number());
   for (const JsonValue& n : o["nodes"].items) s.nodes.push_back(read_node(n));

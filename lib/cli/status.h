@@ -37,6 +37,7 @@ struct ClusterStatus {
   std::string name, json;  // the server's own words; empty for a stock one
   std::uint64_t version = 0, view = 0, generation = 0, job = 0, replicas = 0;
   bool started = false;
+  std::string no_quorum;  // why the leader is unknown; may be empty
   NodeId leader = 0, answering = 0, single_user = 0;
   std::vector<NodeStatus> nodes;  // by id
   struct Group {
@@ -46,6 +47,7 @@ struct ClusterStatus {
   std::vector<Group> groups;
 
   const NodeStatus* node(NodeId id) const;
+  std::string leaderless() const;  // "no leader of the metadata log is known", and why
   // A member that serves besides `but` and `others`. True for nodes outside groups.
   bool group_survives(NodeId but, const std::vector<NodeId>& others = {}) const;
   // Data nodes in the order in which they are restarted: first members of all groups, second members, .., those

@@ -154,7 +154,10 @@ std::string status_json(const meta::Catalog& c, const Seen& seen) {
   Json j;
   j.object().member("format_version", 1).member("version", c.version).member("view", c.view);
   j.member("generation", c.generation).member("cluster", c.name).member("cluster_id", hex64(c.cluster_id));
-  j.member("started", c.started).member("replicas", c.replicas).member("leader", seen.leader);
+  j.member("started", c.started)
+      .member("replicas", c.replicas)
+      .member("leader", seen.leader)
+      .member("no_quorum", seen.no_quorum);
   j.member("node", seen.answering).member("single_user", c.single_user);
   j.member("job", job != nullptr ? job->id : std::uint64_t{0}).name("nodes").array();
   for (const auto& [id, node] : c.nodes) write_node(j, node, seen);

@@ -16,6 +16,7 @@ namespace ndb::mgmt {
 struct Seen {
   NodeId leader = 0;        // 0 = unknown
   NodeId answering = 0;     // who says all this
+  std::string no_quorum;    // why there is no leader, as far as too few of those who vote are there
   std::set<NodeId> voters;  // of the metadata log, as far as the one who answers knows
   std::map<NodeId, bool> connected;
   std::set<NodeId> stopping;                         // was told to stop or to restart, and is still there

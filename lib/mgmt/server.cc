@@ -110,6 +110,7 @@ void Server::act() {
       break;
   }
   settle();
+  watch_quorum();
   check_waiting();
   ping_listeners();
   if (member_->failed && leave_status_ < 0) {
@@ -124,19 +125,6 @@ void Server::leave(int status, bool alone) {
   leave_status_ = status;
   gives_vote_back_ = alone && vote_is_needed();
   hand_over();
-}
-
-// Would those who stay be no majority of the voters?
-bool Server::vote_is_needed() const {
-  if (!member_started_) return false;
-  std::size_t voters = 0;
-  std::size_t stay = 0;
-  for (const meta::MemberInfo& m : member_->log().members()) {
-    if (m.role != meta::Role::voter) continue;
-    ++voters;
-    stay += peers_.link_of_raft(m.raft_id) != 0 ? 1 : 0;
-  }
-  return stay > 0 && 2 * stay <= voters;
 }
 
 // An operator's stop: another voter leads first, so that nobody's lease runs out for our sake.

@@ -118,6 +118,14 @@ class Server final : public env::Machine {
   static Handlers stock_handlers();
   static Handlers own_handlers();
 
+  // --- server_quorum.cc
+  struct Votes {
+    std::size_t all = 0, own = 0, others = 0;  // own, others: of those that are here
+  };
+  Votes votes() const;
+  bool vote_is_needed() const;
+  std::string no_quorum() const;  // why the log can have no leader; empty: enough of those who vote are here
+  void watch_quorum();
   // --- server.cc: events, messages, the drain
   void on_frame(const env::Event& event);
   void on_message(env::LinkId link, const wire::Message& message);
@@ -125,7 +133,6 @@ class Server final : public env::Machine {
   void send_epoch_orders();
   void leave(int status, bool alone);
   void hand_over();
-  bool vote_is_needed() const;
   bool waits_to_leave();
   void drain();
   void drain_changes();
@@ -350,6 +357,8 @@ class Server final : public env::Machine {
   Version told_until_ = 0;  // entries up to here were told as events by an earlier life of this server
   bool settled_ = false;
   Time settle_until_ = 0;       // questions about the catalog wait so long for it
+  Time alone_since_ = kNever;   // no leader of the log is known since then
+  std::string told_no_quorum_;  // into our log
   Time led_since_ = kNever;     // a leader of the log has been known since then
   std::optional<Config> file_;  // the configuration file, parsed
   meta::RequestId file_request_;

@@ -151,6 +151,7 @@ void Server::ndb_status(Session& s, const Request& r) {
   Seen seen;
   seen.leader = leader_node();
   seen.answering = options_.node;
+  if (seen.leader == 0) seen.no_quorum = no_quorum();
   for (const auto& [id, node] : seen_->nodes) {
     seen.connected[id] = connected(node);
     if (ends(node)) seen.stopping.insert(id);

@@ -80,9 +80,9 @@ start_mgmd() {
   return 1
 }
 
-# The management server, once more on what it has stored; returns at once.
+# mgmd_again [OPTION..]: the management server, once more on what it has stored; returns at once.
 mgmd_again() {
-  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon >>"$DIR/mgmd.log" 2>&1 3>&- 4>&- &
+  ndb-mgmd -f "$DIR/config.ini" --configdir="$DIR" --nodaemon "$@" >>"$DIR/mgmd.log" 2>&1 3>&- 4>&- &
   echo $! >"$DIR/mgmd.started"
 }
 

@@ -37,6 +37,8 @@ other_cluster() {
   until_true has_generation
 }
 
+talks_to_server() { ndb-mgm show >/dev/null 2>&1; }
+
 # The files of node 1 and what else a start of it could make; not the lock, which says who tried last.
 look() {
   local f
@@ -194,4 +196,30 @@ s = socket.socket(); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); print(
   start_node 1 --ndb-log-timestamps=legacy
   until_true grep -Eq '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} INFO -- ndb-node 1: ' "$DIR/node1.log"
   end_processes node1
+}
+
+@test "all data nodes come without their files, the management server with its own: it is said what to do" {
+  start_mgmd 1 2
+  start_node 1 --initial
+  start_node 2 --initial
+  await_sync
+  end_processes node1 node2 mgmd
+  mgmd_again
+  until_true talks_to_server
+  few='of [23] members that vote 1 is here'
+  ndb-mgm show | grep -Eq "no leader of the metadata log is known \($few\): nothing can be changed"
+  start_node 1 --initial
+  start_node 2 --initial
+  why="$few; nodes 1, 2 have come without the files of before: if the cluster is to begin anew, start the\
+ management servers with --initial, too"
+  says_why() { ndb-mgm show | grep -Eq "is known \($why\): nothing can be changed"; }
+  until_true says_why
+  run ndb-mgm wait --timeout=1
+  echo "$output"
+  [ "$status" -eq 7 ]
+  grep -Exq "ndb-mgm: no leader of the metadata log is known \($why\)" <<<"$output"
+  until_true grep -q "WARNING -- .*the metadata log has no leader: $why" "$DIR/mgmd.log"
+  end_processes mgmd
+  mgmd_again --initial
+  await_sync
 }
