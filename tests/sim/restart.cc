@@ -243,7 +243,7 @@ class Writer : public sim::Actor {
     if (l.reads) {
       if (r.state == wire::TxnState::committed && r.answered && undisturbed) check_read(l, r);
     } else if (r.state == wire::TxnState::unknown) {
-      model_.unknown++;
+      model_.unknown += !l.in_doubt;
       l.in_doubt = true;  // no other change of its rows before it is known what became of this one
       return m.ask_again(r.handle);
     } else {
