@@ -4,6 +4,7 @@
 
 #include "mgmt/config_diff.h"
 #include "mgmt/config_raw.h"
+#include "mgmt/text_reply.h"
 
 namespace ndb::mgmt {
 namespace {
@@ -26,7 +27,7 @@ class Sentences {
     for (const Entry& e : entries_) {
       std::string text = e.text;
       const auto at = text.find("{}");
-      if (at != std::string::npos) text.replace(at, 2, list(e.ids));
+      if (at != std::string::npos) text.replace(at, 2, node_list(e.ids));
       out.push_back({0, e.severity, std::move(text)});
     }
     std::stable_sort(out.begin(), out.end(),
@@ -40,12 +41,6 @@ class Sentences {
     std::string text;
     std::vector<NodeId> ids;
   };
-
-  static std::string list(const std::vector<NodeId>& ids) {
-    std::string out = ids.size() == 1 ? "node " : "nodes ";
-    for (std::size_t i = 0; i < ids.size(); i++) out += (i ? ", " : "") + std::to_string(ids[i]);
-    return out;
-  }
 
   std::vector<Entry> entries_;
 };

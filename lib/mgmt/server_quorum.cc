@@ -1,7 +1,9 @@
 // Who has a vote in the metadata log, and whether there are enough of them.
+#include <algorithm>
 #include <set>
 
 #include "mgmt/server.h"
+#include "mgmt/text_reply.h"
 
 namespace ndb::mgmt {
 
@@ -35,15 +37,14 @@ std::string Server::no_quorum() const {
                      (here == 1 ? " is here" : " are here");
   std::set<std::uint64_t> members;
   for (const meta::MemberInfo& m : member_->log().members()) members.insert(m.raft_id);
-  std::set<NodeId> anew;
+  std::vector<NodeId> anew;
   for (const env::LinkId link : peers_.links(wire::PeerKind::data)) {
     const std::uint64_t raft = peers_.raft_of(link);
-    if (raft != 0 && members.count(raft) == 0) anew.insert(peers_.node_of(link));
+    if (raft != 0 && members.count(raft) == 0) anew.push_back(peers_.node_of(link));
   }
   if (anew.empty()) return text;
-  text += anew.size() == 1 ? "; node" : "; nodes";
-  for (const NodeId id : anew) text += (id == *anew.begin() ? " " : ", ") + std::to_string(id);
-  return text + (anew.size() == 1 ? " has" : " have") +
+  std::sort(anew.begin(), anew.end());
+  return text + "; " + node_list(anew) + (anew.size() == 1 ? " has" : " have") +
          " come without the files of before: if the cluster is to begin anew, start the management servers with "
          "--initial, too";
 }

@@ -162,4 +162,10 @@ void quote_json(std::string* out, std::string_view s) {
   *out += '"';
 }
 
+std::string node_list(const std::vector<NodeId>& ids) {
+  std::string out = ids.size() == 1 ? "node " : "nodes ";
+  for (std::size_t i = 0; i < ids.size(); i++) out += (i ? ", " : "") + std::to_string(ids[i]);
+  return out;
+}
+
 }  // namespace ndb::mgmt

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/errors.h"
+#include "base/ids.h"
 #include "mgmt/text_request.h"
 
 namespace ndb::mgmt {
@@ -41,6 +42,7 @@ std::string reply_header(const Request& request);  // "get config reply", for ge
 std::string result_of(const Failure& failure);     // "Ok" or "<number>-<text>", one line
 // Lines of 76 characters, as NDB sends them.
 std::string base64_text(Bytes bytes);
+std::string node_list(const std::vector<NodeId>& ids);         // "node 1", "nodes 1, 2"
 bool base64_bytes(std::string_view text, std::string* bytes);  // white space is skipped; false: malformed
 
 // The text as a string of JSON, which is UTF-8: other bytes become U+FFFD.
